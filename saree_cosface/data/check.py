@@ -1,0 +1,300 @@
+"""What is wrong with a collection of photos, before a model learns it by heart."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from saree_cosface.data.duplicates import (
+    HASH_SIDE,
+    MAX_DISTANCE,
+    embedding_pairs,
+    groups,
+    near_duplicate_pairs,
+    perceptual_hash,
+)
+from saree_cosface.data.images import BadImage, decode, map_files
+from saree_cosface.data.manifest import Manifest
+from saree_cosface.files import sha256_of
+from saree_cosface.taxonomy import NotACraft, Taxonomy, UnknownCraft, load_taxonomy
+
+Severity = Literal["error", "warning"]
+
+_SEVERITY: Mapping[str, Severity] = {
+    "unreadable": "error",
+    "unknown label": "error",
+    "refused label": "error",
+    "contradictory": "error",
+    "straddles split": "error",
+    "sha256 mismatch": "error",
+    "exact duplicate": "warning",
+    "near duplicate": "warning",
+    "near duplicate (embedding)": "warning",
+    "tiny": "warning",
+    "too few sources": "warning",
+    "too few photos": "warning",
+    "unknown source": "warning",
+    "unknown piece": "warning",
+}
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        kind: what sort of thing, such as "unreadable" or "near duplicate".
+        severity: an error must be mended before training; a warning weakens what can be learnt or claimed.
+        paths: the photos concerned, as the manifest spells them.
+        message: what was found.
+        remedy: what to do.
+    """
+
+    kind: str
+    severity: Severity
+    paths: tuple[str, ...]
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Everything found in a manifest and its photos."""
+
+    photos: int
+    readable: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error; warnings may remain."""
+        return not any(finding.severity == "error" for finding in self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON document: counts, and every finding with its photos."""
+        counts = Counter(finding.severity for finding in self.findings)
+        return {
+            "ok": self.ok,
+            "photos": self.photos,
+            "readable": self.readable,
+            "errors": counts["error"],
+            "warnings": counts["warning"],
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+
+    def print_table(self, console: Console) -> None:
+        """A table for people: a row a kind, with the first few cases."""
+        verdict = "nothing wrong found" if not self.findings else "can be used" if self.ok else "needs mending"
+        table = Table(title=f"{self.readable} of {self.photos} photos readable: {verdict}", show_lines=True)
+        for header in ("what", "cases", "for example", "what to do"):
+            table.add_column(header, overflow="fold")
+        for kind, severity in _SEVERITY.items():
+            cases = [finding for finding in self.findings if finding.kind == kind]
+            if cases:
+                examples = "\n".join(finding.message for finding in cases[:_SHOWN])
+                examples += f"\n… and {len(cases) - _SHOWN} more" if len(cases) > _SHOWN else ""
+                colour = "red" if severity == "error" else "yellow"
+                table.add_row(Text(kind, colour), str(len(cases)), Text(examples), Text(cases[0].remedy))
+        console.print(table)
+
+
+@dataclass(frozen=True)
+class _Photo:
+    sha256: str = ""
+    short_side: int = 0
+    hash: NDArray[np.bool_] | None = None
+    reason: str = ""
+
+
+def check_manifest(
+    manifest: Manifest,
+    *,
+    taxonomy: Taxonomy | Literal["packaged"] | None = "packaged",
+    embeddings: NDArray[np.floating] | None = None,
+    min_cosine: float = 0.98,
+    max_distance: int = MAX_DISTANCE,
+    min_sources: int = 2,
+    min_photos: int = 2,
+    min_side: int = 64,
+) -> CheckReport:
+    """Decode every photo of a manifest and look for what would spoil training or its evaluation.
+
+    Args:
+        manifest: read with ``on_unknown="keep"``, so that wrong labels are reported here.
+        taxonomy: what a label must be in; ``None`` takes any label.
+        embeddings: of each photo, ``(N, D)``; finds copies that are cropped or edited.
+        min_cosine: of embeddings, from which two photos count as copies.
+        max_distance: of perceptual hashes, up to which two photos count as copies.
+        min_sources: a craft with fewer sources cannot be told from the habits of its photographers.
+        min_photos: a craft with fewer photos cannot be both learnt and tested.
+        min_side: a photo with a shorter side, in pixels, shows no weave.
+
+    Raises:
+        ValueError: ``embeddings`` has another number of rows than the manifest.
+    """
+    if embeddings is not None and len(embeddings) != len(manifest):
+        raise ValueError(f"embeddings of {len(embeddings)} photos cannot belong to a manifest of {len(manifest)}")
+    paths: list[str] = manifest.table["path"].tolist()
+    photos = map_files(lambda path: _examine(path, max(HASH_SIDE, min_side)), manifest.files(), "Checking photos")
+    readable = np.array([not photo.reason for photo in photos])
+    exact = _exact_pairs(photos)
+    near = near_duplicate_pairs(_hashes(photos), max_distance)
+    alike = embedding_pairs(np.where(readable[:, None], embeddings, 0), min_cosine) if embeddings is not None else None
+    findings = [
+        *_photo_findings(paths, photos, manifest.table["sha256"].tolist(), min_side),
+        *_label_findings(manifest, load_taxonomy() if isinstance(taxonomy, str) else taxonomy),
+        *_copy_findings(manifest, exact, near, alike),
+        *_balance_findings(manifest, readable, min_sources, min_photos),
+    ]
+    order = {kind: number for number, kind in enumerate(_SEVERITY)}
+    return CheckReport(
+        photos=len(manifest),
+        readable=int(readable.sum()),
+        findings=tuple(sorted(findings, key=lambda finding: order[finding.kind])),
+    )
+
+
+def _examine(path: Path, side: int) -> _Photo:
+    try:
+        pixels = decode(path, shrink_to=side)
+        return _Photo(sha256=sha256_of(path), short_side=min(pixels.shape[:2]), hash=perceptual_hash(pixels))
+    except BadImage as error:
+        return _Photo(reason=error.reason)
+    except OSError as error:  # the file went away between decoding and hashing its bytes
+        return _Photo(reason=f"cannot be read ({error.strerror or error})")
+
+
+def _hashes(photos: Sequence[_Photo]) -> NDArray[np.bool_]:
+    known = [photo.hash for photo in photos if photo.hash is not None]
+    blank = np.zeros_like(known[0]) if known else np.zeros(1, dtype=np.bool_)
+    return np.stack([blank if photo.hash is None else photo.hash for photo in photos])
+
+
+def _exact_pairs(photos: Sequence[_Photo]) -> NDArray[np.int_]:
+    first: dict[str, int] = {}
+    found = [
+        (first[photo.sha256], row)
+        for row, photo in enumerate(photos)
+        if photo.sha256 and first.setdefault(photo.sha256, row) != row
+    ]
+    return np.array(found, dtype=np.int_).reshape(-1, 2)
+
+
+def _finding(kind: str, paths: Iterable[str], message: str, remedy: str) -> Finding:
+    return Finding(kind, _SEVERITY[kind], tuple(paths), message, remedy)
+
+
+def _photo_findings(
+    paths: Sequence[str], photos: Sequence[_Photo], recorded: Sequence[str], min_side: int
+) -> Iterable[Finding]:
+    for path, photo, sha256 in zip(paths, photos, recorded, strict=True):
+        if photo.reason:
+            yield _finding("unreadable", [path], f"{path}: {photo.reason}", "replace the file or remove its row")
+            continue
+        if photo.short_side < min_side:
+            message = f"{path}: short side of {photo.short_side} pixels, less than {min_side}"
+            yield _finding("tiny", [path], message, "look for a larger copy, or remove its row")
+        if sha256 and sha256.lower() != photo.sha256:
+            message = f"{path}: not the file whose sha256 the manifest records"
+            yield _finding("sha256 mismatch", [path], message, "restore the file, or import the folder anew")
+
+
+def _label_findings(manifest: Manifest, taxonomy: Taxonomy | None) -> Iterable[Finding]:
+    crafts = manifest.crafts
+    for craft in dict.fromkeys(crafts.tolist()):
+        paths = manifest.table["path"][crafts == craft].tolist()
+        photos = f"{len(paths)} photo{'s' * (len(paths) > 1)}"
+        if not craft:
+            yield _finding("unknown label", paths, f"{photos} without a label", "fill in the column craft")
+        elif taxonomy is not None:
+            try:
+                taxonomy.resolve(craft)
+            except UnknownCraft as error:
+                yield _finding("unknown label", paths, f"{photos}: {error}", "correct the label")
+            except NotACraft as error:
+                remedy = "label the photos with their craft, or leave them out"
+                yield _finding("refused label", paths, f"{photos}: {error}", remedy)
+
+
+def _copy_findings(
+    manifest: Manifest, exact: NDArray[np.int_], near: NDArray[np.int_], alike: NDArray[np.int_] | None
+) -> Iterable[Finding]:
+    paths = manifest.table["path"].tolist()
+    kinds = [
+        ("exact duplicate", exact, "the same file", "keep one of them"),
+        ("near duplicate", near, "the same picture", "keep the better one, or let splits keep them together"),
+    ]
+    if alike is not None:
+        remedy = "look at them; keep one if they show one picture"
+        kinds.append(("near duplicate (embedding)", alike, "nearly the same embedding", remedy))
+    seen = np.zeros((0, 2), dtype=np.int_)
+    for kind, pairs, what, remedy in kinds:
+        already = groups(len(paths), seen)
+        for members in _joined(len(paths), pairs):
+            if len(set(already[members])) > 1:  # copies found by a stricter test are not news
+                names = [paths[row] for row in members]
+                yield _finding(kind, names, f"{what}: {', '.join(names)}", remedy)
+        seen = np.concatenate([seen, pairs])
+    # What cosines call alike may be two sarees of one design; only copies of one picture contradict each other.
+    for members in _joined(len(paths), np.concatenate([exact, near])):
+        yield from _contradiction([paths[row] for row in members], manifest.crafts[members].tolist())
+    splits = manifest.table["split"].to_numpy(dtype=object)
+    for members in _joined(len(paths), seen):
+        yield from _straddling([paths[row] for row in members], splits[members].tolist(), "copies of one picture")
+    pieces = manifest.table["piece"].to_numpy(dtype=object)
+    for piece in dict.fromkeys(pieces[pieces != ""].tolist()):
+        members = np.flatnonzero(pieces == piece)
+        yield from _straddling([paths[row] for row in members], splits[members].tolist(), f"photos of piece {piece}")
+
+
+def _joined(n: int, pairs: NDArray[np.int_]) -> Iterable[NDArray[np.int_]]:
+    member_of = groups(n, pairs)
+    for group in np.flatnonzero(np.bincount(member_of, minlength=n) > 1):
+        yield np.flatnonzero(member_of == group)
+
+
+def _contradiction(names: Sequence[str], crafts: Sequence[str]) -> Iterable[Finding]:
+    if len(set(crafts)) > 1:
+        said = ", ".join(f"{name} ({craft or 'no label'})" for name, craft in zip(names, crafts, strict=True))
+        remedy = "find out which label is right; remove the other, or both"
+        yield _finding("contradictory", names, f"one picture, several labels: {said}", remedy)
+
+
+def _straddling(names: Sequence[str], splits: Sequence[str], what: str) -> Iterable[Finding]:
+    if len({split for split in splits if split}) > 1:
+        said = ", ".join(f"{name} ({split or 'no split'})" for name, split in zip(names, splits, strict=True))
+        remedy = "put them on one side, or let the splits be made anew"
+        yield _finding("straddles split", names, f"{what} on both sides of the split: {said}", remedy)
+
+
+def _balance_findings(
+    manifest: Manifest, readable: NDArray[np.bool_], min_sources: int, min_photos: int
+) -> Iterable[Finding]:
+    paths = manifest.table["path"].to_numpy(dtype=object)
+    sources, crafts = manifest.sources, manifest.crafts
+    for craft in sorted(set(crafts.tolist()) - {""}):
+        mine = (crafts == craft) & readable
+        if mine.sum() < min_photos:
+            message = f"{craft}: {mine.sum()} readable, fewer than {min_photos}"
+            yield _finding("too few photos", paths[crafts == craft], message, "add photos, or leave the craft out")
+        known = set(sources[mine].tolist()) - {""}
+        if known and len(known) < min_sources:
+            message = f"{craft}: {len(known)} source, fewer than {min_sources} ({', '.join(sorted(known))})"
+            remedy = "add photos by others: with a source held out nothing of this craft is left to learn"
+            yield _finding("too few sources", paths[mine], message, remedy)
+    for column, kind, remedy in (
+        ("source", "unknown source", "say who took each photo: without it no honest score can be given"),
+        ("piece", "unknown piece", "say which photos show one saree, if several do"),
+    ):
+        unknown = manifest.table[column].to_numpy(dtype=object) == ""
+        if unknown.any():
+            message = f"{unknown.sum()} of {len(paths)} photos have no {column}"
+            yield _finding(kind, paths[unknown], message, remedy)

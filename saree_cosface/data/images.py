@@ -1,0 +1,266 @@
+"""The one place where images are decoded: safely, upright, always to 8-bit RGB."""
+
+import errno
+import os
+import stat
+import warnings
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pillow_heif
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from saree_cosface.console import track
+
+Result = TypeVar("Result")
+
+MAX_PIXELS = 100_000_000
+"""Pictures of more pixels are refused from their header, before any pixel is decoded."""
+
+PHOTO_SUFFIXES: frozenset[str] = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2"),
+        *(".heic", ".heif", ".avif"),
+    }
+)
+
+# An explicit list: Pillow also reads formats that start other programs (EPS) or decode while opening (ICO).
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "HEIF", "AVIF")
+
+_LOOKS_LIKE = (
+    (b"<svg", "an SVG drawing"),
+    (b"<!doctype html", "a web page (HTML)"),
+    (b"<html", "a web page (HTML)"),
+    (b"<?xml", "an XML document"),
+    (b"%pdf", "a PDF document"),
+    (b"%!ps", "a PostScript document"),
+    (b"pk\x03\x04", "a ZIP archive or office document"),
+    (b"{", "JSON text"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the picture itself"),
+)
+
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ORIENTATION = 0x0112
+
+pillow_heif.register_heif_opener()
+
+
+class BadImage(ValueError):
+    """A file that cannot be used as a photo.
+
+    Attributes:
+        path: the file.
+        reason: what is wrong with it, in words for the person who owns the file.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:  # crosses process borders
+        return type(self), (self.path, self.reason)
+
+
+def decode(path: Path, *, shrink_to: int | None = None) -> NDArray[np.uint8]:
+    """Decode a photo to 8-bit RGB pixels ``(H, W, 3)``, upright.
+
+    The EXIF orientation is applied, transparency is laid on white, 16-bit greyscale is scaled to 8 bits, and of an
+    animation the first frame is taken.
+
+    Args:
+        path: JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, HEIC or AVIF; the content decides, not the suffix.
+        shrink_to: bound on the short side in pixels; larger photos are shrunk with antialiasing, smaller ones are
+            left as they are. JPEGs are then decoded at a fraction of their size, which is several times faster.
+
+    Raises:
+        BadImage: for whatever is wrong with the file, and nothing else.
+    """
+    if shrink_to is not None and shrink_to < 1:
+        raise ValueError(f"shrink_to must be at least 1 pixel, not {shrink_to}")
+    path = Path(path)
+    head = _read_head(path)
+    try:
+        with warnings.catch_warnings():
+            # Only filters of messages, so that threads which leave in another order than they entered do no harm.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the bound below is ours
+            warnings.filterwarnings("ignore", message="Corrupt EXIF")  # the pixels are sound
+            warnings.filterwarnings("error", message="(?i).*truncated")
+            with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
+                return _pixels(path, image, shrink_to)
+    except BadImage:
+        raise
+    except Image.DecompressionBombError as error:
+        raise BadImage(path, _too_large()) from error
+    except UnidentifiedImageError as error:
+        raise BadImage(path, _unidentified(head)) from error
+    except Exception as error:  # plug-ins raise almost anything on hostile bytes: SyntaxError, struct.error, ...
+        detail = str(error) or type(error).__name__
+        raise BadImage(path, f"damaged or cut short ({detail})") from error
+
+
+def find_photos(folder: Path) -> tuple[list[Path], list[BadImage]]:
+    """Photos below ``folder`` by suffix, sorted, and what looks like a photo by name but cannot be one.
+
+    Folders are followed through links, each once, so that loops end. Hidden files and folders are skipped.
+
+    Raises:
+        NotADirectoryError: ``folder`` is not a folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder}: not a folder; give the folder that holds the photos.")
+    photos: list[Path] = []
+    bad: list[BadImage] = []
+    seen: set[tuple[int, int]] = set()
+    # Real folders come before linked ones: a folder reached both ways is listed under its real name.
+    real, linked = deque([folder]), deque[Path]()
+    while real or linked:
+        current = real.popleft() if real else linked.popleft()
+        try:
+            identity = current.stat()
+            if (identity.st_dev, identity.st_ino) in seen:
+                continue
+            seen.add((identity.st_dev, identity.st_ino))
+            names = sorted(path.name for path in current.iterdir())
+        except OSError as error:
+            bad.append(BadImage(current, f"the folder cannot be read ({error.strerror})"))
+            continue
+        for path in (current / name for name in names if not name.startswith(".")):
+            looks_like_photo = path.suffix.lower() in PHOTO_SUFFIXES
+            try:
+                mode = path.stat().st_mode
+            except OSError as error:
+                if looks_like_photo:
+                    bad.append(BadImage(path, _os_reason(path, error)))
+                continue
+            if looks_like_photo and stat.S_ISREG(mode):
+                photos.append(path)
+            elif looks_like_photo:
+                bad.append(BadImage(path, _irregular(mode)))
+            elif stat.S_ISDIR(mode):
+                (linked if path.is_symlink() else real).append(path)
+    return sorted(photos), sorted(bad, key=lambda entry: entry.path)
+
+
+def map_files(function: Callable[[Path], Result], files: Sequence[Path], description: str) -> list[Result]:
+    """Results of ``function`` for each file, in order, with a progress bar.
+
+    Threads, not processes: Pillow lets go of the interpreter while it decodes and resizes.
+    """
+    workers = max(1, min(len(files), os.cpu_count() or 1, 16))
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            return list(track(pool.map(function, files), description, total=len(files)))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # an interrupted user should not wait for what is still queued
+            raise
+
+
+def _read_head(path: Path) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise BadImage(path, _irregular(mode))
+        with path.open("rb") as file:
+            head = file.read(1024)
+    except OSError as error:
+        raise BadImage(path, _os_reason(path, error)) from error
+    except ValueError as error:
+        if isinstance(error, BadImage):
+            raise
+        raise BadImage(path, f"not a usable file name ({error})") from error
+    if not head:
+        raise BadImage(path, "empty (0 bytes)")
+    return head
+
+
+def _pixels(path: Path, image: Image.Image, shrink_to: int | None) -> NDArray[np.uint8]:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise BadImage(path, _too_large(width, height))
+    if width * height == 0:
+        raise BadImage(path, "has no pixels")
+    if shrink_to is not None and min(width, height) > shrink_to:
+        # The decoder may leave up to twice the size, for the antialiased step to finish.
+        factor = 2 * shrink_to / min(width, height)
+        image.draft(None, (max(1, round(width * factor)), max(1, round(height * factor))))
+    image.load()
+    rgb = _to_rgb(path, image)
+    width, height = rgb.size
+    if shrink_to is not None and min(width, height) > shrink_to:
+        factor = shrink_to / min(width, height)
+        size = (max(1, round(width * factor)), max(1, round(height * factor)))
+        rgb = rgb.resize(size, Image.Resampling.LANCZOS)
+    transpose = _TRANSPOSE.get(_orientation(image))
+    if transpose is not None:
+        rgb = rgb.transpose(transpose)
+    return np.array(rgb, dtype=np.uint8)
+
+
+def _to_rgb(path: Path, image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        return _deep_grey(path, image).convert("RGB")
+    if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _deep_grey(path: Path, image: Image.Image) -> Image.Image:
+    # Pillow's own conversion clips 16-bit values at 255 instead of scaling them.
+    values = np.asarray(image).astype(np.float64)
+    top = 1.0 if image.mode.startswith("F") else 65535.0
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > top:
+        raise BadImage(path, f"grey values of unknown range (mode {image.mode}); save it with 8 or 16 bits a channel")
+    return Image.fromarray(np.rint(values * (255.0 / top)).astype(np.uint8))
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # broken metadata do not spoil the pixels: they stay as stored
+        return 1
+
+
+def _irregular(mode: int) -> str:
+    return "a folder, not a photo" if stat.S_ISDIR(mode) else "not a regular file"
+
+
+def _os_reason(path: Path, error: OSError) -> str:
+    if error.errno == errno.ENOENT:
+        return "a link to a missing file" if path.is_symlink() else "no such file"
+    if error.errno == errno.ELOOP:
+        return "a link that leads back to itself"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "no permission to read it"
+    return f"cannot be read ({error.strerror or error})"
+
+
+def _too_large(width: int = 0, height: int = 0) -> str:
+    size = f" ({width} × {height})" if width else ""
+    return f"too large{size}: more than {MAX_PIXELS // 1_000_000} million pixels; shrink it first"
+
+
+def _unidentified(head: bytes) -> str:
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith(b"<?xml") and b"<svg" in start:
+        return "not a photo: looks like an SVG drawing"
+    for prefix, name in _LOOKS_LIKE:
+        if start.startswith(prefix):
+            return f"not a photo: looks like {name}"
+    return "not a photo in a format read here (JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, HEIC, AVIF), or damaged"

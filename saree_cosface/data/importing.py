@@ -1,0 +1,287 @@
+"""Making a manifest from what people have: folders named after crafts, or a spreadsheet."""
+
+import csv
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from zipfile import BadZipFile
+
+import pandas as pd
+
+from saree_cosface.data.images import PHOTO_SUFFIXES, BadImage, decode, find_photos, map_files
+from saree_cosface.data.manifest import COLUMNS, ManifestError, write_manifest
+from saree_cosface.files import sha256_of
+from saree_cosface.taxonomy import NotACraft, Taxonomy, UnknownCraft, load_taxonomy
+
+# How people head their columns; compared in lower case without spaces and underscores.
+_HEADERS: Mapping[str, tuple[str, ...]] = {
+    "path": ("path", "image", "imagepath", "imagefile", "images", "file", "filename", "filepath", "photo", "picture"),
+    "craft": ("craft", "label", "class", "tradition", "category", "weave", "craftcluster", "cluster", "type"),
+    "piece": ("piece", "pieceid", "saree", "sareeid", "item", "itemid", "object", "objectid", "sku", "accession"),
+    "view": ("view", "shot", "angle"),
+    "source": ("source", "shop", "seller", "photographer", "collection", "museum", "vendor", "store", "website"),
+    "licence": ("licence", "license", "rights", "copyright"),
+    "split": ("split", "subset", "partition"),
+    "sha256": ("sha256", "checksum"),
+    "note": ("note", "notes", "comment", "comments", "remark", "remarks"),
+}
+
+# A manifest is UTF-8 text with a line a row, and its paths are written with slashes.
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\\]")
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What became of a folder or a spreadsheet.
+
+    Attributes:
+        manifest: the file written.
+        photos: how many photos it lists.
+        crafts: photos of each craft.
+        sources: how many sources are named.
+        unknown: labels (or folders) that name no craft, with the reason; their photos are not listed.
+        skipped: files that are not listed, with the reason.
+    """
+
+    manifest: Path
+    photos: int
+    crafts: Mapping[str, int]
+    sources: int
+    unknown: Mapping[str, str]
+    skipped: tuple[BadImage, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON document."""
+        return {
+            "manifest": str(self.manifest),
+            "photos": self.photos,
+            "crafts": dict(self.crafts),
+            "sources": self.sources,
+            "unknown": dict(self.unknown),
+            "skipped": [{"path": str(bad.path), "reason": bad.reason} for bad in self.skipped],
+        }
+
+
+@dataclass
+class _Draft:
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    unknown: dict[str, str] = field(default_factory=dict)
+    skipped: list[BadImage] = field(default_factory=list)
+
+    def add(self, file: Path, row: dict[str, Any]) -> None:
+        self.files.append(file)
+        self.rows.append(row)
+
+
+def import_folder(
+    folder: Path,
+    out: Path,
+    *,
+    taxonomy: Taxonomy | Literal["packaged"] | None = "packaged",
+    source: str | None = None,
+) -> ImportReport:
+    """Write a manifest of a tree of photos: ``craft/photo``, ``craft/source/photo`` or ``craft/source/piece/photo``.
+
+    The three depths may be mixed. Every photo is decoded once, and its checksum recorded.
+
+    Args:
+        folder: holds a folder for each craft, under any spelling.
+        out: the manifest, ``.csv`` or ``.parquet``; its paths are relative to the folder it lies in.
+        taxonomy: resolves folder names; ``None`` takes them as labels.
+        source: who took the photos that lie directly in a craft's folder; unknown when not given.
+
+    Raises:
+        NotADirectoryError: ``folder`` is not a folder.
+        ManifestError: there is not one valid photo; nothing is written.
+    """
+    folder, out = Path(folder), Path(out)
+    if isinstance(taxonomy, str):
+        taxonomy = load_taxonomy()
+    photos, bad = find_photos(folder)
+    draft = _Draft(skipped=[*bad, *_not_photos(folder)])
+    for photo in photos:
+        *above, _ = photo.relative_to(folder).parts
+        if not above:
+            draft.skipped.append(BadImage(photo, "not in the folder of a craft"))
+            continue
+        craft = _resolve(above[0], taxonomy, draft)
+        if craft is not None:
+            seller = above[1] if len(above) > 1 else source or ""
+            piece = "/".join((craft, *above[1:])) if len(above) > 2 else ""
+            draft.add(photo, {"craft": craft, "source": seller, "piece": piece})
+    return _finish(draft, folder, out)
+
+
+def import_spreadsheet(
+    sheet: Path,
+    out: Path,
+    *,
+    taxonomy: Taxonomy | Literal["packaged"] | None = "packaged",
+    source: str | None = None,
+) -> ImportReport:
+    """Write a manifest from the first sheet of an ``.xlsx`` file, or from a ``.csv`` file, with a header.
+
+    Columns may be headed as people do: image, file or photo for the path; label or tradition for the craft; shop,
+    seller or photographer for the source; and so on. Others are kept. Paths are relative to the sheet's folder.
+
+    Args:
+        sheet: the spreadsheet; of a CSV file, commas, semicolons or tabs part the fields.
+        out: the manifest, ``.csv`` or ``.parquet``; its paths are relative to the folder it lies in.
+        taxonomy: resolves labels; ``None`` takes them as they are.
+        source: who took the photos for which the sheet does not say.
+
+    Raises:
+        ManifestError: the sheet cannot be read, has no column for path or craft or several for one, or there is not
+            one valid photo; nothing is written.
+    """
+    sheet, out = Path(sheet), Path(out)
+    if isinstance(taxonomy, str):
+        taxonomy = load_taxonomy()
+    table = _rename(_read_sheet(sheet), sheet)
+    draft = _Draft()
+    for number, values in enumerate(table.to_dict("records"), start=2):
+        row = {str(column): _cell(value) for column, value in values.items()}
+        if not any(row.values()):
+            continue
+        path = row.pop("path").replace("\\", "/")
+        if not path:
+            draft.skipped.append(BadImage(sheet, f"line {number} has no path"))
+            continue
+        craft = _resolve(row["craft"], taxonomy, draft)
+        if craft is not None:
+            row.pop("sha256", None)
+            draft.add(sheet.parent / path, {**row, "craft": craft, "source": row.get("source") or source or ""})
+    return _finish(draft, sheet, out)
+
+
+def _resolve(label: str, taxonomy: Taxonomy | None, draft: _Draft) -> str | None:
+    if label in draft.unknown:
+        return None
+    try:
+        if not label:
+            raise UnknownCraft(label)
+        return taxonomy.resolve(label).id if taxonomy is not None else label
+    except (UnknownCraft, NotACraft) as error:
+        draft.unknown[label] = str(error) if label else "no label given"
+        return None
+
+
+def _finish(draft: _Draft, origin: Path, out: Path) -> ImportReport:
+    reasons = map_files(_examine, draft.files, "Reading photos")
+    base = out.parent.resolve()
+    rows: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    for file, row, outcome in zip(draft.files, draft.rows, reasons, strict=True):
+        path = Path(os.path.relpath(file.parent.resolve() / file.name, base)).as_posix()
+        if isinstance(outcome, BadImage):
+            draft.skipped.append(outcome)
+        elif path in seen:
+            draft.skipped.append(BadImage(file, "listed more than once; the first row is kept"))
+        else:
+            seen.add(path)
+            rows.append({"path": path, **row, "sha256": outcome})
+    if not rows:
+        because = [*(f"{label}: {reason}" for label, reason in draft.unknown.items()), *map(str, draft.skipped)]
+        shown = "".join(f"\n  {line}" for line in because[:8])
+        raise ManifestError(
+            f"{origin}: not one valid photo of a known craft, so no manifest was written."
+            f" Photos must lie in folders named after crafts, or be named in a sheet.{shown}"
+        )
+    table = pd.DataFrame(rows).fillna("")
+    for column in COLUMNS:
+        if column not in table.columns:
+            table[column] = ""
+    write_manifest(table, out)
+    return ImportReport(
+        manifest=out,
+        photos=len(rows),
+        crafts=dict(sorted(Counter(row["craft"] for row in rows).items())),
+        sources=len({row["source"] for row in rows} - {""}),
+        unknown=draft.unknown,
+        skipped=tuple(sorted(draft.skipped, key=lambda bad: bad.path)),
+    )
+
+
+def _examine(path: Path) -> str | BadImage:
+    """The file's checksum, or why it is no photo."""
+    try:
+        if _UNWRITABLE.search(path.as_posix()):
+            raise BadImage(path, "a name with a backslash, a line break or broken text; rename the file")
+        decode(path, shrink_to=64)
+        return sha256_of(path)
+    except BadImage as error:
+        return error
+    except OSError as error:  # the file went away between decoding and hashing its bytes
+        return BadImage(path, f"cannot be read ({error.strerror or error})")
+
+
+def _not_photos(folder: Path) -> list[BadImage]:
+    others = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            if not name.startswith(".") and Path(name).suffix.lower() not in PHOTO_SUFFIXES:
+                others.append(BadImage(Path(parent, name), "not a photo by its name"))
+    return others
+
+
+def _read_sheet(sheet: Path) -> pd.DataFrame:
+    try:
+        if sheet.suffix.lower() == ".xlsx":
+            return pd.read_excel(sheet, dtype=object)
+        if sheet.suffix.lower() == ".csv":
+            text = sheet.read_bytes().decode("utf-8-sig")
+            header = text.partition("\n")[0]
+            separator = max(",;\t", key=header.count)
+            fields = [row for row in csv.reader(text.splitlines(keepends=True), delimiter=separator) if row]
+            if not fields:
+                raise ManifestError(f"{sheet}: empty; it needs a header and a row a photo.")
+            if len({len(row) for row in fields}) > 1:
+                raise ManifestError(f"{sheet}: rows of different length; quote values that hold a {separator!r}.")
+            return pd.DataFrame(fields[1:], columns=fields[0], dtype=object)
+    except ManifestError:
+        raise
+    except OSError as error:
+        raise ManifestError(f"{sheet}: cannot be read ({error.strerror or error}).") from error
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{sheet}: not UTF-8 text (byte {error.start}); save it as 'CSV UTF-8'.") from error
+    except (ValueError, KeyError, BadZipFile, csv.Error) as error:
+        raise ManifestError(f"{sheet}: not a readable spreadsheet ({error}).") from error
+    raise ManifestError(f"{sheet}: a spreadsheet must be .xlsx or .csv.")
+
+
+def _rename(table: pd.DataFrame, sheet: Path) -> pd.DataFrame:
+    names = [str(name).strip() for name in table.columns]
+    keys = [name.lower().replace(" ", "").replace("_", "") for name in names]
+    for column, spellings in _HEADERS.items():
+        # A column that bears the very name wins; its near-synonyms are then something else, and kept.
+        positions = [index for index, key in enumerate(keys) if key == column]
+        positions = positions or [index for index, key in enumerate(keys) if key in spellings]
+        if len(positions) > 1:
+            several = ", ".join(names[index] for index in positions)
+            raise ManifestError(
+                f"{sheet}: several columns for the {column} ({several}); head the right one {column!r}."
+            )
+        if positions:
+            names[positions[0]] = column
+        elif column in ("path", "craft"):
+            raise ManifestError(
+                f"{sheet}: no column for the {column}; head it with one of: {', '.join(spellings[:6])}."
+            )
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ManifestError(f"{sheet}: the header repeats {', '.join(repeated)}; keep one column of each name.")
+    return table.set_axis(names, axis="columns")
+
+
+def _cell(value: Any) -> str:
+    if value is None or pd.isna(value):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))  # spreadsheets keep whole numbers as floats
+    return str(value).strip()

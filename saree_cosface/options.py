@@ -1,0 +1,148 @@
+"""What can be set, as frozen dataclasses: YAML files in ``configs/`` and flags on the command line are the same options.
+
+Nothing heavy is imported here, so that ``--help`` is instant.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+HeadName = Literal["cosface", "nsl", "softmax", "arcface", "sphereface"]
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which photos are learned from, and which are held out.
+
+    Attributes:
+        manifest: CSV or Parquet, a row a photo (see ``saree-cosface data import``).
+        where: keep only the rows for which this pandas query holds, such as "core" or "view == 'closeup'".
+        split: split file made earlier; without one, the manifest's column split is used if it names photos train, val
+            and test, and otherwise sources are dealt into folds.
+        folds: folds that the sources are dealt into, stratified by craft.
+        test_fold: fold that training never sees, for ``evaluate``; -1 holds none out.
+        validation_fold: fold whose sources decide when to stop; -1 for none, which trains for all epochs.
+        cache: folder of decoded photos and frozen features, shared by runs; safe to delete.
+        workers: processes that prepare photos while the network trains; 0 does it in the training process.
+    """
+
+    manifest: Path
+    where: str | None = None
+    split: Path | None = None
+    folds: int = 5
+    test_fold: int = 0
+    validation_fold: int = 1
+    cache: Path = Path("~/.cache/saree-cosface")
+    workers: int = 0
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The network that turns a photo into a unit vector.
+
+    Attributes:
+        backbone: "lite0" (EfficientNet-Lite0, its weights come with the installation), or any timm model by name, whose
+            weights timm downloads.
+        embedding_dim: D, length of the embedding.
+        dropout: share of backbone features dropped in training.
+        batch_norm: normalise the embedding's coordinates over the batch.
+        trainable_stages: how many of the backbone's last stages learn; 0 keeps it frozen, which lets its features be
+            computed once, so that a run takes seconds.
+        precision: "auto" times bf16 and fp32 on this machine once and takes the faster.
+    """
+
+    backbone: str = "lite0"
+    embedding_dim: int = 256
+    dropout: float = 0.3
+    batch_norm: bool = True
+    trainable_stages: int = 0
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+
+
+@dataclass(frozen=True)
+class ViewOptions:
+    """The random views of a photo that training sees.
+
+    Attributes:
+        bank: views drawn of each photo; training takes one of them at a time. 0 draws a new one every time, which needs
+            ``model.trainable_stages`` > 0, since frozen features are computed ahead.
+        smallest_crop: the smallest crop, as a share of the photo's area. Small crops show the weave, large ones the
+            layout.
+        colour_jitter: strength of random brightness, contrast and saturation: colour is not provenance.
+        vertical_flip: chance of an upside-down view, which a border would never show.
+    """
+
+    bank: int = 16
+    smallest_crop: float = 0.08
+    colour_jitter: float = 0.3
+    vertical_flip: float = 0.0
+
+
+@dataclass(frozen=True)
+class HeadOptions:
+    """The loss.
+
+    Attributes:
+        name: cosface is LMCL, nsl the same without a margin.
+        scale: s; unused by softmax and sphereface.
+        margin: m; in cosine units for cosface, radians for arcface, a whole factor of the angle for sphereface; unused
+            by softmax and nsl.
+        margin_warmup: share of the training over which the margin grows from 0 (cosface and arcface).
+    """
+
+    name: HeadName = "cosface"
+    scale: float = 16.0
+    margin: float = 0.2
+    margin_warmup: float = 0.0
+
+
+@dataclass(frozen=True)
+class OptimOptions:
+    """How the weights are learned: AdamW, cosine schedule with warm-up.
+
+    Attributes:
+        epochs: passes over the photos.
+        batch_size: photos a step.
+        lr: learning rate of the neck and the head.
+        backbone_lr: learning rate of the last trainable stage of the backbone.
+        layer_decay: factor on the learning rate from one backbone stage to the one before it.
+        weight_decay: on weight matrices; never on norms and biases.
+        warmup: share of the steps over which the learning rate grows.
+        gradient_clip: largest norm of the gradient; 0 for none.
+        ema: decay of a moving average of the weights, which is then the model; 0 for none.
+        balance: what is drawn more evenly than it occurs: crafts, pieces or sources (each within its craft).
+        balance_power: 0 draws photos as they occur, 1 every craft equally often.
+        patience: epochs without a better validation score after which training stops; 0 never stops early.
+    """
+
+    epochs: int = 60
+    batch_size: int = 64
+    lr: float = 1e-3
+    backbone_lr: float = 1e-4
+    layer_decay: float = 0.7
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    gradient_clip: float = 5.0
+    ema: float = 0.0
+    balance: Literal["craft", "piece", "source"] = "craft"
+    balance_power: float = 0.5
+    patience: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything about a training but its photos.
+
+    Attributes:
+        model: the network.
+        views: what training sees of a photo.
+        head: the loss.
+        optim: how the weights are learned.
+        seed: everything random follows from it; on one machine the same seed gives the same weights.
+    """
+
+    model: ModelOptions = field(default_factory=ModelOptions)
+    views: ViewOptions = field(default_factory=ViewOptions)
+    head: HeadOptions = field(default_factory=HeadOptions)
+    optim: OptimOptions = field(default_factory=OptimOptions)
+    seed: int = 0

@@ -1,0 +1,226 @@
+"""Craft clusters: one id for each tradition, whatever a shop calls it, and a refusal for what is no craft."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache, cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+# Words that say "this is a saree" or what it is woven of; they may stand beside the name of a craft.
+_SAREE_WORDS = frozenset(
+    {"saree", "sarees", "sari", "saris", "handloom", "handlooms", "handwoven", "weave", "weaves", "weaving", "pure"}
+)
+_MATERIAL_WORDS = frozenset({"silk", "silks", "cotton", "pattu", "fabric", "fabrics"})
+
+
+class UnknownCraft(ValueError):
+    """The label is no spelling of a known craft.
+
+    Attributes:
+        label: the label as given.
+        suggestions: ids of the crafts with the nearest spellings, nearest first; may be empty.
+    """
+
+    def __init__(self, label: str, suggestions: tuple[str, ...] = ()) -> None:
+        hint = f"did you mean {' or '.join(suggestions)}?" if suggestions else "no known spelling is near it."
+        super().__init__(f"{label!r} is no known craft: {hint}")
+        self.label = label
+        self.suggestions = suggestions
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.label, self.suggestions)
+
+
+class NotACraft(ValueError):
+    """The label names a material, a use or a loose family, which says nothing of where a saree was made.
+
+    Attributes:
+        label: the label as given.
+        reason: why it is refused.
+    """
+
+    def __init__(self, label: str, reason: str) -> None:
+        super().__init__(f"{label!r} is not a craft tradition: {reason}")
+        self.label = label
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.label, self.reason)
+
+
+@dataclass(frozen=True)
+class Craft:
+    """One craft cluster.
+
+    Attributes:
+        id: the label used everywhere in the project.
+        name: for people.
+        spellings: other names by which shops and museums call it.
+        family: the technique, which makes two clusters look alike.
+        place: where it is made.
+        gi: name in the register of geographical indications; None where none is known.
+        look_for: what a specialist looks at.
+    """
+
+    id: str
+    name: str
+    spellings: tuple[str, ...]
+    family: str
+    place: str
+    gi: str | None
+    look_for: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """Every craft of the vocabulary, and the labels that are refused with the reason.
+
+    >>> taxonomy = load_taxonomy()
+    >>> taxonomy.resolve("Kanchipuram Silk Sarees").id
+    'kanjivaram'
+    >>> taxonomy.families["patola"]
+    'ikat'
+    >>> taxonomy.resolve("Party-wear")
+    Traceback (most recent call last):
+        ...
+    saree_cosface.taxonomy.NotACraft: 'Party-wear' is not a craft tradition: an occasion for wearing a saree
+    """
+
+    version: str
+    crafts: tuple[Craft, ...]
+    refused: Mapping[str, str]
+
+    def resolve(self, label: str) -> Craft:
+        """Find the craft that ``label`` names; case, spaces, hyphens, underscores and diacritics do not matter.
+
+        Words such as "saree", "silk" or "cotton" may stand beside the name.
+
+        Raises:
+            NotACraft: the label is a material, a use, or a technique that many crafts share.
+            UnknownCraft: no craft is spelt so; the nearest ones are suggested.
+        """
+        words = _words(label)
+        without_saree = [word for word in words if word not in _SAREE_WORDS]
+        without_material = [word for word in without_saree if word not in _MATERIAL_WORDS]
+        for kept in (words, without_saree, without_material):
+            key = "".join(kept)
+            if key in self._by_key:
+                return self._by_key[key]
+            if key in self._refused_by_key:
+                raise NotACraft(label, self._refused_by_key[key])
+        if words and all(word in self._refused_by_key or word in _SAREE_WORDS for word in words):
+            raise NotACraft(label, "; ".join(self._refused_by_key[word] for word in without_saree))
+        near = get_close_matches("".join(without_material), self._by_key, n=6, cutoff=0.6)
+        raise UnknownCraft(label, tuple(dict.fromkeys(self._by_key[key].id for key in near))[:3])
+
+    def __getitem__(self, craft_id: str) -> Craft:
+        return self._by_id[craft_id]
+
+    def __contains__(self, craft_id: object) -> bool:
+        return craft_id in self._by_id
+
+    @property
+    def families(self) -> Mapping[str, str]:
+        """Family of each craft id."""
+        return {craft.id: craft.family for craft in self.crafts}
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Craft]:
+        return MappingProxyType({craft.id: craft for craft in self.crafts})
+
+    @cached_property
+    def _by_key(self) -> Mapping[str, Craft]:
+        return {_key(label): craft for craft in self.crafts for label in (craft.id, craft.name, *craft.spellings)}
+
+    @cached_property
+    def _refused_by_key(self) -> Mapping[str, str]:
+        return {_key(label): reason for label, reason in self.refused.items()}
+
+
+def load_taxonomy(path: Path | None = None) -> Taxonomy:
+    """Read a taxonomy; the one that comes with the package when no path is given. Cached.
+
+    Raises:
+        ValueError: the file is missing, malformed, repeats an id, or spells two crafts alike.
+    """
+    return _load(Path(path) if path is not None else _packaged_path())
+
+
+def _packaged_path() -> Path:
+    # An installed package holds the file inside; a checkout has it at the root of the repository.
+    here = Path(__file__).resolve().parent
+    inside = here / "data_cards" / "taxonomy.yaml"
+    return inside if inside.exists() else here.parent / "data_cards" / "taxonomy.yaml"
+
+
+@cache
+def _load(path: Path) -> Taxonomy:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: cannot be read as a taxonomy ({error}).") from error
+    if not isinstance(document, dict) or not {"version", "crafts", "refused"} <= document.keys():
+        raise ValueError(f"{path}: a taxonomy needs the keys version, crafts and refused.")
+    crafts = tuple(_craft(path, craft_id, entry) for craft_id, entry in _pairs(path, document["crafts"]))
+    refused = {str(label): str(reason) for label, reason in _pairs(path, document["refused"])}
+    _check_spellings(path, crafts, refused)
+    return Taxonomy(version=str(document["version"]), crafts=crafts, refused=MappingProxyType(refused))
+
+
+def _pairs(path: Path, section: Any) -> list[tuple[Any, Any]]:
+    # Lists of one-key mappings, since YAML silently keeps the last of two equal keys in a mapping.
+    if not isinstance(section, list) or not all(isinstance(entry, dict) and len(entry) == 1 for entry in section):
+        raise ValueError(f"{path}: crafts and refused must be lists of `- name: ...` entries.")
+    return [next(iter(entry.items())) for entry in section]
+
+
+def _craft(path: Path, craft_id: Any, entry: Any) -> Craft:
+    required = {"name", "family", "place", "look_for"}
+    if not isinstance(entry, dict) or not required <= entry.keys():
+        raise ValueError(f"{path}: craft {craft_id!r} needs {', '.join(sorted(required))}.")
+    unknown = entry.keys() - required - {"spellings", "gi"}
+    if unknown:
+        raise ValueError(f"{path}: craft {craft_id!r} has unknown entries {sorted(unknown)}.")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", str(craft_id)):
+        raise ValueError(f"{path}: craft id {craft_id!r} must be of lower-case letters, digits and underscores.")
+    return Craft(
+        id=craft_id,
+        name=str(entry["name"]),
+        spellings=tuple(str(spelling) for spelling in entry.get("spellings", ())),
+        family=str(entry["family"]),
+        place=str(entry["place"]),
+        gi=None if entry.get("gi") is None else str(entry["gi"]),
+        look_for=tuple(str(thing) for thing in entry["look_for"]),
+    )
+
+
+def _check_spellings(path: Path, crafts: tuple[Craft, ...], refused: Mapping[str, str]) -> None:
+    ids = [craft.id for craft in crafts]
+    repeated = sorted({craft_id for craft_id in ids if ids.count(craft_id) > 1})
+    if repeated:
+        raise ValueError(f"{path}: craft ids must be unique; repeated: {', '.join(repeated)}.")
+    owner: dict[str, str] = {}
+    for craft in crafts:
+        for label in (craft.id, craft.name, *craft.spellings):
+            other = owner.setdefault(_key(label), craft.id)
+            if other != craft.id:
+                raise ValueError(f"{path}: {label!r} is a spelling of both {other} and {craft.id}; keep one.")
+    for label in refused:
+        if _key(label) in owner:
+            raise ValueError(f"{path}: {label!r} is both refused and a spelling of {owner[_key(label)]}; keep one.")
+
+
+def _words(label: str) -> list[str]:
+    decomposed = unicodedata.normalize("NFKD", label.casefold())
+    bare = "".join(character for character in decomposed if not unicodedata.combining(character))
+    return re.findall(r"[^\W_]+", bare.replace("'", "").replace("’", ""))
+
+
+def _key(label: str) -> str:
+    return "".join(_words(label))
