@@ -115,7 +115,8 @@ class Taxonomy:
             if key in self._refused_by_key:
                 raise NotACraft(label, self._refused_by_key[key])
         if words and all(word in self._refused_by_key or word in _SAREE_WORDS for word in words):
-            raise NotACraft(label, "; ".join(self._refused_by_key[word] for word in without_saree))
+            reasons = dict.fromkeys(self._refused_by_key[word] for word in without_saree)
+            raise NotACraft(label, "; ".join(reasons) or "says nothing of which craft")
         near = get_close_matches("".join(without_material), self._by_key, n=6, cutoff=0.6)
         raise UnknownCraft(label, tuple(dict.fromkeys(self._by_key[key].id for key in near))[:3])
 
@@ -136,7 +137,7 @@ class Taxonomy:
 
     @cached_property
     def _by_key(self) -> Mapping[str, Craft]:
-        return {_key(label): craft for craft in self.crafts for label in (craft.id, craft.name, *craft.spellings)}
+        return {key: craft for craft in self.crafts for label in _labels(craft) for key in _keys(label)}
 
     @cached_property
     def _refused_by_key(self) -> Mapping[str, str]:
@@ -207,13 +208,18 @@ def _check_spellings(path: Path, crafts: tuple[Craft, ...], refused: Mapping[str
         raise ValueError(f"{path}: craft ids must be unique; repeated: {', '.join(repeated)}.")
     owner: dict[str, str] = {}
     for craft in crafts:
-        for label in (craft.id, craft.name, *craft.spellings):
-            other = owner.setdefault(_key(label), craft.id)
-            if other != craft.id:
-                raise ValueError(f"{path}: {label!r} is a spelling of both {other} and {craft.id}; keep one.")
+        for label in _labels(craft):
+            for key in _keys(label):
+                other = owner.setdefault(key, craft.id)
+                if other != craft.id:
+                    raise ValueError(f"{path}: {label!r} is a spelling of both {other} and {craft.id}; keep one.")
     for label in refused:
         if _key(label) in owner:
             raise ValueError(f"{path}: {label!r} is both refused and a spelling of {owner[_key(label)]}; keep one.")
+
+
+def _labels(craft: Craft) -> tuple[str, ...]:
+    return craft.id, craft.name, *craft.spellings
 
 
 def _words(label: str) -> list[str]:
@@ -224,3 +230,9 @@ def _words(label: str) -> list[str]:
 
 def _key(label: str) -> str:
     return "".join(_words(label))
+
+
+def _keys(label: str) -> set[str]:
+    # Also without "saree" and the like, which a label may repeat ("Kerala saree sarees") or leave out ("Kerala").
+    bare = "".join(word for word in _words(label) if word not in _SAREE_WORDS)
+    return {_key(label), bare or _key(label)}

@@ -76,10 +76,10 @@ def test_wrong_manifests_name_file_rows_and_remedy(text, message, tmp_path):
 
 
 def test_files_that_are_no_manifests(tmp_path):
-    with pytest.raises(ManifestError, match="no such file.*data import"):
+    with pytest.raises(ManifestError, match=r"no such file.*data import"):
         read_manifest(tmp_path / "none.csv")
+    (tmp_path / "folder.csv").mkdir()
     with pytest.raises(ManifestError, match="cannot be read"):
-        (tmp_path / "folder.csv").mkdir()
         read_manifest(tmp_path / "folder.csv")
     with pytest.raises(ManifestError, match=r"not UTF-8 text \(byte 12\)"):
         read_manifest(write(tmp_path, "path,craft\nà.jpg,patola\n".replace("à", "xà"), encoding="latin-1"))

@@ -194,21 +194,24 @@ def _pixels(path: Path, image: Image.Image, shrink_to: int | None) -> NDArray[np
         raise BadImage(path, _too_large(width, height))
     if width * height == 0:
         raise BadImage(path, "has no pixels")
-    if shrink_to is not None and min(width, height) > shrink_to:
+    size = (width, height)
+    if shrink_to is not None and min(size) > shrink_to:
+        size = _scaled(width, height, shrink_to)
         # The decoder may leave up to twice the size, for the antialiased step to finish.
-        factor = 2 * shrink_to / min(width, height)
-        image.draft(None, (max(1, round(width * factor)), max(1, round(height * factor))))
+        image.draft(None, _scaled(width, height, 2 * shrink_to))
     image.load()
     rgb = _to_rgb(path, image)
-    width, height = rgb.size
-    if shrink_to is not None and min(width, height) > shrink_to:
-        factor = shrink_to / min(width, height)
-        size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    if rgb.size != size:
         rgb = rgb.resize(size, Image.Resampling.LANCZOS)
     transpose = _TRANSPOSE.get(_orientation(image))
     if transpose is not None:
         rgb = rgb.transpose(transpose)
     return np.array(rgb, dtype=np.uint8)
+
+
+def _scaled(width: int, height: int, short_side: int) -> tuple[int, int]:
+    factor = short_side / min(width, height)
+    return max(1, round(width * factor)), max(1, round(height * factor))
 
 
 def _to_rgb(path: Path, image: Image.Image) -> Image.Image:

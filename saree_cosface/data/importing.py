@@ -280,8 +280,4 @@ def _rename(table: pd.DataFrame, sheet: Path) -> pd.DataFrame:
 
 
 def _cell(value: Any) -> str:
-    if value is None or pd.isna(value):
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))  # spreadsheets keep whole numbers as floats
-    return str(value).strip()
+    return "" if value is None or pd.isna(value) else str(value).strip()

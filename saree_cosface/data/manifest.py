@@ -249,9 +249,8 @@ def _drop_repeats(table: pd.DataFrame, path: Path) -> pd.DataFrame:
                 )
     kept = table[~table["path"].duplicated()]
     dropped = len(table) - len(kept)
-    console.print(
-        f"[yellow]{path}: {dropped} row{'s' * (dropped > 1)} repeat another and were dropped.", soft_wrap=True
-    )
+    said = "row repeats another and was" if dropped == 1 else "rows repeat others and were"
+    console.print(f"{path}: {dropped} {said} dropped.", style="yellow", markup=False, soft_wrap=True)
     return kept
 
 
