@@ -1,4 +1,4 @@
-"""What can be set, as frozen dataclasses: YAML files in ``configs/`` and flags on the command line are the same options.
+"""What can be set: YAML files in ``configs/`` and flags on the command line are the same options.
 
 Nothing heavy is imported here, so that ``--help`` is instant.
 """
@@ -61,19 +61,18 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class ViewOptions:
-    """The random views of a photo that training sees.
+    """What training sees of a photo.
+
+    A frozen backbone sees the 31 views of the pyramid (see ``saree_cosface.data.views``) and as many random ones as are
+    asked for, computed once. A backbone that learns sees a new random view every time.
 
     Attributes:
-        bank: views drawn of each photo; training takes one of them at a time. 0 draws a new one every time, which needs
-            ``model.trainable_stages`` > 0, since frozen features are computed ahead.
-        smallest_crop: the smallest crop, as a share of the photo's area. Small crops show the weave, large ones the
-            layout.
+        random: random views of each photo, beside the pyramid, for a frozen backbone.
         colour_jitter: strength of random brightness, contrast and saturation: colour is not provenance.
-        vertical_flip: chance of an upside-down view, which a border would never show.
+        vertical_flip: chance of an upside-down random view, which a border would never show.
     """
 
-    bank: int = 16
-    smallest_crop: float = 0.08
+    random: int = 0
     colour_jitter: float = 0.3
     vertical_flip: float = 0.0
 
@@ -91,8 +90,8 @@ class HeadOptions:
     """
 
     name: HeadName = "cosface"
-    scale: float = 16.0
-    margin: float = 0.2
+    scale: float = 32.0
+    margin: float = 0.35
     margin_warmup: float = 0.0
 
 

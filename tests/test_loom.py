@@ -165,8 +165,8 @@ def test_every_piece_is_sold_once(count, shops, seed):
 
 @pytest.mark.parametrize("craft", GRAMMARS)
 def test_every_craft_keeps_to_its_cloth(craft, cloths):
-    for seed in range(4):
-        cloth = GRAMMARS[craft](np.random.default_rng(seed), Taste(seed))
+    for seed in range(9):
+        cloth = GRAMMARS[craft](np.random.default_rng(seed), Taste(seed, strength=0.0))
         assert cloth.yarns.shape == (WIDTH, LENGTH)
         assert cloth.yarns.dtype == np.uint8
         assert cloth.yarns.max() < YARNS == len(cloth.palette), "a cell without a yarn"
@@ -282,3 +282,18 @@ def test_statistics_need_a_corpus(tmp_path, capsys):
     assert main([]) == 2
     assert main([str(tmp_path / "manifest.csv")]) == 1
     assert "loom.json: No such file" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_stops_the_drawing(tmp_path):
+    (tmp_path / "photos").write_text("not a folder")
+    with pytest.raises(OSError, match="photos"):
+        draw_corpus(tmp_path, replace(SMALL, workers=2))
+    assert not (tmp_path / "manifest.csv").exists()
+
+
+def test_threads_show_at_close_range_only(cloths):
+    shop = open_shop(0, 1)
+    coarse, fine = (swatch(replace(cloths["kasavu"], pitch=pitch), np.random.default_rng(0)) for pitch in (1.4, 0.1))
+    for view, shows in (("macro", True), ("drape", False)):
+        seen = [photograph(shop, on, view, 448, np.random.default_rng(2)) for on in (coarse, fine)]
+        assert np.array_equal(*seen) != shows

@@ -124,9 +124,11 @@ def _claim(out: Path, options: LoomOptions) -> None:
     except ValueError as error:
         raise ValueError(f"{record}: not readable as JSON; delete the folder and draw the corpus anew") from error
     if found != wanted:
-        keys = [key for key in wanted if not isinstance(found, dict) or found.get(key) != wanted[key]]
-        differ = ", ".join(f"{key} {found.get(key) if isinstance(found, dict) else '?'} ≠ {wanted[key]}" for key in keys)
-        raise ValueError(f"{out}: holds a corpus drawn with other options ({differ}); choose another folder")
+        there = found if isinstance(found, dict) else {}
+        differ = ", ".join(
+            f"{key} {there.get(key)}, not {wanted[key]}" for key in wanted if there.get(key) != wanted[key]
+        )
+        raise ValueError(f"{out}: holds a corpus drawn with other options (its {differ}); choose another folder")
 
 
 Job = tuple[Path, LoomOptions, Piece]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from saree_cosface.loom.cloth import CLEAR, Draft
-from saree_cosface.loom.motifs import blade, blank, brush, dot, fill, line, petals, ring
+from saree_cosface.loom.motifs import Points, blade, blank, brush, dot, fill, line, petals, ring
 
 
 def peacock(size: float, body: int, tail: int, eye: int, edge: int) -> Draft:
@@ -11,13 +11,13 @@ def peacock(size: float, body: int, tail: int, eye: int, edge: int) -> Draft:
     draft = blank(size, size * 1.15)
     s = size
 
-    def at(*pairs: tuple[float, float]) -> np.ndarray:
+    def at(*pairs: tuple[float, float]) -> Points:
         return np.array(pairs) * s
 
     train = at((0.62, 0.52), (0.45, 0.5), (0.28, 0.56), (0.15, 0.7), (0.08, 0.9))
     brush(draft, train, np.array([0.1, 0.15, 0.17, 0.15, 0.07]) * s, edge)
     brush(draft, train, np.array([0.08, 0.125, 0.145, 0.125, 0.05]) * s, tail)
-    for k, (x, y) in enumerate(train[1:]):
+    for k, (x, y) in enumerate(train[1:].tolist()):
         for side in (-0.07, 0.07):
             dot(draft, x + side * s * 0.8, y - side * s * 0.7, s * 0.042, edge)
             dot(draft, x + side * s * 0.8, y - side * s * 0.7, s * 0.024, eye if k % 2 else body)
@@ -27,8 +27,8 @@ def peacock(size: float, body: int, tail: int, eye: int, edge: int) -> Draft:
     fill(draft, at((0.94, 0.16), (1.05, 0.21), (0.94, 0.22)), edge)
     dot(draft, 0.91 * s, 0.17 * s, max(0.7, 0.014 * s), edge)
     fill(draft, blade((0.74 * s, 0.5 * s), np.pi * 0.86, 0.26 * s, 0.12 * s, 0.1), eye)
-    for k in (-0.5, 0.0, 0.5):
-        tip = at((0.88, 0.13), (0.86 + 0.09 * k, 0.035))
+    for lean in (-0.5, 0.0, 0.5):
+        tip = at((0.88, 0.13), (0.86 + 0.09 * lean, 0.035))
         line(draft, tip, edge, max(1.0, 0.016 * s))
         dot(draft, tip[1, 0], tip[1, 1], 0.02 * s, eye)
     for x in (0.64, 0.72):
@@ -59,7 +59,8 @@ def fish(size: float, body: int, scale: int, edge: int) -> Draft:
         fill(draft, (np.array([(0.26, 0.25), (0.04, 0.07), (0.1, 0.25), (0.04, 0.43)]) * s), yarn)
         brush(draft, spine, np.array([0.05, 0.13, 0.17, 0.14, 0.05]) * s + grow * s, yarn)
     for x in (0.36, 0.47, 0.58):
-        arc = np.stack([x * s + 0.05 * s * np.sin(t := np.linspace(0, np.pi, 8)), (0.14 + 0.22 * t / np.pi) * s], axis=1)
+        turn = np.linspace(0, np.pi, 8)
+        arc = np.stack([(x + 0.05 * np.sin(turn)) * s, (0.14 + 0.22 * turn / np.pi) * s], axis=1)
         line(draft, arc, scale, max(1.0, 0.025 * s))
     dot(draft, 0.79 * s, 0.22 * s, 0.035 * s, edge)
     return draft

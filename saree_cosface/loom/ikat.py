@@ -129,7 +129,15 @@ def _geometry(field: Draft, layout: str, pitch: int, yarns: tuple[int, ...], rng
     if layout == "diamonds":
         rims = ((0.43, 0.5, yarns[1]), (0.25, 0.36, yarns[0]), (0.0, 0.1, yarns[2]))
     elif layout == "nested":
-        rims = ((0.45, 0.53, yarns[1]), (0.36, 0.41, yarns[3]), (0.24, 0.33, yarns[0]), (0.13, 0.19, yarns[1]), (0.0, 0.08, yarns[2]), (0.62, 0.7, yarns[2]), (0.88, 1.0, yarns[0]))  # fmt: skip
+        rims = (
+            (0.45, 0.53, yarns[1]),
+            (0.36, 0.41, yarns[3]),
+            (0.24, 0.33, yarns[0]),
+            (0.13, 0.19, yarns[1]),
+            (0.0, 0.08, yarns[2]),
+            (0.62, 0.7, yarns[2]),
+            (0.88, 1.0, yarns[0]),
+        )
     elif layout == "chevrons":
         far = (v * 0.5 + x / pitch) % 1
         rims = ((0.0, 0.16, yarns[1]), (0.22, 0.3, yarns[3]), (0.36, 0.62, yarns[0]), (0.7, 0.78, yarns[1]))
@@ -192,7 +200,13 @@ def _emblems(size: int) -> list[Draft]:
 def _lattice_flower(size: int) -> Draft:
     draft = blank(size, size)
     middle = (size / 2, size / 2)
-    for share, count, yarn in ((0.5, 12, LIGHT), (0.41, 12, DARK), (0.34, 8, FIRST), (0.24, 8, LIGHT), (0.15, 6, SECOND)):
+    for share, count, yarn in (
+        (0.5, 12, LIGHT),
+        (0.41, 12, DARK),
+        (0.34, 8, FIRST),
+        (0.24, 8, LIGHT),
+        (0.15, 6, SECOND),
+    ):
         fill(draft, petals(middle, size * share, count, 0.1), yarn)
     dot(draft, *middle, size * 0.05, LIGHT)
     return draft

@@ -117,19 +117,20 @@ def lay(picture: Picture, layer: Layer, on: Swatch, light: Lamp) -> None:
     alpha = layer.cover
     if on.veils:
         veil = cv2.remap(on.veils[level], at_u, at_v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-        alpha = alpha * (veil.astype(np.float32) / 255)
+        alpha = np.asarray(alpha * (veil / 255), dtype=np.float32)
     picture += (colour - picture) * alpha[..., None]
 
 
 def _shading(layer: Layer, light: Lamp) -> tuple[Plane, Plane]:
     """Diffuse light, 1 on level cloth, and the gloss of cloth that mirrors the lamp."""
     x, y, z = light.direction
-    length = np.sqrt(1 + layer.slope_x**2 + layer.slope_y**2)
+    length = np.sqrt(1 + layer.slope_x * layer.slope_x + layer.slope_y * layer.slope_y)
     facing = (-layer.slope_x * x - layer.slope_y * y + z) / length
     diffuse = light.ambient + (1 - light.ambient) * np.clip(facing, 0, None) / max(z, 0.3)
-    half = np.array((x, y, z + 1)) / np.linalg.norm((x, y, z + 1))
-    mirror = (-layer.slope_x * half[0] - layer.slope_y * half[1] + half[2]) / length
-    gloss = np.clip(mirror, 0, 1) ** 14
+    reach = float(np.linalg.norm((x, y, z + 1)))
+    mirror = (-layer.slope_x * x - layer.slope_y * y + z + 1) / (reach * length)
+    squared = np.square(np.clip(mirror, 0, 1))
+    gloss = squared * np.square(np.square(squared) * squared)  # to the power of 14
     return diffuse.astype(np.float32), gloss.astype(np.float32)
 
 
@@ -137,7 +138,7 @@ def _threads(layer: Layer, on: Swatch) -> Plane:
     """Uneven yarn and, where a pixel is finer than a thread, the weave itself."""
     rows = np.clip(layer.v, 0, WIDTH - 1).astype(np.int32)
     columns = np.clip(layer.u, 0, LENGTH - 1).astype(np.int32)
-    uneven = on.warp[rows] * on.weft[columns]
+    uneven: Plane = on.warp[rows] * on.weft[columns]
     pitch = on.cloth.pitch
     strength = float(np.clip(1.15 - 2.0 * layer.scale / pitch, 0, 0.5))
     if strength == 0:
@@ -153,6 +154,6 @@ def _shadow(picture: Picture, layer: Layer, light: Lamp) -> None:
     x, y, _ = light.direction
     shift = np.array(((1, 0, -x * reach), (0, 1, -y * reach)), np.float32)
     height, width = picture.shape[:2]
-    dark = cv2.warpAffine(layer.cover, shift, (width, height))
-    dark = cv2.GaussianBlur(dark, (0, 0), max(0.8, reach * 0.8))
+    moved = cv2.warpAffine(layer.cover, shift, (width, height))
+    dark = cv2.GaussianBlur(moved, (0, 0), max(0.8, reach * 0.8))
     picture *= (1 - 0.5 * (1 - 0.55 * light.ambient) * dark)[..., None]

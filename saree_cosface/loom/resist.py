@@ -25,7 +25,7 @@ from saree_cosface.loom.cloth import (
 )
 from saree_cosface.loom.dyes import Taste, dip
 from saree_cosface.loom.figures import grid_figure
-from saree_cosface.loom.motifs import Points, blank, dot, flower, line, petals, ring
+from saree_cosface.loom.motifs import Points, blank, dot, fill, flower, petals, ring
 
 
 def bandhani(rng: np.random.Generator, taste: Taste) -> Cloth:
@@ -49,12 +49,12 @@ def bandhani(rng: np.random.Generator, taste: Taste) -> Cloth:
     else:
         points += [*_rounds(body, gap, int(rng.integers(170, 240)), int(rng.integers(3, 6)))]
     edge = (0, border, 0, LENGTH)
-    points += _rows(edge, gap, (0.16, 0.3, 0.84)) + _rounds(edge, gap * 0.85, round(border * 0.62), 2)
+    points += _rows(edge, gap, (0.16, 0.3, 0.84)) + _rounds(edge, gap, round(border * 0.62), 2)
     points += [np.stack([p[:, 0], WIDTH - p[:, 1]], axis=1) for p in points[-4:]]
     field = (border, WIDTH - border, pallu, LENGTH)
     points += [*_rounds(field, gap, 290, 7), *_columns(field, gap, (0.03, 0.08, 0.92, 0.97))]
     _tie(cloth, np.concatenate(points), size, rng)
-    return Cloth(cloth, dip(rng, taste, pale=0.08, contrast=0.6), pallu, border, 0.4, 1.0, 0.03)
+    return Cloth(cloth, dip(rng, taste, pale=0.0, contrast=0.6), pallu, border, 0.4, 1.0, 0.03)
 
 
 def _tie(cloth: Draft, points: Points, size: float, rng: np.random.Generator) -> None:
@@ -63,24 +63,15 @@ def _tie(cloth: Draft, points: Points, size: float, rng: np.random.Generator) ->
     for _ in range(12):
         knot = blank(size + 4, size + 4)
         middle = (size + 3) / 2
-        outline = petals((middle, middle), size / 2 * rng.uniform(0.88, 1.12), int(rng.integers(3, 6)), rng.uniform(0.03, 0.09), rng.uniform(0, 6))  # fmt: skip
-        line(knot, outline, LIGHT, max(1.5, size * 0.2), closed=True)
-        fillers = np.argwhere(knot == LIGHT)
-        knot[fillers[:, 0].min() : fillers[:, 0].max() + 1, fillers[:, 1].min() : fillers[:, 1].max() + 1] = np.where(
-            _disc(fillers, knot.shape), LIGHT, knot
-        )[fillers[:, 0].min() : fillers[:, 0].max() + 1, fillers[:, 1].min() : fillers[:, 1].max() + 1]
+        lobes, turn = int(rng.integers(3, 6)), float(rng.uniform(0, 6))
+        radius, depth = size / 2 * float(rng.uniform(0.88, 1.12)), float(rng.uniform(0.03, 0.09))
+        fill(knot, petals((middle, middle), radius, lobes, depth, turn), LIGHT)
         dot(knot, middle, middle, size * 0.17, DARK)
         knots.append(knot)
     places = np.round(points + rng.normal(0, size * 0.07, points.shape)).astype(int)
     for k, (x, y) in enumerate(places.tolist()):
         knot = knots[k % 12]
         stamp(cloth, knot, y - knot.shape[0] // 2, x - knot.shape[1] // 2)
-
-
-def _disc(rim: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    centre, reach = rim.mean(axis=0), (rim.max(axis=0) - rim.min(axis=0)) / 2
-    return np.asarray(((y - centre[0]) / reach[0]) ** 2 + ((x - centre[1]) / reach[1]) ** 2 < 0.85)
 
 
 Box = tuple[int, int, int, int]
@@ -112,9 +103,9 @@ def _rounds(box: Box, gap: float, pitch: int, rings: int) -> list[Points]:
     out = []
     for x in np.arange(left + pitch / 2, right + pitch / 2, pitch):
         for y in np.arange(top + pitch / 2, bottom + pitch / 2, pitch):
-            out.append(_inside(shape + (x, y), box))
+            out.append(_inside(shape + np.array((x, y)), box))
             if pitch > 120:
-                out.append(_inside(small + (x + pitch / 2, y + pitch / 2), box))
+                out.append(_inside(small + np.array((x, y)) + pitch / 2, box))
     return [np.concatenate(out)] if out else []
 
 
@@ -155,7 +146,7 @@ def _gharchola(cloth: Draft, box: Box, gap: float, pitch: int) -> list[Points]:
     out = []
     for i, x in enumerate(range(left + pitch // 2, right + pitch, pitch)):
         for j, y in enumerate(range(top + pitch // 2, bottom + pitch, pitch)):
-            out.append(_inside(shapes[(i + j) % 2] + (x, y), box))
+            out.append(_inside(shapes[(i + j) % 2] + np.array((x, y)), box))
     return out
 
 
@@ -170,7 +161,7 @@ def _figures(box: Box, gap: float, name: str) -> list[Points]:
     out = []
     for x in np.arange(left + pitch / 2, right + pitch / 2, pitch):
         for y in np.arange(top + pitch / 2, bottom + pitch / 2, pitch):
-            out.append(_inside(np.concatenate([shape, halo]) + (x, y), box))
+            out.append(_inside(np.concatenate([shape, halo]) + np.array((x, y)), box))
     return out
 
 
@@ -179,7 +170,8 @@ def leheriya(rng: np.random.Generator, taste: Taste) -> Cloth:
     border = int(rng.integers(30, 90))
     pallu = LENGTH - int(rng.integers(300, 420))
     cloth = plain(pallu, border)
-    y, x = np.mgrid[:WIDTH, :LENGTH].astype(np.float32)
+    y = np.arange(WIDTH, dtype=np.float32)[:, None]
+    x = np.arange(LENGTH, dtype=np.float32)[None, :]
     layout = taste.pick(rng, "leheriya layout", ("diagonal", "zigzag", "mothra", "mothra", "wave"))
     slant = float(rng.uniform(0.7, 1.2)) * (1 if rng.random() < 0.5 else -1)
     wobble = 5 * np.sin(y / rng.uniform(60, 110)) + 4 * np.sin(x / rng.uniform(70, 130) + 1)
@@ -194,12 +186,13 @@ def leheriya(rng: np.random.Generator, taste: Taste) -> Cloth:
     bands = _rolled(rng, bias + wobble, pitch)
     if layout == "mothra":
         other = _rolled(rng, x - slant * y + wobble, pitch)
-        bands = np.where((bands == GROUND) & (other == GROUND), GROUND, np.where(other == GROUND, bands, np.where(bands == GROUND, other, LIGHT)))  # fmt: skip
+        crossed = np.where(bands == GROUND, other, LIGHT).astype(np.uint8)
+        bands = np.where(other == GROUND, bands, crossed)
     inside = slice(border, WIDTH - border)
     cloth[inside, :pallu] = bands[inside, :pallu]
     across = _rolled(rng, bias[:, ::-1] * 1.0 + wobble, pitch * 0.6)
     cloth[inside, pallu:] = np.where(across == GROUND, PALLU, across)[inside, pallu:]
-    feather(cloth[inside], rng, 1.3, 0.5)
+    feather(cloth[inside], rng, 0.5, 0.3)  # dye creeps a little under the thread that binds the roll
     trim = taste.pick(rng, "leheriya trim", ("gota", "zari", "plain"))
     edge = cloth[:border]
     if trim != "plain":
@@ -213,13 +206,17 @@ def leheriya(rng: np.random.Generator, taste: Taste) -> Cloth:
 
 def _rolled(rng: np.random.Generator, bias: np.ndarray, pitch: float) -> Draft:
     """Stripes of a few resisted colours, GROUND between them, each with a thin pale line where the binding sat."""
-    phase = bias / pitch
-    turn = np.floor(phase).astype(int) % 3
-    part = phase % 1
-    yarns = np.array([(FIRST, SECOND, THIRD), (FIRST, LIGHT, FIRST), (LIGHT, LIGHT, LIGHT)][int(rng.integers(3))])
+    phase = bias / np.float32(pitch)
+    whole = np.floor(phase)
+    part = phase - whole
+    turn = (whole.astype(np.int16) % 3).astype(np.uint8)
+    yarns = np.array(
+        [(FIRST, SECOND, THIRD), (FIRST, LIGHT, FIRST), (LIGHT, LIGHT, LIGHT)][int(rng.integers(3))], np.uint8
+    )
     width = float(rng.uniform(0.25, 0.5))
-    stripes = np.where(part < width, yarns[turn], GROUND)
+    stripes = yarns[turn]
+    stripes[part >= width] = GROUND
     stripes[(part > width + 0.06) & (part < width + 0.13)] = LIGHT
     if rng.random() < 0.5:
         stripes[(part > width + 0.2) & (part < width + 0.25)] = LIGHT
-    return np.asarray(stripes, dtype=np.uint8)
+    return stripes

@@ -10,7 +10,6 @@ from saree_cosface.loom.cloth import (
     GROUND,
     LENGTH,
     LIGHT,
-    PALLU,
     SECOND,
     THIRD,
     WIDTH,
@@ -26,8 +25,8 @@ from saree_cosface.loom.cloth import (
     stripe,
 )
 from saree_cosface.loom.dyes import Taste, dip
-from saree_cosface.loom.figures import grid_figure, peacock
-from saree_cosface.loom.motifs import bel, blank, blade, dot, fill, flower, kalga, spires, sprig
+from saree_cosface.loom.figures import peacock
+from saree_cosface.loom.motifs import bel, blade, blank, dot, fill, flower, kalga, spires, sprig
 
 
 def chanderi(rng: np.random.Generator, taste: Taste) -> Cloth:
@@ -132,7 +131,7 @@ def jamdani(rng: np.random.Generator, taste: Taste) -> Cloth:
     stripe(cloth[:, pallu:].T, [(6, main), (6, CLEAR), (12, main), (6, CLEAR), (6, main)])
     stripe(cloth[:, pallu:].T, [(6, main), (6, CLEAR), (12, main)], LENGTH - pallu - 40)
     palette = dip(rng, taste, pale=0.5, contrast=0.4, opacity=float(rng.uniform(0.48, 0.6)))
-    return Cloth(cloth, palette, pallu, border, 0.12, 1.3, 0.06)
+    return Cloth(cloth, palette, pallu, border, 0.12, 1.3, 0.04)
 
 
 def _jamdani_figures(cell: int, main: int, second: int) -> list[Draft]:
@@ -213,4 +212,4 @@ def kasavu(rng: np.random.Generator, taste: Taste) -> Cloth:
             stamp(body, bird, top, pallu - 160)
     cream = tuple(int(c) for c in np.clip(np.array((238, 226, 198)) + rng.normal(0, 6, 3), 0, 255))
     palette = dip(rng, taste, contrast=0.9, opacity=0.93, ground=(cream[0], cream[1], cream[2]))
-    return Cloth(cloth, palette, pallu, border, 0.1, 1.4, 0.06)
+    return Cloth(cloth, palette, pallu, border, 0.1, 1.4, 0.03)

@@ -60,9 +60,9 @@ def open_shop(seed: int, number: int) -> Shop:
     rng = np.random.default_rng([seed, 7001, number])
     kind = BACKDROPS[(number * 3 + seed) % len(BACKDROPS)]
     hue = rng.uniform(-1, 1, 3)  # rooms are mostly greyish: lime wash, wood, stone
-    near = tuple(int(c) for c in np.clip(rng.uniform(90, 225) + 38 * hue + (14, 4, -12), 10, 245))
+    near = tuple(int(c) for c in np.clip(rng.uniform(90, 225) + 26 * hue + (12, 4, -12), 10, 245))
     far = tuple(int(c) for c in np.clip(np.array(near) * rng.uniform(0.55, 0.9) + rng.uniform(-12, 12, 3), 10, 245))
-    warm = float(rng.normal(0, 0.075))
+    warm = float(np.clip(rng.normal(0, 0.06), -0.09, 0.12))
     favourite = number % len(VIEWS)
     views = np.full(len(VIEWS), 0.5 / (len(VIEWS) - 1))
     views[favourite] = 0.5
@@ -93,9 +93,7 @@ def photograph(shop: Shop, on: Swatch, view: str, size: int, rng: np.random.Gene
     height, width = round(shop.shape[0] * size), round(shop.shape[1] * size)
     at = frame(height, width)
     picture = _backdrop(shop, at, rng)
-    light = lamp(
-        shop.azimuth + float(rng.normal(0, 0.15)), shop.elevation + float(rng.normal(0, 0.06)), shop.ambient
-    )
+    light = lamp(shop.azimuth + float(rng.normal(0, 0.15)), shop.elevation + float(rng.normal(0, 0.06)), shop.ambient)
     scene = VIEWS[view](rng, on.cloth, at)
     paint_solids(picture, scene)
     for layer in scene.layers:
@@ -138,7 +136,7 @@ def _backdrop(shop: Shop, at: Frame, rng: np.random.Generator) -> Picture:
         mix = 0.5 + 0.4 * np.sin(30 * x + 1.2 * np.sin(4 * y + 3 * x))
     else:
         mix = 0.5 + 0.5 * _noise(rng, at, (9, 9)) + 0.25 * _noise(rng, at, (18, 18))
-    return np.clip(far + (near - far) * mix[..., None], 0, 255).astype(np.float32)
+    return np.asarray(np.clip(far + (near - far) * mix[..., None], 0, 255), dtype=np.float32)
 
 
 def _stamp_badge(picture: Picture, shop: Shop) -> None:
@@ -166,10 +164,10 @@ def _develop(picture: Picture, shop: Shop, at: Frame, rng: np.random.Generator) 
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), blur), dtype=np.float32)
     far = ((at.x - mx) ** 2 + (at.y - my) ** 2) / (mx**2 + my**2)
     gain = (1 - shop.vignette * far) * shop.exposure * float(rng.uniform(0.9, 1.1))
-    picture = picture * gain[..., None] * np.array(shop.cast, np.float32)
+    picture = np.asarray(picture * (gain[..., None] * np.array(shop.cast, np.float32)), dtype=np.float32)
     grey = picture.mean(axis=2, keepdims=True)
     picture = grey + (picture - grey) * shop.saturation
     height, width = at.x.shape
     picture = picture + rng.standard_normal((height, width, 1), dtype=np.float32) * shop.noise
-    shoulder = np.where(picture > 215, 215 + (picture - 215) * 0.55, picture)
+    shoulder = np.minimum(picture, 215 + (picture - 215) * 0.55)
     return np.asarray(np.clip(shoulder + 0.5, 0, 255), dtype=np.uint8)

@@ -59,9 +59,6 @@ def banarasi(rng: np.random.Generator, taste: Taste) -> Cloth:
     _jhallar(cloth, border, int(rng.integers(14, 22)), metal)
     _vine_border(edge, border, metal, enamel, rng)
     mirrored(cloth, border)
-    cloth[WIDTH - border - 30 : WIDTH - border] = np.where(
-        cloth[border : border + 30][::-1] == metal, metal, cloth[WIDTH - border - 30 : WIDTH - border]
-    )
     _brocade_pallu(cloth[:, pallu:], metal, enamel, rng)
     return Cloth(cloth, dip(rng, taste, contrast=0.25, pale=0.2), pallu, border, 0.8, 1.1, 0.02)
 
@@ -79,10 +76,12 @@ def _trellis(body: Draft, pitch: int, metal: int, enamel: int) -> None:
 def _jhallar(cloth: Draft, border: int, size: int, metal: int) -> None:
     """The fringe of small arches that hangs from the border into the body."""
     arch = blank(size, size)
-    fill(arch, np.array([(0.5, 0), (size - 0.5, 0), (size * 0.75, size * 0.55), (size * 0.5, size - 1.0), (size * 0.25, size * 0.55)]), metal)  # fmt: skip
+    outline = ((0.03, 0), (0.97, 0), (0.75, 0.55), (0.5, 0.95), (0.25, 0.55))
+    fill(arch, np.array(outline) * size, metal)
     dot(arch, size / 2, size * 0.3, size * 0.13, GROUND)
     for column in range(0, LENGTH, size):
         stamp(cloth, arch, border, column)
+        stamp(cloth, arch[::-1], WIDTH - border - arch.shape[0], column)
 
 
 def _vine_border(edge: Draft, border: int, metal: int, enamel: int, rng: np.random.Generator) -> None:
@@ -91,18 +90,16 @@ def _vine_border(edge: Draft, border: int, metal: int, enamel: int, rng: np.rand
     stripe(edge, rail[::-1], border - 12)
     inner = edge[14 : border - 14]
     room = inner.shape[0]
+    period = round(room * 1.9)
     if rng.random() < 0.5:
         inner[:] = metal
-        vine = bel(round(room * 1.9), room, BORDER, BORDER, enamel if enamel != metal else BORDER, metal)
-    else:
-        vine = bel(round(room * 1.9), room, metal, metal, metal, enamel)
-    repeat(inner, vine)
+        repeat(inner, bel(period, room, BORDER, BORDER, enamel if enamel != metal else BORDER, metal))
+        return
+    repeat(inner, bel(period, room, metal, metal, metal, enamel))
     if rng.random() < 0.7:
         mango = kalga(room * 0.55, metal, BORDER, enamel)
-        clear = np.where(inner[:1, :1] == metal, BORDER, CLEAR).astype(np.uint8)
-        if clear[0, 0] != BORDER:
-            for column in range(0, edge.shape[1], round(room * 1.9)):
-                stamp(inner, mango, round(room * 0.1), column + round(room * 0.95) - mango.shape[1] // 2)
+        for column in range(period // 2, edge.shape[1], period):
+            stamp(inner, mango, round(room * 0.1), column - mango.shape[1] // 2)
 
 
 def _brocade_pallu(field: Draft, metal: int, enamel: int, rng: np.random.Generator) -> None:
@@ -152,7 +149,6 @@ def kanjivaram(rng: np.random.Generator, taste: Taste) -> Cloth:
     base = int(rng.integers(24, 44))
     step = int(rng.integers(3, 7))
     slender = float(rng.uniform(0.8, 1.5))
-    spire = spires(base, tall, step, BORDER, slender)
     outline = ZARI if rng.random() < 0.4 else CLEAR
     spire = spires(base, tall, step, BORDER, slender, outline)
     for column in range(0, pallu, base):
@@ -165,7 +161,7 @@ def kanjivaram(rng: np.random.Generator, taste: Taste) -> Cloth:
 
 
 def _temple_border(cloth: Draft, border: int, rng: np.random.Generator) -> None:
-    """From the selvedge in: zari band, rows of rudraksham beads, fine rules, and a wide plain band before the spires."""
+    """From the selvedge in: a zari band, rudraksham beads, fine rules, and a wide plain band before the spires."""
     edge = cloth[:border]
     row = stripe(edge, [(int(rng.integers(18, 40)), ZARI), (4, BORDER), (3, ZARI), (4, BORDER)])
     size = int(rng.integers(14, 22))
@@ -229,7 +225,6 @@ def paithani(rng: np.random.Generator, taste: Taste) -> Cloth:
         repeat(inner, _tapestry(bel(round(room * 1.8), room, SECOND, SECOND, FIRST, LIGHT, 5)))
     stripe(edge, [(4, FIRST), (4, ZARI), (5, BORDER)], border - 13)
     mirrored(cloth, border)
-    cloth[WIDTH - border :] = np.where(cloth[WIDTH - border :] == CLEAR, BORDER, cloth[WIDTH - border :])
     _tapestry_pallu(cloth[:, pallu:], rng, taste)
     return Cloth(cloth, dip(rng, taste, contrast=0.5, pale=0.12), pallu, border, 0.9, 1.1, 0.02)
 

@@ -5,15 +5,15 @@ Each view turns pixels into places on the cloth. Positions in the frame are shar
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import cos, sin
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.loom.cloth import LENGTH, WIDTH, Cloth
+from saree_cosface.loom.cloth import BORDER, GROUND, LENGTH, WIDTH, Cloth
 from saree_cosface.loom.light import Layer, Picture, Plane
-
-Corners = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -42,40 +42,43 @@ class Scene:
     """What stands before the camera: solids painted in one colour first, then layers of cloth from back to front."""
 
     layers: list[Layer]
-    solids: list[tuple[Plane, tuple[float, float, float]]]
+    solids: list[tuple[Plane, NDArray[np.float64]]]
 
 
 def _creases(rng: np.random.Generator, at: Frame, count: int, depth: float) -> tuple[Plane, Plane]:
     """Slopes of a cloth that was not ironed: a few broad waves and some narrow ridges."""
-    slope_x, slope_y = np.zeros_like(at.x), np.zeros_like(at.y)
+    x, y = at.x[::4, ::4], at.y[::4, ::4]  # creases are smooth: every fourth pixel says enough
+    slope_x, slope_y = np.zeros_like(x), np.zeros_like(y)
     for k in range(count):
         angle, phase = rng.uniform(0, 2 * np.pi), rng.uniform(0, 2 * np.pi)
         wave = rng.uniform(5, 14) if k % 2 else rng.uniform(12, 34)
-        along = np.cos(angle) * at.x + np.sin(angle) * at.y
-        side = -np.sin(angle) * at.x + np.cos(angle) * at.y
+        along = cos(angle) * x + sin(angle) * y
+        side = -sin(angle) * x + cos(angle) * y
         rise = np.sin(wave * along + phase + 1.5 * np.sin(4 * side + phase))
         if k % 2 == 0:
-            rise = rise**3
-        rise = depth * rng.uniform(0.4, 1.0) * rise * (0.55 + 0.45 * np.sin(3 * side + 2 * phase))
-        slope_x += np.cos(angle) * rise
-        slope_y += np.sin(angle) * rise
-    return slope_x, slope_y
+            rise = rise * rise * rise
+        rise *= depth * rng.uniform(0.4, 1.0) * (0.55 + 0.45 * np.sin(3 * side + 2 * phase))
+        slope_x += cos(angle) * rise
+        slope_y += sin(angle) * rise
+    height, width = at.x.shape
+    return _f32(cv2.resize(slope_x, (width, height))), _f32(cv2.resize(slope_y, (width, height)))
 
 
-def _place(rng: np.random.Generator, cloth: Cloth, span: float) -> tuple[float, float]:
-    """Where a photographer points: at a border, at the beginning of the pallu, at a corner, or at the body."""
-    what = rng.choice(4, p=(0.34, 0.26, 0.2, 0.2))
+def _place(rng: np.random.Generator, cloth: Cloth, span: float, body: float = 0.14) -> tuple[float, float]:
+    """Where the camera points: a border, the beginning of the pallu, a corner or, with chance ``body``, the body."""
+    what = rng.choice(4, p=np.array((0.44, 0.3, 0.26, 0)) * (1 - body) + np.array((0, 0, 0, body)))
     u, v = rng.uniform(span * 0.5, cloth.pallu - span * 0.3), rng.uniform(0.3, 0.7) * WIDTH
     if what in (0, 2):
         v = cloth.border + rng.uniform(-0.1, 0.3) * span
         v = v if rng.random() < 0.3 else WIDTH - v
     if what in (1, 2):
         u = cloth.pallu + rng.uniform(-0.15, 0.3) * span
-    return float(u), float(v)
+    room = 0.3 * span  # else the backdrop fills the frame
+    return float(np.clip(u, room, LENGTH - room)), float(np.clip(v, room, WIDTH - room))
 
 
 def _soft(edge: Plane, width: float) -> Plane:
-    return np.clip(edge / width + 0.5, 0, 1).astype(np.float32)
+    return _f32(np.clip(edge / width + 0.5, 0, 1))
 
 
 def flat(rng: np.random.Generator, cloth: Cloth, at: Frame) -> Scene:
@@ -88,22 +91,22 @@ def flat(rng: np.random.Generator, cloth: Cloth, at: Frame) -> Scene:
     depth = 1 + float(rng.uniform(0, 0.45)) * (0.4 - y)
     x, y = x * depth, y * depth
     slope_x, slope_y = _creases(rng, at, 6, float(rng.uniform(0.05, 0.22)))
-    u = u0 + span * (np.cos(angle) * x + np.sin(angle) * y) + 9 * slope_x
-    v = v0 + span * (-np.sin(angle) * x + np.cos(angle) * y) + 9 * slope_y
+    u = u0 + span * (cos(angle) * x + sin(angle) * y) + 9 * slope_x
+    v = v0 + span * (-sin(angle) * x + cos(angle) * y) + 9 * slope_y
     cover = _soft(np.minimum(np.minimum(u, LENGTH - u), np.minimum(v, WIDTH - v)), 2 * span / at.size)
     return Scene([_layer(u, v, slope_x, slope_y, cover, span / at.size, 0.012)], [])
 
 
 def macro(rng: np.random.Generator, cloth: Cloth, at: Frame) -> Scene:
     """So close that the weave can be read, over one soft fold."""
-    span = float(rng.uniform(130, 250))
-    u0, v0 = _place(rng, cloth, span)
+    span = float(rng.uniform(140, 280))
+    u0, v0 = _place(rng, cloth, span, 0.08)
     angle = float(rng.uniform(-np.pi, np.pi)) if rng.random() < 0.4 else float(rng.normal(0, 0.3))
     mx, my = at.middle
     x, y = at.x - mx, at.y - my
     slope_x, slope_y = _creases(rng, at, 3, float(rng.uniform(0.1, 0.35)))
-    u = u0 + span * (np.cos(angle) * x + np.sin(angle) * y) + 5 * slope_x
-    v = v0 + span * (-np.sin(angle) * x + np.cos(angle) * y) + 5 * slope_y
+    u = u0 + span * (cos(angle) * x + sin(angle) * y) + 5 * slope_x
+    v = v0 + span * (-sin(angle) * x + cos(angle) * y) + 5 * slope_y
     u, v = np.clip(u, 2, LENGTH - 3), np.clip(v, 2, WIDTH - 3)
     return Scene([_layer(u, v, slope_x, slope_y, np.ones_like(u), span / at.size)], [])
 
@@ -117,17 +120,17 @@ def folded(rng: np.random.Generator, cloth: Cloth, at: Frame) -> Scene:
     mm = float(rng.uniform(420, 560)) / wide
     u0 = float(rng.uniform(0, max(1.0, cloth.pallu - mm * wide)))
     layers = []
+    slope_x, slope_y = _creases(rng, at, 3, 0.06)
     for step in (2, 1, 0):
         off = 0.013 * step
         p, q, cover, rim_x, rim_y = _sheet(at, (mx + off, my + off), wide, high, turn, lean)
-        slope_x, slope_y = _creases(rng, at, 3, 0.06)
         u, v = u0 + mm * wide * p, WIDTH - 2 - mm * high * (1 - q)
         crease = 0.16 * np.exp(-(((p - 0.5) / 0.012) ** 2)) * np.sign(p - 0.5)
         layers.append(_layer(u, v, slope_x + rim_x + crease, slope_y + rim_y, cover, mm / at.size, 0.012))
     part = float(rng.uniform(0.34, 0.52))
     side = 1 if rng.random() < 0.7 else -1
     tilt = turn + float(rng.normal(0, 0.07))
-    centre = (mx + side * wide * (0.5 - part / 2) * np.cos(turn), my + side * wide * (0.5 - part / 2) * np.sin(turn))
+    centre = (mx + side * wide * (0.5 - part / 2) * cos(turn), my + side * wide * (0.5 - part / 2) * sin(turn))
     p, q, cover, rim_x, rim_y = _sheet(at, centre, wide * part, high * float(rng.uniform(1.0, 1.12)), tilt, lean)
     slope_x, slope_y = _creases(rng, at, 3, 0.08)
     reach = min(mm * wide * part, LENGTH - cloth.pallu - 10.0)
@@ -142,15 +145,16 @@ def _sheet(
 ) -> tuple[Plane, Plane, Plane, Plane, Plane]:
     """A turned rectangle: places on it from 0 to 1, its cover, and the slopes of its rounded rim."""
     x, y = at.x - centre[0], at.y - centre[1]
-    p = (np.cos(turn) * x + np.sin(turn) * y) / wide
-    q = (-np.sin(turn) * x + np.cos(turn) * y) / high
+    p = (cos(turn) * x + sin(turn) * y) / wide
+    q = (-sin(turn) * x + cos(turn) * y) / high
     p = p * (1 - lean * q) + 0.5
     q = q + 0.5
-    edge = np.minimum(np.minimum(p, 1 - p) * wide, np.minimum(q, 1 - q) * high)
+    beside, above = np.minimum(p, 1 - p) * wide, np.minimum(q, 1 - q) * high
+    edge = np.minimum(beside, above)
     rim = 0.5 * np.exp(-np.clip(edge, 0, None) / 0.012)
-    across = np.where(np.minimum(p, 1 - p) * wide < np.minimum(q, 1 - q) * high, 1.0, 0.0)
-    slope_x, slope_y = rim * across * np.sign(0.5 - p), rim * (1 - across) * np.sign(0.5 - q)
-    return p, q, _soft(edge, 1.5 / at.size), slope_x, slope_y
+    slope_x = np.where(beside < above, np.copysign(rim, 0.5 - p), 0)
+    slope_y = np.where(beside < above, 0, np.copysign(rim, 0.5 - q))
+    return _f32(p), _f32(q), _soft(edge, 1.5 / at.size), _f32(slope_x), _f32(slope_y)
 
 
 def drape(rng: np.random.Generator, cloth: Cloth, at: Frame) -> Scene:
@@ -180,22 +184,15 @@ def _hung(rng: np.random.Generator, cloth: Cloth, at: Frame) -> Scene:
     edge = np.minimum(np.minimum(p, 1 - p) * wide, length + 0.006 * np.sin(arc) - (at.y - top))
     cover = _soft(np.minimum(edge, at.y - top), 1.5 / at.size)
     rod = _soft(0.012 - np.abs(at.y - top), 2 / at.size)
-    return Scene([_layer(u, v, slope_x, slope_y, cover, span / at.size, 0.025)], [(rod, (92.0, 70.0, 50.0))])
-
-
-def _polygon(at: Frame, corners: Corners) -> Plane:
-    mask: NDArray[np.uint8] = np.zeros(at.x.shape, np.uint8)
-    points = np.round(np.array(corners) * at.size * 16).astype(np.int32)
-    cv2.fillPoly(mask, [points], 255, lineType=cv2.LINE_AA, shift=4)
-    return mask.astype(np.float32) / 255
+    return Scene([_layer(u, v, slope_x, slope_y, cover, span / at.size, 0.025)], [(rod, np.array((92.0, 70.0, 50.0)))])
 
 
 def _worn(rng: np.random.Generator, cloth: Cloth, at: Frame) -> Scene:
-    """A form without a face: pleated skirt with the border at its hem, pallu across the breast and down from a shoulder."""
+    """A dress form: pleats with the border at the hem, the pallu across the breast and hanging from a shoulder."""
     mx, my = at.middle
-    zoom = float(rng.uniform(0.92, 1.12))
+    zoom = float(rng.uniform(0.94, 1.14)) * 2 * my
     x = (at.x - mx - float(rng.normal(0, 0.02))) / zoom
-    y = (at.y - (0.04 if zoom < 1.1 else 0.06)) / zoom
+    y = (at.y - 0.03) / zoom
     if rng.random() < 0.5:
         x = -x
     mm = 1080.0
@@ -218,10 +215,10 @@ def _worn(rng: np.random.Generator, cloth: Cloth, at: Frame) -> Scene:
 
     # The pallu rises from the right hip to the left shoulder, gathered so that a border runs along its lower edge.
     start, end = np.array((-0.15, 0.42)), np.array((0.105, 0.075))
-    along = (end - start) / np.linalg.norm(end - start)
+    long = float(np.linalg.norm(end - start))
+    along = ((end - start) / long).tolist()
     t = (x - start[0]) * along[0] + (y - start[1]) * along[1]
     w = -(x - start[0]) * along[1] + (y - start[1]) * along[0]
-    long = float(np.linalg.norm(end - start))
     broad = 0.085 + 0.055 * np.sin(np.pi * np.clip(t / long, 0, 1)) - 0.02 * t / long
     bend = w - 0.015 * np.sin(np.pi * t / long)
     gather = bend / broad
@@ -245,20 +242,16 @@ def _worn(rng: np.random.Generator, cloth: Cloth, at: Frame) -> Scene:
     edge = np.minimum(np.minimum(r, 1 - r) * (right - left), np.minimum(foot - y, y - top + 0.02 * r))
     back = _layer(fall_u, fall_v, 0.7 * np.cos(wave), np.zeros_like(wave), _soft(edge, px), scale, 0.022)
 
-    dye = np.array(cloth.palette[1].colour, dtype=np.float64)
-    blouse = tuple(float(c) for c in np.clip(dye * rng.uniform(0.7, 1.0) + 10, 0, 255))
-    underskirt = tuple(float(c) for c in np.array(cloth.palette[0].colour) * 0.62 + 50)
-    skin = tuple(float(c) for c in np.array((166, 130, 104)) * rng.uniform(0.55, 1.2))
+    blouse = np.clip(np.array(cloth.palette[BORDER].colour) * rng.uniform(0.7, 1.0) + 10, 0, 255)
+    underskirt = np.array(cloth.palette[GROUND].colour) * 0.62 + 50
+    linen = np.array((166, 130, 104)) * rng.uniform(0.55, 1.2)
     stand = _soft(np.minimum(0.028 - np.abs(x), 0.2 - y), px)
     neck = _soft(1 - np.hypot(x / 0.03, (y - 0.035) / 0.035), 30 * px)
     round_body = (0.72 + 0.28 * np.clip(1 - (x / 0.15) ** 2, 0, 1)).astype(np.float32)
     torso = _torso(x, y, px) * round_body
-    solids = [
-        (np.maximum(stand * (y > 0.0), neck).astype(np.float32), (skin[0], skin[1], skin[2])),
-        (torso, (blouse[0], blouse[1], blouse[2])),
-        (_soft(np.minimum((1 - np.abs(s)) * half, np.minimum(bottom - y, y - waist)), px), underskirt[:3]),
-    ]
-    return Scene([back, skirt, breast], [(mask, (c[0], c[1], c[2])) for mask, c in solids])
+    covered = _soft(np.minimum((1 - np.abs(s)) * half, np.minimum(bottom - y, y - waist)), px)
+    solids = [(_f32(np.maximum(stand * (y > 0.0), neck)), linen), (torso, blouse), (covered, underskirt)]
+    return Scene([back, skirt, breast], solids)
 
 
 def _torso(x: Plane, y: Plane, px: float) -> Plane:
@@ -271,9 +264,15 @@ def _torso(x: Plane, y: Plane, px: float) -> Plane:
     return _soft(np.maximum(body, sleeve), px)
 
 
-def _layer(u: Plane, v: Plane, slope_x: Plane, slope_y: Plane, cover: Plane, scale: float, lift: float = 0.0) -> Layer:
-    planes = (np.asarray(plane, dtype=np.float32) for plane in (u, v, slope_x, slope_y, cover))
-    return Layer(*planes, scale=scale, lift=lift)
+Floats = NDArray[np.floating[Any] | np.integer[Any]]
+
+
+def _layer(u: Floats, v: Floats, rise_x: Floats, rise_y: Floats, cover: Floats, scale: float, lift: float = 0) -> Layer:
+    return Layer(_f32(u), _f32(v), _f32(rise_x), _f32(rise_y), _f32(cover), scale, lift)
+
+
+def _f32(plane: Floats) -> Plane:
+    return np.asarray(plane, dtype=np.float32)
 
 
 VIEWS: dict[str, Callable[[np.random.Generator, Cloth, Frame], Scene]] = {
@@ -287,4 +286,4 @@ VIEWS: dict[str, Callable[[np.random.Generator, Cloth, Frame], Scene]] = {
 def paint_solids(picture: Picture, scene: Scene) -> None:
     """Paint what is not cloth, in place."""
     for mask, colour in scene.solids:
-        picture += (np.array(colour, np.float32) - picture) * mask[..., None]
+        picture += (colour.astype(np.float32) - picture) * mask[..., None]

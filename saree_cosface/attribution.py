@@ -1,0 +1,107 @@
+"""Attribution: from one or several photos of a piece to ranked traditions, with cosines and reference pieces."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saree_cosface.gallery import Gallery
+from saree_cosface.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True)
+class RankedTradition:
+    """A tradition and the cosine between the piece and its prototype."""
+
+    craft: str
+    name: str
+    family: str
+    place: str
+    cosine: float
+
+
+@dataclass(frozen=True)
+class NearReference:
+    """A reference photo near the piece; of each reference piece only the nearest photo is named."""
+
+    craft: str
+    piece: str
+    source: str
+    path: str
+    thumbnail: str
+    cosine: float
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """The answer for one piece.
+
+    Attributes:
+        photos: what was looked at.
+        traditions: nearest first.
+        references: nearest first.
+        gap: cosine of the first tradition minus that of the second; 0 when there is only one.
+    """
+
+    photos: tuple[str, ...]
+    traditions: tuple[RankedTradition, ...]
+    references: tuple[NearReference, ...]
+    gap: float
+
+
+def attribute(
+    embeddings: NDArray[np.float32],
+    photos: Sequence[Path],
+    gallery: Gallery,
+    taxonomy: Taxonomy,
+    *,
+    top: int = 5,
+    references: int = 5,
+) -> Attribution:
+    """Rank the traditions of the gallery for one piece.
+
+    Args:
+        embeddings: unit embeddings ``(P, D)`` of the piece's photos; several are averaged.
+        photos: their files.
+        gallery: references and prototypes.
+        taxonomy: names the crafts; a craft it does not know goes by its id.
+        top: how many traditions.
+        references: how many reference pieces.
+
+    Raises:
+        ValueError: there is no photo, the gallery is empty, or it was made by another embedder.
+    """
+    if not len(embeddings):
+        raise ValueError("no photo of the piece could be read, so there is nothing to attribute")
+    if not len(gallery):
+        raise ValueError("the gallery is empty: add references first")
+    if embeddings.shape[1] != gallery.embeddings.shape[1]:
+        raise ValueError("the gallery was made by another embedder; build it again with this one")
+    fused = embeddings.mean(axis=0)
+    fused = (fused / max(float(np.linalg.norm(fused)), 1e-12)).astype(np.float32)
+    cosines = gallery.prototypes @ fused
+    order = np.argsort(-cosines, kind="stable")
+    table = gallery.references
+    return Attribution(
+        photos=tuple(str(photo) for photo in photos),
+        traditions=tuple(_tradition(gallery.crafts[index], float(cosines[index]), taxonomy) for index in order[:top]),
+        references=tuple(
+            NearReference(
+                **{
+                    column: str(table[column].iloc[row]) for column in ("craft", "piece", "source", "path", "thumbnail")
+                },
+                cosine=cosine,
+            )
+            for row, cosine in gallery.nearest(fused, references)
+        ),
+        gap=float(cosines[order[0]] - cosines[order[1]]) if len(order) > 1 else 0.0,
+    )
+
+
+def _tradition(craft: str, cosine: float, taxonomy: Taxonomy) -> RankedTradition:
+    if craft not in taxonomy:
+        return RankedTradition(craft, craft, "", "", cosine)
+    known = taxonomy[craft]
+    return RankedTradition(craft, known.name, known.family, known.place, cosine)

@@ -1,0 +1,286 @@
+"""The command ``saree-cosface``: each sub-command parses its options, imports what it needs, and calls one function.
+
+Results go to stdout as one document where ``--json`` or ``--csv`` asks for it; everything for people goes to stderr.
+"""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+from saree_cosface import __version__
+from saree_cosface.console import console
+from saree_cosface.loom.options import LoomOptions
+from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
+
+Command = Callable[[Namespace], int]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 the job could not be done, 2 the call was wrong."""
+    parser, commands = _parser()
+    options = parser.parse_args(arguments)
+    name = options.subcommand
+    chosen = options[name]
+    while "subcommand" in chosen:
+        name, chosen = f"{name} {chosen.subcommand}", chosen[chosen.subcommand]
+    try:
+        code = commands[name](chosen)
+    except KeyboardInterrupt:
+        console.print("Interrupted; what was finished is kept.")
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except (OSError, ValueError) as error:  # the errors of this package are ValueErrors
+        console.print(f"saree-cosface: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        code = 1
+    sys.exit(code)
+
+
+def _parser() -> tuple[ArgumentParser, dict[str, Command]]:
+    parser = ArgumentParser(
+        prog="saree-cosface",
+        version=__version__,
+        description="Names the craft tradition of a saree from photographs, by cosine similarity.",
+        epilog="A first tour: loom corpus → data check → train → evaluate → predict; `make demo` does it all.",
+    )
+    commands: dict[str, Command] = {}
+    subcommands = parser.add_subcommands(dest="subcommand", metavar="COMMAND")
+
+    loom = _new("Draw a corpus of synthetic sarees, photographed by synthetic shops.")
+    loom.add_argument("out", type=Path, help="folder for the photos and manifest.csv")
+    loom.add_class_arguments(LoomOptions, "loom")
+    subcommands.add_subcommand("loom", loom, help="draw synthetic sarees")
+    commands["loom"] = _loom
+
+    data = ArgumentParser(description="Make and check manifests: tables with a row a photo.")
+    # jsonargparse takes the levels of sub-commands from the outside in.
+    subcommands.add_subcommand("data", data, help="make and check manifests")
+    data_commands = data.add_subcommands(dest="subcommand", metavar="COMMAND")
+    importing = _new(
+        "Make a manifest from a folder tree (craft/photo, craft/source/photo, craft/source/piece/photo)\n"
+        "or from a spreadsheet with a column for the photo and one for the craft."
+    )
+    importing.add_argument("folder", type=Path, help="folder of photos, or a .csv or .xlsx table")
+    importing.add_argument(
+        "--out", type=Path | None, help="manifest to write (default: manifest.csv beside the photos)"
+    )
+    importing.add_argument("--source", type=str | None, help="who took the photos, where the tree does not tell")
+    importing.add_argument("--json", action="store_true", help="report as JSON on stdout")
+    data_commands.add_subcommand("import", importing, help="make a manifest")
+    commands["data import"] = _data_import
+    checking = _new(
+        "Find unreadable, tiny, duplicate and contradictory photos, unknown labels, crafts with too few\n"
+        "sources, and duplicates that straddle a split. Exit status 1 when there are errors."
+    )
+    checking.add_argument("manifest", type=Path, help="CSV or Parquet manifest")
+    checking.add_argument("--where", type=str | None, help="check only the rows of this pandas query")
+    checking.add_argument("--run", type=Path | None, help="also find near-duplicates by this run's embeddings")
+    checking.add_argument("--json", action="store_true", help="findings as JSON on stdout")
+    data_commands.add_subcommand("check", checking, help="find what is wrong with a manifest")
+    commands["data check"] = _data_check
+
+    train = _new(
+        "Train an embedder with a margin loss, sources held out, and build its gallery.\n"
+        "Interrupted runs go on with --resume and end with the same weights."
+    )
+    train.add_class_arguments(DataOptions, "data")
+    _add_recipe(train)
+    train.add_argument("--out", type=Path, required=True, help="folder of the run")
+    train.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    subcommands.add_subcommand("train", train, help="train an embedder")
+    commands["train"] = _train
+
+    evaluate = _new("Score a run on photos it never saw: those of its held-out fold, or another manifest's.")
+    evaluate.add_argument("run", type=Path, help="folder of a run")
+    evaluate.add_argument("manifest", type=Path, help="the manifest trained on, or one of other photos")
+    evaluate.add_argument(
+        "--protocol",
+        choices=("source", "piece", "random"),
+        default="source",
+        help="what the references may share with the photo: nothing of its source, nothing of its piece, or anything",
+    )
+    evaluate.add_argument("--where", type=str | None, help="score only the rows of this pandas query")
+    evaluate.add_argument("--out", type=Path | None, help="folder for the figures and the JSON (default: in the run)")
+    evaluate.add_argument("--json", action="store_true", help="scores as JSON on stdout")
+    subcommands.add_subcommand("evaluate", evaluate, help="score a run honestly")
+    commands["evaluate"] = _evaluate
+
+    compare = _new(
+        "Train and score every loss and every frozen baseline on the same folds and seeds. Resumable:\n"
+        "a second call with the same --out computes only what is missing."
+    )
+    compare.add_argument("manifest", type=Path, help="CSV or Parquet manifest")
+    compare.add_argument(
+        "--out", type=Path, required=True, help="folder for results.json, table.md, table.csv, figure.png"
+    )
+    compare.add_argument("--where", type=str | None, help="use only the rows of this pandas query, such as core")
+    compare.add_argument("--seeds", type=int, default=3, help="how many seeds, each with folds of its own")
+    compare.add_argument("--folds", type=int, default=5, help="folds by source")
+    compare.add_argument("--cache", type=Path, default=DataOptions.cache, help="folder of features, shared by runs")
+    compare.add_argument("--json", action="store_true", help="results as JSON on stdout")
+    _add_recipe(compare, seed=False)
+    subcommands.add_subcommand("compare", compare, help="compare losses and baselines")
+    commands["compare"] = _compare
+
+    predict = _new(
+        "Name the craft tradition of photos: ranked traditions with cosines, and the nearest reference pieces."
+    )
+    predict.add_argument("run", type=Path, help="folder of a run")
+    predict.add_argument("photos", type=Path, nargs="+", help="photos, or folders of photos")
+    predict.add_argument("--piece", action="store_true", help="all photos show one piece: one answer")
+    predict.add_argument("--top", type=int, default=5, help="how many traditions and references to name")
+    predict.add_argument("--json", action="store_true", help="answers as JSON on stdout")
+    predict.add_argument("--csv", action="store_true", help="answers as CSV on stdout, a row a tradition")
+    subcommands.add_subcommand("predict", predict, help="name the tradition of photos")
+    commands["predict"] = _predict
+
+    report = _new("One page on a run: scores, figures, and examples with their nearest references. Opens offline.")
+    report.add_argument("run", type=Path, help="folder of a run")
+    report.add_argument("manifest", type=Path, help="the manifest trained on, or one of other photos")
+    report.add_argument("--out", type=Path | None, help="HTML file (default: report.html in the run)")
+    subcommands.add_subcommand("report", report, help="write a page about a run")
+    commands["report"] = _report
+    return parser, commands
+
+
+def _new(description: str) -> ArgumentParser:
+    parser = ArgumentParser(description=description)
+    parser.add_argument("--config", action="config", help="YAML file with any of these options (see configs/)")
+    return parser
+
+
+def _add_recipe(parser: ArgumentParser, *, seed: bool = True) -> None:
+    parser.add_class_arguments(ModelOptions, "model")
+    parser.add_class_arguments(ViewOptions, "views")
+    parser.add_class_arguments(HeadOptions, "head")
+    parser.add_class_arguments(OptimOptions, "optim")
+    if seed:
+        parser.add_argument("--seed", type=int, default=0, help="everything random follows from it")
+
+
+def _recipe(options: Namespace) -> Recipe:
+    return Recipe(
+        ModelOptions(**options.model.as_dict()),
+        ViewOptions(**options.views.as_dict()),
+        HeadOptions(**options.head.as_dict()),
+        OptimOptions(**options.optim.as_dict()),
+        options.get("seed", 0),
+    )
+
+
+def _print_json(value: Any) -> None:
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def _loom(options: Namespace) -> int:
+    from saree_cosface.loom.corpus import draw_corpus
+
+    manifest = draw_corpus(options.out, LoomOptions(**options.loom.as_dict()))
+    console.print(f"Manifest: {manifest}", highlight=False)
+    return 0
+
+
+def _data_import(options: Namespace) -> int:
+    from saree_cosface.data.importing import import_folder, import_spreadsheet
+
+    folder: Path = options.folder
+    if folder.is_dir():
+        out = options.out or folder / "manifest.csv"
+        report = import_folder(folder, out, source=options.source)
+    else:
+        out = options.out or folder.with_name("manifest.csv")
+        report = import_spreadsheet(folder, out, source=options.source)
+    report.print_table(console)
+    if options.json:
+        _print_json(report.to_json())
+    return 0
+
+
+def _data_check(options: Namespace) -> int:
+    from saree_cosface.data.check import check_manifest
+    from saree_cosface.data.manifest import read_manifest
+
+    manifest = read_manifest(options.manifest, where=options.where, on_unknown="keep")
+    embeddings = None
+    if options.run is not None:
+        from saree_cosface.evaluation import embeddings_with_gaps
+        from saree_cosface.runs import load_run
+
+        embeddings = embeddings_with_gaps(load_run(options.run).embedder, manifest.files())
+    report = check_manifest(manifest, embeddings=embeddings)
+    report.print_table(console)
+    if options.json:
+        _print_json(report.to_json())
+    return 0 if report.ok else 1
+
+
+def _train(options: Namespace) -> int:
+    from saree_cosface.runs import create_run
+
+    run = create_run(DataOptions(**options.data.as_dict()), _recipe(options), options.out, resume=options.resume)
+    console.print(f"Run: {run.folder}  ({len(run.gallery)} references of {len(run.classes)} crafts)", highlight=False)
+    return 0
+
+
+def _evaluate(options: Namespace) -> int:
+    from saree_cosface.evaluation import evaluate_run
+    from saree_cosface.runs import load_run
+
+    result = evaluate_run(
+        load_run(options.run), options.manifest, protocol=options.protocol, where=options.where, out=options.out
+    )
+    result.print_table(console)
+    if options.json:
+        _print_json(result.to_json())
+    return 0
+
+
+def _compare(options: Namespace) -> int:
+    from saree_cosface.comparison import compare
+
+    result = compare(
+        options.manifest,
+        options.out,
+        _recipe(options),
+        where=options.where,
+        seeds=options.seeds,
+        folds=options.folds,
+        cache=options.cache,
+    )
+    result.print_table(console)
+    if options.json:
+        _print_json(result.to_json())
+    return 0
+
+
+def _predict(options: Namespace) -> int:
+    from saree_cosface.prediction import predict
+    from saree_cosface.runs import load_run
+
+    answers = predict(load_run(options.run), options.photos, one_piece=options.piece, top=options.top)
+    if options.json:
+        _print_json(answers.to_json())
+    elif options.csv:
+        writer = csv.DictWriter(sys.stdout, list(answers.csv_columns()), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(answers.csv_rows())
+    else:
+        answers.print_tables(console)
+    return 0 if not answers.bad else 1
+
+
+def _report(options: Namespace) -> int:
+    from saree_cosface.report import write_report
+    from saree_cosface.runs import load_run
+
+    page = write_report(load_run(options.run), options.manifest, options.out or options.run / "report.html")
+    console.print(f"Report: {page}", highlight=False)
+    return 0

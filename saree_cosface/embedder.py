@@ -1,0 +1,177 @@
+"""The embedder: a backbone and a neck that turn a photo into a unit vector, and its folder on disk."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import ModelHubMixin, snapshot_download
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from saree_cosface.backbones import Backbone, Precision, autocast, create_backbone, unit
+from saree_cosface.files import atomic_path, write_json
+
+CARD = "embedder.json"
+WEIGHTS = "model.safetensors"
+FORMAT = 1
+
+
+class EmbedderError(ValueError):
+    """An embedder's folder cannot be used; the message names the file and the remedy."""
+
+
+@dataclass(frozen=True)
+class EmbedderCard:
+    """What an embedder is and what it was made of, beside its weights.
+
+    Attributes:
+        backbone: name of the backbone.
+        embedding_dim: D.
+        dropout: of the neck, in training.
+        batch_norm: whether the neck normalises its output over the batch in training.
+        precision: in which the backbone was run in training, and is run since.
+        preprocessing: size, mean and std that belong to the backbone's weights.
+        classes: craft ids that it was trained on.
+        taxonomy_version: of the craft ids.
+        manifest_sha256: fingerprint of the manifest trained on.
+        split_hash: of the split that held photos out.
+        metrics: scores on held-out photos, by name.
+    """
+
+    backbone: str = "lite0"
+    embedding_dim: int = 256
+    dropout: float = 0.0
+    batch_norm: bool = True
+    precision: Precision = "fp32"
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    taxonomy_version: str = ""
+    manifest_sha256: str = ""
+    split_hash: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["cosface", "textiles"]):
+    """A backbone and a neck (dropout, linear, batch norm).
+
+    ``save_pretrained``, ``from_pretrained`` and ``push_to_hub`` are those of huggingface_hub.
+
+    Attributes:
+        card: what it is and was made of.
+        backbone: pixels to features.
+        neck: features to an embedding before it is scaled to length 1.
+    """
+
+    def __init__(self, card: EmbedderCard, backbone: Backbone) -> None:
+        super().__init__()
+        self.card = card
+        self.backbone = backbone
+        layers: list[nn.Module] = [nn.Dropout(card.dropout)]
+        layers.append(nn.Linear(backbone.num_features, card.embedding_dim, bias=not card.batch_norm))
+        if card.batch_norm:
+            layers.append(nn.BatchNorm1d(card.embedding_dim))
+        self.neck = nn.Sequential(*layers)
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Backbone features of pixels in 0..255, at the card's precision: ``(B, 3, S, S) -> (B, F)``."""
+        with autocast(pixels.device.type, self.card.precision):
+            features: Tensor = self.backbone(pixels)
+        return features
+
+    def raw(self, features: Tensor) -> Tensor:
+        """Embeddings before they are scaled to length 1, which is what a head takes: ``(..., F) -> (..., D)``.
+
+        Features are first brought to one length: how strongly a photo excites the backbone says little of its craft.
+        """
+        scaled = unit(features) * math.sqrt(self.backbone.num_features)
+        flat: Tensor = self.neck(scaled.flatten(0, -2))
+        return flat.view(*features.shape[:-1], -1)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Unit embeddings of single views: ``(B, 3, S, S) -> (B, D)``."""
+        return unit(self.raw(self.features(pixels)))
+
+    def fuse(self, features: Tensor) -> Tensor:
+        """One unit embedding a photo, the mean over its views' unit embeddings: ``(N, V, F) -> (N, D)``."""
+        return unit(unit(self.raw(features)).mean(dim=1))
+
+    def save(self, folder: Path) -> None:
+        """Write card and weights, each all or nothing."""
+        folder = Path(folder)
+        tensors = {name: value.contiguous() for name, value in self.state_dict().items()}
+        with atomic_path(folder / WEIGHTS) as temporary:
+            save_file(tensors, temporary, metadata={"format": "pt"})
+        write_json(folder / CARD, {"format": FORMAT, **asdict(self.card)})
+
+    @classmethod
+    def load(cls, folder: Path) -> "Embedder":
+        """Read what :meth:`save` wrote, ready for inference. Nothing is unpickled, nothing downloaded.
+
+        Raises:
+            EmbedderError: a file is missing, cut short or foreign.
+        """
+        folder = Path(folder)
+        card = _read_card(folder / CARD)
+        embedder = cls(card, create_backbone(card.backbone, pretrained=False))
+        try:
+            embedder.load_state_dict(load_file(folder / WEIGHTS))
+        except FileNotFoundError as error:
+            raise EmbedderError(f"{folder / WEIGHTS}: no such file; train again or copy the whole folder.") from error
+        except Exception as error:  # safetensors' own error is no subclass of OSError or ValueError
+            raise EmbedderError(
+                f"{folder / WEIGHTS}: cut short, damaged or of another network ({str(error)[:200]}); train again or "
+                "copy the whole folder."
+            ) from error
+        return embedder.eval()
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        self.save(save_directory)
+
+    @classmethod
+    def _from_pretrained(  # the signature is huggingface_hub's
+        cls,
+        *,
+        model_id: str,
+        revision: str | None,
+        cache_dir: str | Path | None,
+        force_download: bool,
+        local_files_only: bool,
+        token: str | bool | None,
+        **_: Any,
+    ) -> "Embedder":
+        if Path(model_id).is_dir():
+            return cls.load(Path(model_id))
+        folder = snapshot_download(
+            model_id,
+            revision=revision,
+            cache_dir=cache_dir,
+            force_download=force_download,
+            local_files_only=local_files_only,
+            token=token,
+            allow_patterns=[CARD, WEIGHTS],
+        )
+        return cls.load(Path(folder))
+
+
+def new_embedder(card: EmbedderCard) -> Embedder:
+    """An untrained neck on a pretrained backbone, its preprocessing noted on the card."""
+    backbone = create_backbone(card.backbone)
+    return Embedder(EmbedderCard(**{**card.__dict__, "preprocessing": asdict(backbone.preprocessing)}), backbone)
+
+
+def _read_card(path: Path) -> EmbedderCard:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EmbedderError(f"{path}: cannot be read ({error.strerror}); is this the folder of an embedder?") from error
+    except ValueError as error:
+        raise EmbedderError(f"{path}: damaged ({error}); train again or copy the whole folder.") from error
+    if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
+        raise EmbedderError(f"{path}: not the card of an embedder of format {FORMAT}.")
+    try:
+        return EmbedderCard(**{**document, "classes": tuple(document["classes"])})
+    except (KeyError, TypeError) as error:
+        raise EmbedderError(f"{path}: not the card of an embedder ({error}).") from error

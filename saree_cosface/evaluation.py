@@ -1,0 +1,385 @@
+"""Honest evaluation: photos and sources that training never saw, and the score that a shortcut would have got.
+
+An answer is the tradition whose prototype in the gallery has the highest cosine, as in ``predict``.
+
+*Protocol.* What the references may share with the photo: ``source`` nothing of the photo's source, ``piece`` nothing of
+its piece, ``random`` everything but the photo itself. With ``source``, the references are the run's gallery alone, so
+the score is that of ``predict``. With the others the held-out photos join the gallery, each absent from its own
+references.
+
+*Shortcut gap.* Score with ``random`` minus score with ``source``, both on gallery and held-out photos together, so that
+they differ in nothing but the photos of the same source: what a shop's backdrop, light and pose give away.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from saree_cosface.data.images import BadImage
+from saree_cosface.data.manifest import Manifest, read_manifest
+from saree_cosface.data.splits import Protocol
+from saree_cosface.embedder import Embedder
+from saree_cosface.embedding import embed_photos
+from saree_cosface.files import sha256_of, write_json
+from saree_cosface.metrics.classification import (
+    balanced_accuracy,
+    confusion_matrix,
+    family_accuracy,
+    macro_f1,
+    top1,
+)
+from saree_cosface.metrics.identification import cmc
+from saree_cosface.metrics.intervals import Interval, bootstrap_interval
+from saree_cosface.metrics.retrieval import map_at_r, recall_at_k
+from saree_cosface.runs import Run, list_bad
+from saree_cosface.taxonomy import Taxonomy, load_taxonomy
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class EvaluationError(ValueError):
+    """There is nothing to score; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Photos to score.
+
+    Attributes:
+        manifest: a row a photo.
+        embeddings: (N, D).
+        skipped: number of photos left out, by reason.
+        bad: those that could not be read.
+        validation_only: whether they helped to choose the epoch, for want of photos that did not.
+    """
+
+    manifest: Manifest
+    embeddings: NDArray[np.float32]
+    skipped: Mapping[str, int]
+    bad: tuple[BadImage, ...]
+    validation_only: bool
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of one run on one set of photos, as they are written to JSON."""
+
+    document: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON document."""
+        return self.document
+
+    def print_table(self, console: Console) -> None:
+        """For people."""
+        document = self.document
+        counts = document["counts"]
+        table = Table(
+            title=f"{counts['photos']} photos of {counts['pieces']} pieces, {counts['crafts']} crafts and "
+            f"{counts['sources']} sources; protocol: {document['protocol']}",
+            title_justify="left",
+        )
+        table.add_column("score")
+        table.add_column("value", justify="right")
+        table.add_column("95 % interval over pieces", justify="right")
+        for name, score in document["metrics"].items():
+            if isinstance(score, dict):
+                interval = f"{score['low']:.3f} – {score['high']:.3f}" if "low" in score else ""
+                table.add_row(name, f"{score['value']:.3f}", interval)
+        gap = document["shortcut_gap"]
+        if gap is not None:
+            table.add_row("shortcut gap (top-1)", f"{gap['top1']['gap']:+.3f}", _from_to(gap["top1"]))
+            table.add_row("shortcut gap (nearest photo)", f"{gap['nearest']['gap']:+.3f}", _from_to(gap["nearest"]))
+        console.print(table)
+        for reason, number in document["skipped"].items():
+            console.print(f"[yellow]{number} photos left out: {reason}.", highlight=False)
+        for remark in document["remarks"]:
+            console.print(f"[yellow]{remark}", highlight=False)
+
+
+def evaluate_run(
+    run: Run,
+    manifest_path: Path,
+    *,
+    protocol: Protocol = "source",
+    where: str | None = None,
+    out: Path | None = None,
+) -> Evaluation:
+    """Score a run on the photos of a manifest that it never saw, and write ``evaluation.json`` and figures.
+
+    Args:
+        run: to be scored.
+        manifest_path: the manifest trained on, of which the held-out photos are scored, or another one.
+        protocol: what references may share with the photo.
+        where: pandas query.
+        out: folder; ``evaluation/PROTOCOL`` in the run by default.
+
+    Raises:
+        EvaluationError: no photo is left to score.
+    """
+    probes = unseen_probes(run, read_manifest(manifest_path, where=where), needs_source=protocol == "source")
+    list_bad(probes.bad)
+    document = score(run, probes, protocol)
+    document["manifest"] = str(manifest_path)
+    out = run.folder / "evaluation" / protocol if out is None else Path(out)
+    write_json(out / "evaluation.json", document)
+    _draw(document, out)
+    return Evaluation(document)
+
+
+def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True) -> Probes:
+    """The photos that can be scored honestly: of trained crafts, and neither they nor their source seen in training.
+
+    If all of the run's held-out photos were used to choose the epoch, those are taken, and it is said.
+
+    Raises:
+        EvaluationError: none is left.
+    """
+    files = manifest.files()
+    parts = np.array([run.used.get(_hash(path), "") for path in files])
+    learned = run.sources["train"]
+    seen_source = np.array([source != "" and source in learned for source in manifest.sources])
+    reasons = np.full(len(manifest), "", dtype=object)
+    reasons[~np.isin(manifest.crafts, run.classes)] = "craft not among those trained on"
+    if needs_source:
+        reasons[manifest.sources == ""] = "source unknown, so it cannot be held out"
+        reasons[seen_source] = "source seen in training"
+    reasons[parts == "train"] = "photo seen in training"
+    chosen = (reasons == "") & (parts != "validation")
+    validation_only = not chosen.any() and bool((reasons == "").any())
+    if validation_only:
+        chosen = reasons == ""
+    else:
+        reasons[(reasons == "") & (parts == "validation")] = "photo chose the epoch (validation)"
+    skipped = {str(reason): int((reasons == reason).sum()) for reason in sorted(set(reasons)) if reason}
+    if not chosen.any():
+        why = "; ".join(f"{number}: {reason}" for reason, number in skipped.items())
+        raise EvaluationError(f"no photo is left to score ({why}). Give a manifest with photos of other sources.")
+    rows = np.flatnonzero(chosen)
+    embedded = embed_photos(run.embedder, [files[row] for row in rows], description="Embedding held-out photos")
+    if not len(embedded.rows):
+        raise EvaluationError(f"none of the {len(rows)} photos could be read; the first: {embedded.bad[0]}")
+    if embedded.bad:
+        skipped["could not be read"] = len(embedded.bad)
+    kept = manifest.select(rows[embedded.rows])
+    return Probes(kept, embedded.embeddings, skipped, embedded.bad, validation_only)
+
+
+def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
+    """All scores of the probes as one JSON-able document."""
+    taxonomy = load_taxonomy()
+    table = run.gallery.references
+    gallery = _columns(
+        np.asarray(run.gallery.embeddings), table["craft"], table["piece"], table["source"], table["path"]
+    )
+    manifest = probes.manifest
+    probe = _columns(probes.embeddings, manifest.crafts, manifest.pieces, manifest.sources, manifest.files())
+    classes = np.array(run.gallery.crafts)
+    labels = np.searchsorted(classes, probe["craft"])
+    if protocol == "source":
+        cosines = probe["embedding"] @ run.gallery.prototypes.T
+    else:
+        cosines, _ = pooled_cosines(probe, gallery, classes, protocol)
+    predictions = cosines.argmax(axis=1)
+    remarks = []
+    if probes.validation_only:
+        remarks.append(
+            "These photos chose the epoch of the weights, so the scores flatter a little: hold a test fold out."
+        )
+    if protocol != "source":
+        remarks.append("Photos of the same source were among the references: this is not the score on a new source.")
+    metrics = {
+        **classification_scores(classes[labels], classes[predictions], probe["piece"], taxonomy),
+        **{f"rank{k}": {"value": float(rate)} for k, rate in _few_ranks(cosines, labels)},
+        **_retrieval_scores(probe, protocol),
+    }
+    return {
+        "protocol": protocol,
+        "run": str(run.folder),
+        "split_hash": run.split_hash,
+        "manifest_sha256": manifest.sha256,
+        "counts": {
+            "photos": len(manifest),
+            "pieces": len(set(manifest.pieces)),
+            "sources": len(set(manifest.sources)),
+            "crafts": len(set(manifest.crafts)),
+            "references": len(run.gallery),
+        },
+        "skipped": dict(probes.skipped),
+        "remarks": remarks,
+        "metrics": metrics,
+        "cmc": cmc(cosines, labels, min(10, len(classes))).tolist(),
+        "shortcut_gap": shortcut_gap(probe, gallery, classes, labels),
+        "per_craft": _per_group(probe["craft"], labels, predictions),
+        "per_source": _per_group(probe["source"], labels, predictions),
+        "confusion": {
+            "classes": classes.tolist(),
+            "matrix": confusion_matrix(labels, predictions, range(len(classes))).tolist(),
+        },
+        "photos": [
+            {
+                "path": str(path),
+                "craft": str(classes[label]),
+                "answer": str(classes[answer]),
+                "cosine": round(float(row[answer]), 5),
+                "source": str(source),
+            }
+            for path, label, answer, row, source in zip(
+                probe["path"], labels, predictions, cosines, probe["source"], strict=True
+            )
+        ],
+    }
+
+
+def classification_scores(
+    labels: NDArray[np.str_], predictions: NDArray[np.str_], pieces: NDArray[np.str_], taxonomy: Taxonomy
+) -> dict[str, dict[str, float]]:
+    """Top-1, balanced accuracy, macro-F1 and family accuracy, each with a 95 % bootstrap interval over pieces."""
+    families = {str(craft): str(craft) for craft in {*labels.tolist(), *predictions.tolist()}}
+    families |= {craft: family for craft, family in taxonomy.families.items() if craft in families}
+    statistics: dict[str, Callable[..., float]] = {
+        "top1": top1,
+        "balanced_accuracy": balanced_accuracy,
+        "macro_f1": macro_f1,
+        "family_accuracy": partial(family_accuracy, family_of=families),
+    }
+    if len(set(pieces.tolist())) < 2:
+        return {name: {"value": statistic(labels, predictions)} for name, statistic in statistics.items()}
+    intervals = {
+        name: bootstrap_interval(statistic, [labels, predictions], pieces, n_resamples=1000)
+        for name, statistic in statistics.items()
+    }
+    return {name: _interval(interval) for name, interval in intervals.items()}
+
+
+def pooled_cosines(
+    probe: Arrays, gallery: Arrays, classes: NDArray[np.str_], protocol: Protocol
+) -> tuple[NDArray[np.float32], NDArray[np.int_]]:
+    """Cosines to prototypes, and nearest references, when probes serve as references too.
+
+    Returns:
+        Cosines ``(N, C)`` to prototypes made of what the protocol allows for each probe, and the class ``(N,)`` of the
+        nearest reference it allows.
+    """
+    every = {name: np.concatenate([probe[name], gallery[name]]) for name in ("embedding", "craft", "piece", "source")}
+    group_name = {"source": "source", "piece": "piece"}.get(protocol)
+    own = np.arange(len(every["craft"])) if group_name is None else _codes(every[group_name])
+    craft = np.searchsorted(classes, every["craft"])
+    one_hot = np.eye(len(classes), dtype=np.float32)[craft]
+    cosines = np.full((len(probe["craft"]), len(classes)), -1.0, np.float32)
+    nearest = np.zeros(len(probe["craft"]), np.int_)
+    similarity = probe["embedding"] @ every["embedding"].T
+    for row in range(len(cosines)):
+        allowed = own != own[row]
+        # Photos of one piece count as one, as in the gallery's prototypes.
+        _, piece, counts = np.unique(every["piece"][allowed], return_inverse=True, return_counts=True)
+        weights = one_hot[allowed] / counts[piece][:, None]
+        sums = weights.T @ every["embedding"][allowed]
+        lengths = np.linalg.norm(sums, axis=1)
+        there = lengths > 0
+        cosines[row, there] = (sums[there] @ probe["embedding"][row]) / lengths[there]
+        nearest[row] = craft[np.flatnonzero(allowed)[similarity[row, allowed].argmax()]]
+    return cosines, nearest
+
+
+def shortcut_gap(
+    probe: Arrays, gallery: Arrays, classes: NDArray[np.str_], labels: NDArray[np.int_]
+) -> dict[str, Any] | None:
+    """What photos of the same source give away: by prototype (top1) and by nearest photo; None without sources."""
+    if np.any(probe["source"] == ""):
+        return None
+    found: dict[str, dict[str, float]] = {"top1": {}, "nearest": {}}
+    protocols: Sequence[Protocol] = ("random", "source")
+    for protocol in protocols:
+        cosines, nearest = pooled_cosines(probe, gallery, classes, protocol)
+        found["top1"][protocol] = float(np.mean(cosines.argmax(axis=1) == labels))
+        found["nearest"][protocol] = float(np.mean(nearest == labels))
+    return {name: {**scores, "gap": scores["random"] - scores["source"]} for name, scores in found.items()}
+
+
+def embeddings_with_gaps(embedder: Embedder, files: Sequence[Path]) -> NDArray[np.float32]:
+    """Embeddings ``(N, D)`` of all files; a photo that cannot be read gets a row of NaN."""
+    embedded = embed_photos(embedder, files)
+    full = np.full((len(files), embedder.card.embedding_dim), np.nan, np.float32)
+    full[embedded.rows] = embedded.embeddings
+    return full
+
+
+def _columns(
+    embeddings: NDArray[np.float32], craft: Any, piece: Any, source: Any, path: Any
+) -> dict[str, NDArray[Any]]:
+    names = {"craft": craft, "piece": piece, "source": source, "path": path}
+    return {
+        "embedding": embeddings,
+        **{name: np.array([str(value) for value in column]) for name, column in names.items()},
+    }
+
+
+def _codes(names: NDArray[Any]) -> NDArray[np.int_]:
+    # An unknown group, "", is nobody else's.
+    codes = np.unique(names, return_inverse=True)[1].astype(np.int_)
+    unknown = names == ""
+    codes[unknown] = len(names) + np.arange(int(unknown.sum()))
+    return codes
+
+
+def _retrieval_scores(probe: Arrays, protocol: Protocol) -> dict[str, dict[str, float]]:
+    exclude = {"source": probe["source"], "piece": probe["piece"]}.get(protocol)
+    if exclude is not None and np.any(exclude == ""):
+        exclude = None
+    try:
+        scores = {
+            "recall@1": recall_at_k(probe["embedding"], probe["craft"], 1, exclude=exclude),
+            "recall@5": recall_at_k(probe["embedding"], probe["craft"], 5, exclude=exclude),
+            "map@r": map_at_r(probe["embedding"], probe["craft"], exclude=exclude),
+        }
+    except ValueError:  # no photo has another of its craft that the protocol allows: nothing can be retrieved
+        return {}
+    return {name: {"value": score.value, "queries": score.queries} for name, score in scores.items()}
+
+
+def _few_ranks(cosines: NDArray[np.float32], labels: NDArray[np.int_]) -> list[tuple[int, float]]:
+    rates = cmc(cosines, labels, cosines.shape[1])
+    return [(k, float(rates[k - 1])) for k in (3, 5) if k < len(rates)]
+
+
+def _per_group(groups: NDArray[np.str_], labels: NDArray[np.int_], predictions: NDArray[np.int_]) -> dict[str, Any]:
+    result = {}
+    for name in sorted(set(groups.tolist())):
+        mine = groups == name
+        result[name] = {"photos": int(mine.sum()), "top1": float(np.mean(labels[mine] == predictions[mine]))}
+    return result
+
+
+def _interval(interval: Interval) -> dict[str, float]:
+    return {"value": interval.value, "low": interval.low, "high": interval.high}
+
+
+def _from_to(scores: Mapping[str, float]) -> str:
+    return f"random {scores['random']:.3f}, source {scores['source']:.3f}"
+
+
+def _hash(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError:
+        return ""
+
+
+def _draw(document: Mapping[str, Any], out: Path) -> None:
+    from saree_cosface.figures import confusion_figure  # matplotlib is slow to import
+
+    taxonomy = load_taxonomy()
+    classes = document["confusion"]["classes"]
+    names = [taxonomy[craft].name if craft in taxonomy else craft for craft in classes]
+    scores = document["metrics"]
+    top, balanced = scores["top1"]["value"], scores["balanced_accuracy"]["value"]
+    title = f"Protocol {document['protocol']}: top-1 {top:.2f}, balanced {balanced:.2f}"
+    confusion_figure(np.array(document["confusion"]["matrix"]), names, out / "confusion.png", title)

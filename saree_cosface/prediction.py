@@ -1,0 +1,106 @@
+"""From files to attributions: what ``saree-cosface predict`` and the app do."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from saree_cosface.attribution import Attribution, attribute
+from saree_cosface.data.images import BadImage, find_photos
+from saree_cosface.embedding import embed_photos
+from saree_cosface.runs import Run
+from saree_cosface.taxonomy import load_taxonomy
+
+
+@dataclass(frozen=True)
+class Answers:
+    """An attribution for each piece, and the photos that could not be read."""
+
+    run: Path
+    attributions: tuple[Attribution, ...]
+    bad: tuple[BadImage, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON document."""
+        return {
+            "run": str(self.run),
+            "answers": [asdict(attribution) for attribution in self.attributions],
+            "skipped": [{"path": str(bad.path), "reason": bad.reason} for bad in self.bad],
+        }
+
+    @staticmethod
+    def csv_columns() -> tuple[str, ...]:
+        """Header of the CSV."""
+        return ("photos", "rank", "craft", "name", "family", "place", "cosine", "gap")
+
+    def csv_rows(self) -> Iterator[dict[str, Any]]:
+        """A row for each piece and tradition."""
+        for answer in self.attributions:
+            for rank, tradition in enumerate(answer.traditions, 1):
+                row = {"photos": ";".join(answer.photos), "rank": rank, **asdict(tradition)}
+                yield {**row, "cosine": f"{tradition.cosine:.4f}", "gap": f"{answer.gap:.4f}"}
+
+    def print_tables(self, console: Console) -> None:
+        """For people: each piece with its traditions and the reference pieces that speak for them."""
+        for answer in self.attributions:
+            table = Table(title=escape(", ".join(Path(photo).name for photo in answer.photos)), title_justify="left")
+            for column in ("tradition", "family", "cosine", "nearest references", "source", "cosine"):
+                table.add_column(column, justify="right" if column == "cosine" else "left")
+            for row in range(max(len(answer.traditions), len(answer.references))):
+                cells = [""] * 6
+                if row < len(answer.traditions):
+                    tradition = answer.traditions[row]
+                    cells[:3] = [escape(tradition.name), escape(tradition.family), f"{tradition.cosine:.3f}"]
+                if row < len(answer.references):
+                    near = answer.references[row]
+                    label = f"{near.craft}: {Path(near.path).name}"
+                    cells[3:] = [escape(label), escape(near.source), f"{near.cosine:.3f}"]
+                table.add_row(*cells, style="bold" if row == 0 else None)
+            console.print(table)
+            console.print(f"Ahead of the second by {answer.gap:.3f}.\n", highlight=False)
+        for bad in self.bad:
+            console.print(f"Skipped {bad}", style="yellow", highlight=False, markup=False)
+
+
+def predict(run: Run, photos: Sequence[Path], *, one_piece: bool = False, top: int = 5) -> Answers:
+    """Attribute photos.
+
+    Args:
+        run: embedder and gallery.
+        photos: files, or folders that are searched for photos.
+        one_piece: all photos show one saree, so there is one answer.
+        top: how many traditions and reference pieces an answer names.
+
+    Raises:
+        ValueError: there is no photo at all, or the gallery is empty.
+    """
+    files: list[Path] = []
+    bad: list[BadImage] = []
+    for photo in photos:
+        found, unusable = find_photos(photo) if photo.is_dir() else ([photo], [])
+        files += found
+        bad += unusable
+    if not files and not bad:
+        raise ValueError(f"no photo in {', '.join(map(str, photos))}")
+    embedded = embed_photos(run.embedder, files)
+    bad += embedded.bad
+    read = [files[row] for row in embedded.rows]
+    each = [[index] for index in range(len(read))]
+    pieces = [sum(each, [])] if one_piece and each else each
+    taxonomy = load_taxonomy()
+    attributions = tuple(
+        attribute(
+            embedded.embeddings[piece],
+            [read[index] for index in piece],
+            run.gallery,
+            taxonomy,
+            top=top,
+            references=top,
+        )
+        for piece in pieces
+    )
+    return Answers(run.folder, attributions, tuple(bad))
