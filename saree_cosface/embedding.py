@@ -59,7 +59,7 @@ def photo_features(
     views: Views,
     *,
     cache: Path | None = None,
-    description: str = "Reading photos",
+    description: str | None = "Reading photos",
 ) -> PhotoFeatures:
     """Backbone features of the views of each file.
 
@@ -69,7 +69,7 @@ def photo_features(
         files: photos; one that cannot be read is listed, never fatal.
         views: which views of a photo.
         cache: folder to remember features in, by photo content and network; nothing is remembered when None.
-        description: of the progress bar.
+        description: of the progress bar; None shows none.
     """
     folder = None
     if cache is not None:
@@ -82,7 +82,8 @@ def photo_features(
     bad: list[BadImage] = []
     try:
         with _Prepared(files, views, backbone.preprocessing.size, folder) as prepared:
-            for row, item in enumerate(track(prepared, description, total=len(files))):
+            shown = prepared if description is None else track(prepared, description, total=len(files))
+            for row, item in enumerate(shown):
                 if isinstance(item, BadImage):
                     bad.append(item)
                     continue
@@ -126,8 +127,8 @@ def fuse_features(embedder: Embedder, features: NDArray[np.float16], *, block: i
 
 
 def _run(backbone: Backbone, precision: Precision, views: NDArray[np.uint8]) -> NDArray[np.float16]:
-    # One photo at a time, in batches of as many views as a prediction takes: what is computed for a view must not depend
-    # on what else happens to be asked for, since a batch of another size may round differently.
+    # One photo at a time, in batches of as many views as a prediction takes: what is computed for a view must not
+    # depend on what else happens to be asked for, since a batch of another size may round differently.
     device = next(backbone.parameters()).device
     pixels = torch.from_numpy(views).permute(0, 3, 1, 2).to(device)
     with torch.inference_mode(), autocast(device.type, precision):

@@ -89,8 +89,8 @@ def predict(run: Run, photos: Sequence[Path], *, one_piece: bool = False, top: i
     embedded = embed_photos(run.embedder, files)
     bad += embedded.bad
     read = [files[row] for row in embedded.rows]
-    each = [[index] for index in range(len(read))]
-    pieces = [sum(each, [])] if one_piece and each else each
+    every = range(len(read))
+    pieces = [list(every)] if one_piece and read else [[index] for index in every]
     taxonomy = load_taxonomy()
     attributions = tuple(
         attribute(

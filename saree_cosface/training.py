@@ -235,6 +235,7 @@ def fit(
         cache=cache,
         workers=workers,
         seed=recipe.seed,
+        progress=progress,
     )
     trainer = _trainer(recipe, validation is not None, folder, progress)
     checkpoint = None

@@ -143,6 +143,7 @@ class SareeData(L.LightningDataModule):
         cache: Path,
         workers: int,
         seed: int,
+        progress: bool = True,
     ) -> None:
         super().__init__()
         self.embedder = embedder
@@ -153,15 +154,17 @@ class SareeData(L.LightningDataModule):
         self.cache = Path(cache).expanduser()
         self.workers = workers
         self.seed = seed
+        self.progress = progress
         self.bad: dict[Path, BadImage] = {}
         self._datasets: dict[str, FeatureDataset | PixelDataset] = {}
+        self._known: dict[str, tuple[NDArray[np.float16], NDArray[np.int_]]] = {}
         self._read: dict[str, Photos] = {}
 
     def prepare_data(self) -> None:
         """Decode and compute everything once, on one process; what is on disk already is kept."""
         for part in self._parts():
             if self.frozen:
-                self._features(part)
+                self._features(part)  # remembered for setup on this process, on disk for the others
             else:
                 for path in self._photos(part).files:
                     self._try(path)
@@ -212,6 +215,8 @@ class SareeData(L.LightningDataModule):
         return photos
 
     def _features(self, part: str) -> tuple[NDArray[np.float16], NDArray[np.int_]]:
+        if part in self._known:
+            return self._known[part]
         views: list[PyramidViews | RandomViews] = [PyramidViews(self.views.size, brief=part != "train")]
         if part == "train" and self.views.options.random:
             views.append(self.views)
@@ -222,13 +227,14 @@ class SareeData(L.LightningDataModule):
                 self._photos(part).files,
                 each,
                 cache=self.cache,
-                description=f"Features of the {part} photos",
+                description=f"Features of the {part} photos" if self.progress else None,
             )
             for each in views
         ]
         self.bad.update({bad.path: bad for bad in reads[0].bad})
         _require(reads[0].rows, self.bad)
-        return np.concatenate([read.features for read in reads], axis=1), reads[0].rows
+        self._known[part] = np.concatenate([read.features for read in reads], axis=1), reads[0].rows
+        return self._known[part]
 
     def _try(self, path: Path) -> bool:
         try:
