@@ -1,5 +1,6 @@
 """Backbones: networks that turn pixels into features, each with the preprocessing that belongs to its weights."""
 
+import difflib
 import time
 from dataclasses import dataclass
 from typing import Literal
@@ -60,6 +61,7 @@ class Backbone(nn.Module):
         self.num_features = int(network.num_features)  # type: ignore[arg-type]  # an int in every timm model
         self.register_buffer("mean", torch.tensor(preprocessing.mean).view(1, 3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(preprocessing.std).view(1, 3, 1, 1) * 255, persistent=False)
+        self.train()  # which puts the batch norms right
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pooled features of RGB pixels in 0..255: ``(B, 3, H, W) -> (B, F)``.
@@ -99,12 +101,13 @@ class Backbone(nn.Module):
         return self
 
 
-def create_backbone(name: str, *, pretrained: bool = True) -> Backbone:
+def create_backbone(name: str, *, pretrained: bool = True, preprocessing: Preprocessing | None = None) -> Backbone:
     """Make a backbone by name.
 
     Args:
         name: "lite0", or any timm model, such as "resnet50.a1_in1k".
         pretrained: load its weights; those of lite0 come with the installation, others through timm's hub.
+        preprocessing: what weights that are loaded later expect; by default what timm says of the model.
 
     Raises:
         BackboneError: timm knows no such model, or its weights cannot be had.
@@ -116,10 +119,11 @@ def create_backbone(name: str, *, pretrained: bool = True) -> Backbone:
         network = timm.create_model(_PACKAGED_ARCHITECTURE, num_classes=0)
         if pretrained:
             network.load_state_dict(packaged_weights(classifier=False))
-        return Backbone(name, network, _preprocessing(network))
+        return Backbone(name, network, preprocessing or _preprocessing(network))
     if not timm.is_model(name):
-        near = timm.list_models(f"*{name.split('.')[0]}*")[:3]
-        hint = f"did you mean {' or '.join(near)}?" if near else "see timm.list_models()."
+        plain, models = name.split(".")[0], timm.list_models()
+        near = [model for model in models if plain and plain in model] or difflib.get_close_matches(plain, models)
+        hint = f"did you mean {' or '.join(near[:3])}?" if near else f"use {PACKAGED!r}, or see timm.list_models()."
         raise BackboneError(f"timm has no model {name!r}: {hint}")
     try:
         network = timm.create_model(name, pretrained=pretrained, num_classes=0)
@@ -128,7 +132,7 @@ def create_backbone(name: str, *, pretrained: bool = True) -> Backbone:
             f"the weights of {name!r} could not be loaded ({type(error).__name__}: {error}); they are downloaded on "
             f"first use, so connect once, or use {PACKAGED!r}, whose weights come with the installation."
         ) from error
-    return Backbone(name, network, _preprocessing(network))
+    return Backbone(name, network, preprocessing or _preprocessing(network))
 
 
 def packaged_weights(*, classifier: bool = True) -> dict[str, Tensor]:

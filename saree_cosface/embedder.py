@@ -3,15 +3,16 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import ModelHubMixin, snapshot_download
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from saree_cosface.backbones import Backbone, Precision, autocast, create_backbone, unit
+from saree_cosface.backbones import Backbone, Precision, Preprocessing, autocast, create_backbone, unit
 from saree_cosface.files import atomic_path, write_json
 
 CARD = "embedder.json"
@@ -99,11 +100,18 @@ class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["co
         return unit(unit(self.raw(features)).mean(dim=1))
 
     def save(self, folder: Path) -> None:
-        """Write card and weights, each all or nothing."""
+        """Write card and weights, each all or nothing.
+
+        Raises:
+            OSError: the folder cannot be written, or the disk is full.
+        """
         folder = Path(folder)
         tensors = {name: value.contiguous() for name, value in self.state_dict().items()}
         with atomic_path(folder / WEIGHTS) as temporary:
-            save_file(tensors, temporary, metadata={"format": "pt"})
+            try:
+                save_file(tensors, temporary, metadata={"format": "pt"})
+            except SafetensorError as error:  # so it calls a full disk
+                raise OSError(str(error)) from error
         write_json(folder / CARD, {"format": FORMAT, **asdict(self.card)})
 
     @classmethod
@@ -115,7 +123,9 @@ class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["co
         """
         folder = Path(folder)
         card = _read_card(folder / CARD)
-        embedder = cls(card, create_backbone(card.backbone, pretrained=False))
+        preprocessing = _preprocessing(card, folder)
+        backbone = create_backbone(card.backbone, pretrained=False, preprocessing=preprocessing)
+        embedder = cls(replace(card, preprocessing=asdict(backbone.preprocessing)), backbone)
         try:
             embedder.load_state_dict(load_file(folder / WEIGHTS))
         except FileNotFoundError as error:
@@ -131,21 +141,26 @@ class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["co
         self.save(save_directory)
 
     @classmethod
-    def _from_pretrained(  # the signature is huggingface_hub's
+    def from_pretrained(  # the signature is huggingface_hub's, whose own would look for a config.json first
         cls,
+        pretrained_model_name_or_path: str | Path,
         *,
-        model_id: str,
-        revision: str | None,
-        cache_dir: str | Path | None,
-        force_download: bool,
-        local_files_only: bool,
-        token: str | bool | None,
+        force_download: bool = False,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        revision: str | None = None,
         **_: Any,
     ) -> "Embedder":
-        if Path(model_id).is_dir():
-            return cls.load(Path(model_id))
+        """Load an embedder from a folder, or from a repository of the hub, which is then kept in its cache.
+
+        Raises:
+            EmbedderError: as in :meth:`load`.
+        """
+        if Path(pretrained_model_name_or_path).is_dir():
+            return cls.load(Path(pretrained_model_name_or_path))
         folder = snapshot_download(
-            model_id,
+            str(pretrained_model_name_or_path),
             revision=revision,
             cache_dir=cache_dir,
             force_download=force_download,
@@ -159,7 +174,18 @@ class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["co
 def new_embedder(card: EmbedderCard) -> Embedder:
     """An untrained neck on a pretrained backbone, its preprocessing noted on the card."""
     backbone = create_backbone(card.backbone)
-    return Embedder(EmbedderCard(**{**card.__dict__, "preprocessing": asdict(backbone.preprocessing)}), backbone)
+    return Embedder(replace(card, preprocessing=asdict(backbone.preprocessing)), backbone)
+
+
+def _preprocessing(card: EmbedderCard, folder: Path) -> Preprocessing | None:
+    """What the card says: another version of timm may hold other values for the same network."""
+    if not card.preprocessing:
+        return None
+    try:
+        said = dict(card.preprocessing)
+        return Preprocessing(**{**said, "mean": tuple(said["mean"]), "std": tuple(said["std"])})
+    except (KeyError, TypeError) as error:
+        raise EmbedderError(f"{folder / CARD}: its preprocessing is damaged ({error}).") from error
 
 
 def _read_card(path: Path) -> EmbedderCard:

@@ -126,13 +126,26 @@ def fuse_features(embedder: Embedder, features: NDArray[np.float16], *, block: i
     return np.concatenate(parts)
 
 
+def photo_hash(path: Path) -> str:
+    """SHA-256 of a photo's bytes.
+
+    Raises:
+        BadImage: it cannot be read.
+    """
+    try:
+        return sha256_of(path)
+    except (OSError, ValueError) as error:  # a ValueError for a name that no file can have
+        decode(path)  # finds better words
+        raise BadImage(path, f"cannot be read ({error})") from error
+
+
 def _run(backbone: Backbone, precision: Precision, views: NDArray[np.uint8]) -> NDArray[np.float16]:
     # One photo at a time, in batches of as many views as a prediction takes: what is computed for a view must not
     # depend on what else happens to be asked for, since a batch of another size may round differently.
     device = next(backbone.parameters()).device
     pixels = torch.from_numpy(views).permute(0, 3, 1, 2).to(device)
     with torch.inference_mode(), autocast(device.type, precision):
-        parts = [backbone(part) for part in pixels.split(BRIEF)]
+        parts = [backbone(part) for part in torch.split(pixels, BRIEF)]
         features: NDArray[np.float16] = torch.cat(parts).half().cpu().numpy()
     return features
 
@@ -179,7 +192,7 @@ class _Prepared:
 
     def _prepare(self, path: Path) -> _Item | BadImage:
         try:
-            sha256 = sha256_of(path)
+            sha256 = photo_hash(path)
             known = self._known(sha256)
             if known is not None:
                 return _Item(sha256, np.zeros(0, np.uint8), known)
@@ -187,8 +200,6 @@ class _Prepared:
             return _Item(sha256, self._views(pixels, sha256), None)
         except BadImage as error:
             return error
-        except OSError as error:
-            return BadImage(path, error.strerror or str(error))
 
     def _known(self, sha256: str) -> NDArray[np.float16] | None:
         if self._folder is None or self._complete is None:
@@ -197,6 +208,8 @@ class _Prepared:
             try:
                 features: NDArray[np.float16] = np.load(folder / f"{sha256}.npy", allow_pickle=False)
             except (OSError, ValueError, EOFError):  # not there, or damaged: computed again
+                continue
+            if features.ndim != 2 or not len(features):
                 continue
             return features[:BRIEF] if folder != self._folder else features
         return None

@@ -26,8 +26,9 @@ from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest, read_manifest
 from saree_cosface.data.splits import Protocol
 from saree_cosface.embedder import Embedder
-from saree_cosface.embedding import embed_photos
-from saree_cosface.files import sha256_of, write_json
+from saree_cosface.embedding import embed_photos, photo_hash
+from saree_cosface.files import write_json
+from saree_cosface.gallery import piece_names
 from saree_cosface.metrics.classification import (
     balanced_accuracy,
     confusion_matrix,
@@ -144,20 +145,24 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True) ->
     """
     files = manifest.files()
     parts = np.array([run.used.get(_hash(path), "") for path in files])
-    learned = run.sources["train"]
-    seen_source = np.array([source != "" and source in learned for source in manifest.sources])
     reasons = np.full(len(manifest), "", dtype=object)
+    reasons[~np.isin(manifest.crafts, run.gallery.crafts)] = "craft without a reference in the gallery"
     reasons[~np.isin(manifest.crafts, run.classes)] = "craft not among those trained on"
+    chose = parts == "validation"
     if needs_source:
         reasons[manifest.sources == ""] = "source unknown, so it cannot be held out"
-        reasons[seen_source] = "source seen in training"
+        reasons[np.isin(manifest.sources, sorted(run.sources["train"] - {""}))] = "source seen in training"
+        chose |= np.isin(manifest.sources, sorted(run.sources["validation"] - {""}))
+    else:
+        trained = run.gallery.references["piece"].to_numpy(str)
+        reasons[np.isin(piece_names(manifest), trained)] = "piece seen in training"
     reasons[parts == "train"] = "photo seen in training"
-    chosen = (reasons == "") & (parts != "validation")
+    chosen = (reasons == "") & ~chose
     validation_only = not chosen.any() and bool((reasons == "").any())
     if validation_only:
         chosen = reasons == ""
     else:
-        reasons[(reasons == "") & (parts == "validation")] = "photo chose the epoch (validation)"
+        reasons[(reasons == "") & chose] = "photo or its source chose the epoch (validation)"
     skipped = {str(reason): int((reasons == reason).sum()) for reason in sorted(set(reasons)) if reason}
     if not chosen.any():
         why = "; ".join(f"{number}: {reason}" for reason, number in skipped.items())
@@ -180,13 +185,17 @@ def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
         np.asarray(run.gallery.embeddings), table["craft"], table["piece"], table["source"], table["path"]
     )
     manifest = probes.manifest
-    probe = _columns(probes.embeddings, manifest.crafts, manifest.pieces, manifest.sources, manifest.files())
+    probe = _columns(probes.embeddings, manifest.crafts, piece_names(manifest), manifest.sources, manifest.files())
     classes = np.array(run.gallery.crafts)
     labels = np.searchsorted(classes, probe["craft"])
     if protocol == "source":
         cosines = probe["embedding"] @ run.gallery.prototypes.T
     else:
-        cosines, _ = pooled_cosines(probe, gallery, classes, protocol)
+        cosines, nearest = pooled_cosines(probe, gallery, classes, protocol)
+        if np.any(nearest < 0):
+            raise EvaluationError(
+                f"{probe['path'][nearest < 0][0]}: the protocol {protocol} leaves it no reference to be compared with."
+            )
     predictions = cosines.argmax(axis=1)
     remarks = []
     if probes.validation_only:
@@ -207,7 +216,7 @@ def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
         "manifest_sha256": manifest.sha256,
         "counts": {
             "photos": len(manifest),
-            "pieces": len(set(manifest.pieces)),
+            "pieces": len(set(probe["piece"])),
             "sources": len(set(manifest.sources)),
             "crafts": len(set(manifest.crafts)),
             "references": len(run.gallery),
@@ -266,21 +275,25 @@ def pooled_cosines(
 
     Returns:
         Cosines ``(N, C)`` to prototypes made of what the protocol allows for each probe, and the class ``(N,)`` of the
-        nearest reference it allows.
+        nearest reference it allows. A craft without such a reference has cosine -1, and the nearest is -1 where there
+        is none at all.
     """
     every = {name: np.concatenate([probe[name], gallery[name]]) for name in ("embedding", "craft", "piece", "source")}
+    pieces = np.unique(every["piece"], return_inverse=True)[1]
     group_name = {"source": "source", "piece": "piece"}.get(protocol)
     own = np.arange(len(every["craft"])) if group_name is None else _codes(every[group_name])
     craft = np.searchsorted(classes, every["craft"])
     one_hot = np.eye(len(classes), dtype=np.float32)[craft]
     cosines = np.full((len(probe["craft"]), len(classes)), -1.0, np.float32)
-    nearest = np.zeros(len(probe["craft"]), np.int_)
+    nearest = np.full(len(probe["craft"]), -1, np.int_)
     similarity = probe["embedding"] @ every["embedding"].T
     for row in range(len(cosines)):
         allowed = own != own[row]
+        if not allowed.any():
+            continue
         # Photos of one piece count as one, as in the gallery's prototypes.
-        _, piece, counts = np.unique(every["piece"][allowed], return_inverse=True, return_counts=True)
-        weights = one_hot[allowed] / counts[piece][:, None]
+        piece = pieces[allowed]
+        weights = one_hot[allowed] / np.bincount(piece)[piece][:, None]
         sums = weights.T @ every["embedding"][allowed]
         lengths = np.linalg.norm(sums, axis=1)
         there = lengths > 0
@@ -299,7 +312,7 @@ def shortcut_gap(
     protocols: Sequence[Protocol] = ("random", "source")
     for protocol in protocols:
         cosines, nearest = pooled_cosines(probe, gallery, classes, protocol)
-        found["top1"][protocol] = float(np.mean(cosines.argmax(axis=1) == labels))
+        found["top1"][protocol] = float(np.mean((cosines.argmax(axis=1) == labels) & (nearest >= 0)))
         found["nearest"][protocol] = float(np.mean(nearest == labels))
     return {name: {**scores, "gap": scores["random"] - scores["source"]} for name, scores in found.items()}
 
@@ -368,8 +381,8 @@ def _from_to(scores: Mapping[str, float]) -> str:
 
 def _hash(path: Path) -> str:
     try:
-        return sha256_of(path)
-    except OSError:
+        return photo_hash(path)
+    except BadImage:
         return ""
 
 

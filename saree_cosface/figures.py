@@ -15,6 +15,9 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8
 MARKERS = "os^Dvph*X<>P"
 INK, MUTED = "#333333", "#888888"
 
+LEGEND = 40
+"""Names that a legend lists at most."""
+
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure in the format of its suffix."""
@@ -118,18 +121,22 @@ def embedding_figure(
         unseen: (N,) whether the photo's source was held out.
         path: where to write.
     """
-    figure = Figure(figsize=(13, 6.4), layout="constrained")
+    figure = Figure(figsize=(11, 5.6), layout="constrained")
+    size = 14 if len(coordinates) > 300 else 30
     for axes, names, title in zip(figure.subplots(1, 2), (crafts, sources), ("by craft", "by source"), strict=True):
-        for index, name in enumerate(sorted(set(names))):
+        shown = sorted(set(names))
+        for index, name in enumerate(shown):
             mine = np.array([other == name for other in names])
             colour, marker = PALETTE[index % len(PALETTE)], MARKERS[(index // len(PALETTE)) % len(MARKERS)]
-            axes.scatter(
-                *coordinates[mine & ~unseen].T, s=14, color=colour, marker=marker, label=name, alpha=0.75, lw=0
-            )
-            axes.scatter(*coordinates[mine & unseen].T, s=34, color=colour, marker=marker, edgecolor=INK, lw=0.9)
-        axes.set_title(f"Embeddings {title}", loc="left", color=INK)
+            axes.scatter(*coordinates[mine & ~unseen].T, s=size, color=colour, marker=marker, alpha=0.7, lw=0)
+            axes.scatter(*coordinates[mine & unseen].T, s=2 * size, color=colour, marker=marker, edgecolor=INK, lw=0.9)
+            axes.scatter([], [], s=36, color=colour, marker=marker, label=name)
+        axes.set_title(f"Embeddings {title}", loc="left", color=INK, fontsize=11)
         axes.set(xticks=[], yticks=[])
-        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), markerscale=1.6)
+        if len(shown) <= LEGEND:
+            axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=4)
+        else:
+            axes.set_xlabel(f"{len(shown)} names, too many to list", fontsize=9, color=MUTED)
         for spine in axes.spines.values():
             spine.set_color("#DDDDDD")
     figure.supxlabel(

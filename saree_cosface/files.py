@@ -1,8 +1,10 @@
 """Writing files so that a killed process or a full disk never leaves half of one."""
 
+import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,11 +23,19 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:80]}-", suffix=target.suffix, dir=target.parent)
+    except OSError as error:  # which names the temporary file, that nobody asked for
+        raise OSError(error.errno, error.strerror, str(target)) from error
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
+        try:
+            yield temporary
+        except OSError as error:
+            if error.filename is None:  # a full disk does not say which file it had no room for
+                raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(target)) from error
+            raise
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; ours are ordinary ones
@@ -46,6 +56,13 @@ def write_json(target: Path | str, value: Any) -> None:
 
 
 def sha256_of(path: Path | str) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
-    with Path(path).open("rb") as file:
+    """Hexadecimal SHA-256 of a file's bytes.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file: reading a pipe would wait for ever.
+    """
+    path = Path(path)
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,6 +5,7 @@ Search is exact: a hundred thousand references take some 20 ms a query, and an a
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,8 +20,8 @@ from saree_cosface.console import track
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.embedder import Embedder
-from saree_cosface.embedding import embed_photos
-from saree_cosface.files import atomic_path, sha256_of, write_json
+from saree_cosface.embedding import embed_photos, photo_hash
+from saree_cosface.files import atomic_path, write_json
 
 COLUMNS = ("craft", "piece", "source", "view", "path", "sha256", "thumbnail")
 INDEX = "gallery.json"
@@ -139,10 +140,11 @@ class Gallery:
         """
         folder = Path(folder)
         try:
-            index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-            embeddings = np.load(folder / index["embeddings"], mmap_mode="r", allow_pickle=False)
-            references = pd.read_parquet(folder / index["references"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            try:
+                embeddings, references = _read_tables(folder)
+            except FileNotFoundError:  # or another process replaced the tables just now: once more
+                embeddings, references = _read_tables(folder)
+        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             raise GalleryError(f"{folder}: not a gallery, or damaged ({error}); build it again.") from error
         if len(embeddings) != len(references) or not set(COLUMNS) <= set(references.columns):
             raise GalleryError(f"{folder}: embeddings and references do not belong together; build the gallery again.")
@@ -179,7 +181,7 @@ def build_gallery(
     files = manifest.files()
     embedded = embed_photos(embedder, files, cache=cache, description="Embedding the gallery")
     rows = embedded.rows
-    hashes = [sha256_of(files[row]) for row in rows]
+    hashes = [photo_hash(files[row]) for row in rows]
     thumbnails = [""] * len(rows)
     if folder is not None:
         for index, row in enumerate(track(rows, "Drawing thumbnails", total=len(rows))):
@@ -189,16 +191,29 @@ def build_gallery(
     references = pd.DataFrame(
         {
             "craft": read.crafts,
-            "piece": read.pieces,
+            "piece": piece_names(read),
             "source": read.sources,
             "view": read.views,
-            "path": [str(files[row]) for row in rows],
+            "path": [os.path.abspath(file) for file in read.files()],  # noqa: PTH100  # Path.resolve would follow links
             "sha256": hashes,
             "thumbnail": thumbnails,
         },
         columns=COLUMNS,
     )
     return Gallery(embedded.embeddings, references), embedded.bad
+
+
+def piece_names(manifest: Manifest) -> NDArray[np.str_]:
+    """Piece of each photo ``(N,)``; one of unknown piece stands for itself by its whole path, since two manifests may
+    both have a photo 1.jpg."""
+    paths = [os.path.abspath(path) for path in manifest.files()]  # noqa: PTH100  # Path.resolve would follow links
+    return np.where(manifest.table["piece"].to_numpy(str) == "", np.array(paths, dtype=np.str_), manifest.pieces)
+
+
+def _read_tables(folder: Path) -> tuple[NDArray[np.float32], pd.DataFrame]:
+    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    embeddings = np.load(folder / index["embeddings"], mmap_mode="r", allow_pickle=False)
+    return embeddings, pd.read_parquet(folder / index["references"])
 
 
 def write_thumbnail(photo: Path, target: Path) -> None:

@@ -1,8 +1,9 @@
 """What can be set: YAML files in ``configs/`` and flags on the command line are the same options.
 
-Nothing heavy is imported here, so that ``--help`` is instant.
+Nothing heavy is imported here, so that ``--help`` is instant. A value out of its range raises ValueError.
 """
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -35,6 +36,15 @@ class DataOptions:
     cache: Path = Path("~/.cache/saree-cosface")
     workers: int = 0
 
+    def __post_init__(self) -> None:
+        _check(self, "data", folds=(2, math.inf), test_fold=(-1, math.inf), validation_fold=(-1, math.inf))
+        _check(self, "data", workers=(0, math.inf))
+        if self.test_fold == self.validation_fold != -1:
+            raise ValueError(
+                f"options data.test_fold and data.validation_fold are both {self.test_fold}: the fold that chooses the "
+                "epoch cannot be the one that scores it."
+            )
+
 
 @dataclass(frozen=True)
 class ModelOptions:
@@ -58,6 +68,9 @@ class ModelOptions:
     trainable_stages: int = 0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
 
+    def __post_init__(self) -> None:
+        _check(self, "model", embedding_dim=(2, math.inf), dropout=(0, 0.99), trainable_stages=(0, math.inf))
+
 
 @dataclass(frozen=True)
 class ViewOptions:
@@ -76,6 +89,9 @@ class ViewOptions:
     colour_jitter: float = 0.3
     vertical_flip: float = 0.0
 
+    def __post_init__(self) -> None:
+        _check(self, "views", random=(0, math.inf), colour_jitter=(0, 1), vertical_flip=(0, 1))
+
 
 @dataclass(frozen=True)
 class HeadOptions:
@@ -93,6 +109,9 @@ class HeadOptions:
     scale: float = 32.0
     margin: float = 0.35
     margin_warmup: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self, "head", margin_warmup=(0, 1))
 
 
 @dataclass(frozen=True)
@@ -127,6 +146,12 @@ class OptimOptions:
     balance_power: float = 0.5
     patience: int = 0
 
+    def __post_init__(self) -> None:
+        _check(self, "optim", epochs=(1, math.inf), batch_size=(2, math.inf), lr=(0, math.inf))
+        _check(self, "optim", backbone_lr=(0, math.inf), layer_decay=(0, 1), weight_decay=(0, math.inf), warmup=(0, 1))
+        _check(self, "optim", gradient_clip=(0, math.inf), ema=(0, 0.999999), balance_power=(0, 1))
+        _check(self, "optim", patience=(0, math.inf))
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -145,3 +170,15 @@ class Recipe:
     head: HeadOptions = field(default_factory=HeadOptions)
     optim: OptimOptions = field(default_factory=OptimOptions)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"option seed is {self.seed}; it must be from 0 to {2**32 - 1}.")
+
+
+def _check(options: object, group: str, **bounds: tuple[float, float]) -> None:
+    for name, (least, most) in bounds.items():
+        value = getattr(options, name)
+        if not least <= value <= most:  # false for NaN too
+            wish = f"at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
+            raise ValueError(f"option {group}.{name} is {value}; it must be {wish}.")

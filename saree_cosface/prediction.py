@@ -1,5 +1,6 @@
 """From files to attributions: what ``saree-cosface predict`` and the app do."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,7 +82,8 @@ def predict(run: Run, photos: Sequence[Path], *, one_piece: bool = False, top: i
     files: list[Path] = []
     bad: list[BadImage] = []
     for photo in photos:
-        found, unusable = find_photos(photo) if photo.is_dir() else ([photo], [])
+        # os.path.isdir, unlike Path.is_dir, has an answer for a name that no file can have.
+        found, unusable = find_photos(photo) if os.path.isdir(photo) else ([photo], [])  # noqa: PTH112
         files += found
         bad += unusable
     if not files and not bad:

@@ -9,6 +9,7 @@ last.ckpt         to resume from              metrics.csv, learning_curves.png, 
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,15 +23,17 @@ from saree_cosface.console import console
 from saree_cosface.data.datamodule import Photos
 from saree_cosface.data.duplicates import groups, near_duplicate_pairs, perceptual_hashes
 from saree_cosface.data.images import BadImage
-from saree_cosface.data.manifest import Manifest, read_manifest, write_manifest
+from saree_cosface.data.manifest import Manifest, manifest_of, read_manifest, write_manifest
 from saree_cosface.data.splits import Split, load_split, make_split
 from saree_cosface.embedder import Embedder, EmbedderCard
-from saree_cosface.files import sha256_of, write_json, write_text
+from saree_cosface.embedding import photo_hash
+from saree_cosface.files import write_json, write_text
 from saree_cosface.gallery import Gallery, build_gallery
 from saree_cosface.options import DataOptions, Recipe
 from saree_cosface.taxonomy import load_taxonomy
-from saree_cosface.training import CHECKPOINT, SCORE, fit
+from saree_cosface.training import CHECKPOINT, SCORE, fit, resolved_precision
 
+CONFIG = "config.yaml"
 PARTS = ("train", "validation", "test")
 _SPELT = {"train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation"}
 _SPELT |= {"test": "test", "testing": "test", "held-out": "test", "": "unused", "unused": "unused"}
@@ -78,8 +81,9 @@ def create_run(data: DataOptions, recipe: Recipe, out: Path, *, resume: bool = F
         RunError: the folder holds something else, or ``resume`` was asked with other options or photos.
     """
     out = Path(out)
+    recipe = _with_precision(recipe, out)
     settings = _settings(data, recipe)
-    _claim(out, settings, resume)
+    _check_folder(out, settings, resume)
     if (out / "run.json").is_file():
         console.print(f"{out} is finished already.", highlight=False)
         return load_run(out)
@@ -95,6 +99,7 @@ def create_run(data: DataOptions, recipe: Recipe, out: Path, *, resume: bool = F
     known = np.isin(manifest.crafts, classes)
     validation_rows = np.flatnonzero((parts == "validation") & known)
     validation = _photos(manifest, validation_rows, classes) if len(validation_rows) else None
+    _begin(out, settings, manifest, parts, split)
     _describe(manifest, parts, classes)
     card = EmbedderCard(
         taxonomy_version=load_taxonomy().version,
@@ -113,7 +118,7 @@ def create_run(data: DataOptions, recipe: Recipe, out: Path, *, resume: bool = F
         card=card,
     )
     list_bad(fitted.bad)
-    scores = {"best_epoch": fitted.best_epoch, **({} if not fitted.history else fitted.history[fitted.best_epoch])}
+    scores = {"best_epoch": fitted.best_epoch, **fitted.history[fitted.best_epoch]}
     metrics = {name: value for name, value in scores.items() if name != "epoch"}
     embedder = fitted.embedder
     embedder.card = replace(embedder.card, metrics=metrics)
@@ -142,7 +147,7 @@ def load_run(folder: Path) -> Run:
     try:
         parts = json.loads((folder / "parts.json").read_text(encoding="utf-8"))
         used, sources, split_hash = parts["used"], parts["sources"], parts["split_hash"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{folder / 'parts.json'}: missing or damaged ({error}); train again.") from error
     return Run(
         folder,
@@ -179,23 +184,58 @@ def _settings(data: DataOptions, recipe: Recipe) -> dict[str, Any]:
     return settings
 
 
-def _claim(out: Path, settings: dict[str, Any], resume: bool) -> None:
-    """Take the folder: new, or begun with the same options."""
-    config = out / "config.yaml"
-    text = yaml.safe_dump(settings, sort_keys=False)
-    if config.is_file():
+def _with_precision(recipe: Recipe, out: Path) -> Recipe:
+    """The recipe with "auto" decided, as it was when the run began: a resumed run must compute as before."""
+    if recipe.model.precision != "auto":
+        return recipe
+    precision = _recorded(out)["model"]["precision"] if (out / CONFIG).is_file() else resolved_precision(recipe.model)
+    return replace(recipe, model=replace(recipe.model, precision=precision))
+
+
+def _recorded(out: Path) -> dict[str, Any]:
+    try:
+        settings = yaml.safe_load((out / CONFIG).read_text(encoding="utf-8"))
+        complete = {"data", "model"} <= set(settings) and "precision" in settings["model"]
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise RunError(f"{out / CONFIG}: cannot be read ({error}): choose another --out.") from error
+    if not complete:
+        raise RunError(f"{out / CONFIG}: not the options of a run: choose another --out.")
+    return dict(settings)
+
+
+def _check_folder(out: Path, settings: dict[str, Any], resume: bool) -> None:
+    """Whether a run can be made there: in a new folder, or in one where it was begun with the same options."""
+    if (out / CONFIG).is_file():
         if not resume:
             raise RunError(f"{out} holds a run already: go on with --resume, or choose another --out.")
-        before = yaml.safe_load(config.read_text(encoding="utf-8"))
-        if _lasting(before) != _lasting(settings):
+        if _lasting(_recorded(out)) != _lasting(settings):
             raise RunError(
-                f"{out} was begun with other options than these (see {config}): use those, or another --out."
+                f"{out} was begun with other options than these (see {out / CONFIG}): use those, or another --out."
+            )
+    # What begins with a dot is what a killed process left of a file that it was writing.
+    elif out.exists() and (not out.is_dir() or any(not path.name.startswith(".") for path in out.iterdir())):
+        raise RunError(f"{out} exists and is no run: choose another --out.")
+
+
+def _begin(
+    out: Path, settings: dict[str, Any], manifest: Manifest, parts: NDArray[np.str_], split: Split | None
+) -> None:
+    """Write down what was decided, or make sure that it is what was decided before."""
+    # os.path.abspath, unlike Path.resolve, keeps links, under whose names the photos are known.
+    table = manifest.table.assign(path=[os.path.abspath(path) for path in manifest.files()], split=parts)  # noqa: PTH100
+    if (out / "manifest.csv").is_file():
+        before = read_manifest(out / "manifest.csv", taxonomy=None)
+        if before.sha256 != manifest_of(table, out).sha256:
+            raise RunError(
+                f"{out} was begun with other photos, labels or parts than {settings['data']['manifest']} has now: "
+                "restore them, or choose another --out."
             )
         return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(f"{out} exists and is no run: choose another --out.")
     try:
-        write_text(config, text)
+        write_text(out / CONFIG, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+        if split is not None:
+            split.save(out / "split.json")
+        write_manifest(table, out / "manifest.csv")
     except OSError as error:
         raise RunError(f"{out} cannot be written ({error.strerror}): choose another --out.") from error
 
@@ -218,7 +258,6 @@ def _parts(manifest: Manifest, data: DataOptions, seed: int, out: Path) -> tuple
         split = make_split(
             manifest, "source", n_folds=data.folds, seed=seed, duplicate_groups=duplicate_groups(manifest)
         )
-    split.save(out / "split.json")
     parts = np.full(len(manifest), "train", dtype="<U10")
     for part, fold in (("test", data.test_fold), ("validation", data.validation_fold)):
         if fold >= 0:
@@ -255,9 +294,9 @@ def _describe(manifest: Manifest, parts: NDArray[np.str_], classes: tuple[str, .
 
 
 def _write_parts(out: Path, manifest: Manifest, parts: NDArray[np.str_], split: Split | None) -> None:
-    files = manifest.files()
-    used = {sha256_of(files[row]): str(parts[row]) for row in range(len(files)) if files[row].is_file()}
+    used: dict[str, str] = {}
+    for path, part in zip(manifest.files(), parts, strict=True):
+        with suppress(BadImage):  # what cannot be read was not used
+            used[photo_hash(path)] = str(part)
     sources = {part: sorted(set(manifest.sources[parts == part].tolist()) - {""}) for part in PARTS}
-    table = manifest.table.assign(path=[os.path.abspath(path) for path in files], split=parts)  # noqa: PTH100  # keeps links
-    write_manifest(table, out / "manifest.csv")
     write_json(out / "parts.json", {"used": used, "sources": sources, "split_hash": split.hash if split else ""})

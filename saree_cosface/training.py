@@ -1,30 +1,30 @@
 """Training an embedder: one file, readable from top to bottom.
 
-``train`` makes a *run*, a folder that holds everything that was decided and learned:
-
-    config.yaml        the options            split.json         who was held out
-    manifest.parquet   the photos, as used    embedder/          card and weights
-    last.ckpt          to resume from         metrics.csv, learning_curves.png, tensorboard/
-
-``fit`` is its core, and what ``compare`` calls for every fold and seed.
+``fit`` is the core of ``saree-cosface train`` (see ``saree_cosface.runs``), and what ``compare`` calls for every fold
+and seed.
 """
 
+import logging
 import math
+import signal
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import lightning.pytorch as L
 import torch
-from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping, EMAWeightAveraging, RichProgressBar
+from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from saree_cosface import scale
+from saree_cosface.averaging import WeightAverage
 from saree_cosface.backbones import Precision, create_backbone, faster_precision
 from saree_cosface.console import console
 from saree_cosface.data.datamodule import Batch, Photos, SareeData
@@ -37,6 +37,10 @@ from saree_cosface.options import HeadOptions, ModelOptions, Recipe
 
 SCORE = "validation/balanced_accuracy"
 CHECKPOINT = "last.ckpt"
+
+
+class TrainingError(ValueError):
+    """Training failed; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,16 @@ class LearningModule(L.LightningModule):
         self.target_margin = getattr(head, "margin", 0.0)
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Any] = {"epoch": -1, "score": -math.inf, "weights": {}}
+        self.average: WeightAverage | None = None
+        self._average_state: dict[str, Any] | None = None
         self.register_buffer("confusion", torch.zeros(head.num_classes, head.num_classes), persistent=False)
         freeze(embedder, recipe.model.trainable_stages)
+
+    def on_train_start(self) -> None:
+        if self.recipe.optim.ema:
+            self.average = WeightAverage(self, self.recipe.optim.ema)
+            if self._average_state is not None:
+                self.average.restore(self._average_state)
 
     def on_train_epoch_start(self) -> None:
         # Dropout draws from the global generator; seeding it by epoch makes a resumed training the same as one that
@@ -93,11 +105,27 @@ class LearningModule(L.LightningModule):
         with torch.no_grad():
             accuracy = (self.head.cosines(embeddings).argmax(dim=1) == labels).float().mean()
         values = {"train/loss": loss, "train/accuracy": accuracy}
-        self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=len(labels))
+        self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(labels))
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
+        if self.average is not None:
+            self.average.update(self)
+
+    def on_train_epoch_end(self) -> None:
+        values = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        if not math.isfinite(values["train/loss"]):
+            raise TrainingError(
+                f"the loss is {values['train/loss']} after epoch {self.current_epoch + 1}: the weights are spoilt. "
+                "Lower optim.lr or optim.backbone_lr, or keep optim.gradient_clip above 0."
+            )
+        rate = float(self.trainer.optimizers[0].param_groups[-1]["lr"])
+        self.history.append({"epoch": self.current_epoch, "learning_rate": rate, **values})
 
     def on_validation_epoch_start(self) -> None:
         self.confusion.zero_()
+        if self.average is not None:
+            self.average.swap(self)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         inputs, labels = batch
@@ -110,13 +138,13 @@ class LearningModule(L.LightningModule):
         self.confusion.index_put_((labels, predictions), ones, accumulate=True)
 
     def on_validation_epoch_end(self) -> None:
-        confusion = cast(Tensor, self.all_gather(self.confusion)).reshape(-1, *self.confusion.shape).sum(dim=0)
-        counts = confusion.sum(dim=1)
-        recalls = (confusion.diagonal() / counts)[counts > 0]
-        values = {SCORE: recalls.mean(), "validation/accuracy": confusion.diagonal().sum() / counts.sum()}
+        right, counts = self.confusion.diagonal(), self.confusion.sum(dim=1)
+        values = {SCORE: (right / counts)[counts > 0].mean(), "validation/accuracy": right.sum() / counts.sum()}
         self.log_dict(values, prog_bar=True)
-        if not self.trainer.sanity_checking and float(values[SCORE]) > self.best["score"]:
+        if float(values[SCORE]) > self.best["score"]:
             self._keep_best(float(values[SCORE]))
+        if self.average is not None:
+            self.average.swap(self)
 
     def _keep_best(self, score: float) -> None:
         weights = {name: value.detach().clone() for name, value in self.embedder.state_dict().items()}
@@ -125,10 +153,13 @@ class LearningModule(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["history"] = self.history
         checkpoint["best"] = self.best
+        if self.average is not None:
+            checkpoint["average"] = self.average.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.history = checkpoint["history"]
         self.best = checkpoint["best"]
+        self._average_state = checkpoint.get("average")
 
     def configure_optimizers(self) -> Any:
         optim = self.recipe.optim
@@ -146,7 +177,7 @@ class LearningModule(L.LightningModule):
 
 
 class RunFolder(Checkpoint):
-    """After each epoch the state to resume from and the history as CSV; at the end the learning curves.
+    """After each epoch the state to resume from, and the history as CSV.
 
     A subclass of Lightning's Checkpoint, so that it runs after all other callbacks.
     """
@@ -155,28 +186,21 @@ class RunFolder(Checkpoint):
         self.folder = folder
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        module = cast(LearningModule, module)
-        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        rate = float(trainer.optimizers[0].param_groups[-1]["lr"])
-        module.history.append({"epoch": trainer.current_epoch, "learning_rate": rate, **values})
         with atomic_path(self.folder / CHECKPOINT) as temporary:
-            trainer.save_checkpoint(temporary)
-        if trainer.is_global_zero:
-            write_history(self.folder / "metrics.csv", module.history)
-
-    def on_fit_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        from saree_cosface.figures import learning_curves  # matplotlib is slow to import and not needed to train
-
-        if trainer.is_global_zero:
-            learning_curves(cast(LearningModule, module).history, self.folder / "learning_curves.png")
+            trainer.save_checkpoint(temporary, weights_only=False)
+        write_history(self.folder / "metrics.csv", cast(LearningModule, module).history)
 
 
-class History(Callback):
-    """Keeps the history in memory, where no folder is wanted."""
+class Bar(RichProgressBar):
+    """Lightning's bar on stderr, with names short enough for one line."""
 
-    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        cast(LearningModule, module).history.append({"epoch": trainer.current_epoch, **values})
+    def __init__(self) -> None:
+        super().__init__(console_kwargs={"stderr": True})
+
+    def get_metrics(self, trainer: L.Trainer, module: L.LightningModule) -> dict[str, Any]:
+        known = super().get_metrics(trainer, module)
+        names = {"train/loss": "loss", "train/accuracy": "accuracy", SCORE: "held out"}
+        return {short: known[name] for name, short in names.items() if name in known}
 
 
 def fit(
@@ -208,6 +232,7 @@ def fit(
 
     Raises:
         NoPhotosError: not one photo could be read.
+        TrainingError: the loss is no longer a number.
         FileNotFoundError: ``resume`` without a checkpoint.
     """
     L.seed_everything(recipe.seed, verbose=False)
@@ -237,34 +262,66 @@ def fit(
         seed=recipe.seed,
         progress=progress,
     )
-    trainer = _trainer(recipe, validation is not None, folder, progress)
     checkpoint = None
     if resume:
         if folder is None or not (folder / CHECKPOINT).is_file():
             raise FileNotFoundError(f"{folder}: no {CHECKPOINT} to resume from; train without --resume.")
         checkpoint = folder / CHECKPOINT
-        if _stopped_early(checkpoint, module, recipe):
-            data.setup("fit")
-            return _fitted(module, data)
-    with warnings.catch_warnings():
-        # Known and harmless: a validation set is optional, and features in memory need no worker processes.
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
-        warnings.filterwarnings("ignore", message=".*no `val_dataloader`.*|.*defined a `validation_step`.*")
-        warnings.filterwarnings("ignore", message=".*`LeafSpec`.*|.*treespec.*|.*isinstance.*LeafSpec.*")
-        warnings.filterwarnings("ignore", message=".*Checkpoint directory.*")
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
+    if checkpoint is not None and _ended(checkpoint, module):
+        data.setup("fit")
+    else:
+        with _quietly():
+            trainer = _trainer(recipe, validation is not None, folder, progress)
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
+    if folder is not None:
+        from saree_cosface.figures import learning_curves  # matplotlib is slow to import and not needed to train
+
+        write_history(folder / "metrics.csv", module.history)
+        learning_curves(module.history, folder / "learning_curves.png")
     return _fitted(module, data)
 
 
-def _stopped_early(checkpoint: Path, module: LearningModule, recipe: Recipe) -> bool:
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Lightning without its banners and with Ctrl-C as Python has it."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            # Known and harmless: a validation set is optional, features in memory need no worker processes, and the
+            # batch norms of the backbone are meant to be in evaluation mode.
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+            warnings.filterwarnings("ignore", message=".*no `val_dataloader`.*|.*defined a `validation_step`.*")
+            warnings.filterwarnings("ignore", message=".*`LeafSpec`.*|.*treespec.*|.*isinstance.*LeafSpec.*")
+            warnings.filterwarnings("ignore", message=".*Checkpoint directory.*")
+            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
+            yield
+    except SystemExit as error:  # what Lightning makes of Ctrl-C, which it then ignores for good
+        raise KeyboardInterrupt from error
+    finally:
+        logger.setLevel(level)
+        if in_main_thread:
+            signal.signal(signal.SIGINT, handler)
+
+
+def _ended(checkpoint: Path, module: LearningModule) -> bool:
     """Whether the interrupted training had ended already but for what follows it; its state is then loaded."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    patience = recipe.optim.patience
-    waited = len(state["history"]) - 1 - state["best"]["epoch"]
-    if not patience or state["best"]["epoch"] < 0 or waited < patience:
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file raises errors of zipfile, pickle and torch
+        raise TrainingError(f"{checkpoint}: damaged ({str(error)[:200]}); delete it to start anew.") from error
+    optim = module.recipe.optim
+    epochs, best = len(state["history"]), state["best"]["epoch"]
+    stopped = optim.patience and best >= 0 and epochs - 1 - best >= optim.patience
+    if epochs < optim.epochs and not stopped:
         return False
+    module.load_state_dict(state["state_dict"])
     module.on_load_checkpoint(state)
+    module.on_train_start()
     return True
 
 
@@ -272,6 +329,8 @@ def _fitted(module: LearningModule, data: SareeData) -> Fitted:
     embedder = module.embedder
     if module.best["epoch"] >= 0:
         embedder.load_state_dict(module.best["weights"])
+    elif module.average is not None:
+        module.average.swap(module)
     best = module.best["epoch"] if module.best["epoch"] >= 0 else len(module.history) - 1
     embedder.requires_grad_(False)
     return Fitted(embedder.cpu().eval(), module.history, best, data.readable("train"), tuple(data.bad.values()))
@@ -283,7 +342,12 @@ def make_head(options: HeadOptions, embedding_dim: int, num_classes: int) -> Hea
         case "softmax":
             return Softmax(embedding_dim, num_classes)
         case "sphereface":
-            return SphereFace(embedding_dim, num_classes, margin=max(1, round(options.margin)))
+            if options.margin < 1 or options.margin != round(options.margin):
+                raise ValueError(
+                    f"option head.margin is {options.margin:g}: sphereface multiplies the angle by it, so it must be a "
+                    "whole number, such as 4."
+                )
+            return SphereFace(embedding_dim, num_classes, margin=round(options.margin))
         case "arcface":
             return ArcFace(embedding_dim, num_classes, scale=options.scale, margin=options.margin)
         case "nsl":
@@ -350,16 +414,14 @@ def write_history(path: Path, history: Sequence[dict[str, float]]) -> None:
 
 def _trainer(recipe: Recipe, validates: bool, folder: Path | None, progress: bool) -> L.Trainer:
     optim = recipe.optim
-    callbacks: list[Callback] = [History() if folder is None else RunFolder(folder)]
+    callbacks: list[Callback] = [] if folder is None else [RunFolder(folder)]
     if validates and optim.patience:
         callbacks.append(EarlyStopping(SCORE, mode="max", patience=optim.patience))
-    if optim.ema:
-        callbacks.append(EMAWeightAveraging(decay=optim.ema, use_buffers=True))
     if progress:
-        callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
+        callbacks.append(Bar())
     return L.Trainer(
         accelerator="auto",
-        devices="auto",
+        devices=1,  # several would each run the whole command; a few thousand photos do not need them
         max_epochs=optim.epochs,
         callbacks=callbacks,
         logger=TensorBoardLogger(folder, name="tensorboard", version="") if folder else False,

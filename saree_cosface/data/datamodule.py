@@ -7,7 +7,6 @@ from pathlib import Path
 import lightning.pytorch as L
 import numpy as np
 import torch
-import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -15,8 +14,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.views import LARGEST, PyramidViews, RandomViews
 from saree_cosface.embedder import Embedder
-from saree_cosface.embedding import photo_features
-from saree_cosface.files import atomic_path, sha256_of
+from saree_cosface.embedding import photo_features, photo_hash
+from saree_cosface.files import atomic_path
 from saree_cosface.options import OptimOptions
 
 Batch = tuple[Tensor, Tensor]
@@ -98,7 +97,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
     """Draws (row, view) pairs with replacement, rare groups more often than they occur.
 
     What an epoch draws follows from the seed and the epoch's number alone, so a resumed training sees what an
-    uninterrupted one would have seen. In distributed training each process takes its share.
+    uninterrupted one would have seen.
 
     Args:
         weights: (N,) how often to draw each photo, relative to the others.
@@ -117,15 +116,13 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.length // (dist.get_world_size() if dist.is_initialized() else 1)
+        return self.length
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         rows = torch.multinomial(self.weights, self.length, replacement=True, generator=generator)
         views = torch.randint(2**31 - 1, (self.length,), generator=generator)
-        rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-        share = slice(rank, len(self) * world, world)
-        yield from zip(rows[share].tolist(), views[share].tolist(), strict=True)
+        yield from zip(rows.tolist(), views.tolist(), strict=True)
 
 
 class SareeData(L.LightningDataModule):
@@ -157,20 +154,10 @@ class SareeData(L.LightningDataModule):
         self.progress = progress
         self.bad: dict[Path, BadImage] = {}
         self._datasets: dict[str, FeatureDataset | PixelDataset] = {}
-        self._known: dict[str, tuple[NDArray[np.float16], NDArray[np.int_]]] = {}
         self._read: dict[str, Photos] = {}
 
-    def prepare_data(self) -> None:
-        """Decode and compute everything once, on one process; what is on disk already is kept."""
-        for part in self._parts():
-            if self.frozen:
-                self._features(part)  # remembered for setup on this process, on disk for the others
-            else:
-                for path in self._photos(part).files:
-                    self._try(path)
-
     def setup(self, stage: str) -> None:
-        """Read what :meth:`prepare_data` left on disk."""
+        """Decode and compute everything once; what is on disk already is kept."""
         for part in self._parts():
             if part in self._datasets:
                 continue
@@ -215,8 +202,6 @@ class SareeData(L.LightningDataModule):
         return photos
 
     def _features(self, part: str) -> tuple[NDArray[np.float16], NDArray[np.int_]]:
-        if part in self._known:
-            return self._known[part]
         views: list[PyramidViews | RandomViews] = [PyramidViews(self.views.size, brief=part != "train")]
         if part == "train" and self.views.options.random:
             views.append(self.views)
@@ -233,8 +218,7 @@ class SareeData(L.LightningDataModule):
         ]
         self.bad.update({bad.path: bad for bad in reads[0].bad})
         _require(reads[0].rows, self.bad)
-        self._known[part] = np.concatenate([read.features for read in reads], axis=1), reads[0].rows
-        return self._known[part]
+        return np.concatenate([read.features for read in reads], axis=1), reads[0].rows
 
     def _try(self, path: Path) -> bool:
         try:
@@ -270,11 +254,10 @@ def cached_pixels(path: Path, cache: Path, side: int) -> Path:
     Raises:
         BadImage: the photo cannot be read.
     """
+    target = cache / f"decoded-{side}" / f"{photo_hash(path)}.npy"
     try:
-        target = cache / f"decoded-{side}" / f"{sha256_of(path)}.npy"
-    except OSError as error:
-        raise BadImage(path, error.strerror or str(error)) from error
-    if not target.exists():
+        np.load(target, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):  # not there, or damaged
         pixels = decode(path, shrink_to=side)
         with atomic_path(target) as temporary:
             np.save(temporary, pixels)

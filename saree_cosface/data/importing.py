@@ -11,6 +11,9 @@ from typing import Any, Literal
 from zipfile import BadZipFile
 
 import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from saree_cosface.data.images import PHOTO_SUFFIXES, BadImage, decode, find_photos, map_files
 from saree_cosface.data.manifest import COLUMNS, ManifestError, write_manifest
@@ -29,6 +32,8 @@ _HEADERS: Mapping[str, tuple[str, ...]] = {
     "sha256": ("sha256", "checksum"),
     "note": ("note", "notes", "comment", "comments", "remark", "remarks"),
 }
+
+_SHOWN = 10
 
 # A manifest is UTF-8 text with a line a row, and its paths are written with slashes.
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\\]")
@@ -64,6 +69,24 @@ class ImportReport:
             "unknown": dict(self.unknown),
             "skipped": [{"path": str(bad.path), "reason": bad.reason} for bad in self.skipped],
         }
+
+    def print_table(self, console: Console) -> None:
+        """For people: photos of each craft, and what was left out, with the reason."""
+        sources = f"{self.sources} source{'s' * (self.sources != 1)}"
+        table = Table(title=f"{self.photos} photos from {sources} in {self.manifest}", title_justify="left")
+        table.add_column("craft")
+        table.add_column("photos", justify="right")
+        for craft, photos in self.crafts.items():
+            table.add_row(Text(craft), str(photos))
+        console.print(table)
+        left_out = [f"{label or 'no label'}: {reason}" for label, reason in self.unknown.items()]
+        for kind, lines in (("labels that name no craft", left_out), ("files", [str(bad) for bad in self.skipped])):
+            if lines:
+                console.print(Text(f"Left out, {len(lines)} {kind}:", "yellow"))
+            for line in lines[:_SHOWN]:
+                console.print(Text(f"  {line}"), soft_wrap=True)
+            if len(lines) > _SHOWN:
+                console.print(f"  … and {len(lines) - _SHOWN} more; --json lists all.", highlight=False)
 
 
 @dataclass

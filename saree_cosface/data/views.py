@@ -32,6 +32,10 @@ made from these alone: they do nearly as well as all 31 at under a third of the 
 LARGEST = 3.0
 """Photos need no more pixels than this many inputs along their short side."""
 
+LONGEST = 8
+"""Of a photo longer than this many times its width only the middle is looked at: blown up until the short side fills a
+view, a strip one pixel wide would take all memory."""
+
 WHOLE = 0.1
 """Chance that a random view is the whole photo, squashed to a square."""
 
@@ -61,7 +65,7 @@ class PyramidViews:
     def __call__(self, pixels: Pixels, photo: str) -> Pixels:
         """Views ``(V, S, S, 3)`` of pixels ``(H, W, 3)``; which photo it is does not matter here."""
         size = self.size
-        image = Image.fromarray(pixels)
+        image = Image.fromarray(_middle(pixels))
         views = [np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))]
         rest: list[Pixels] = []
         for scale, parts in PYRAMID[: 2 if self.brief else None]:
@@ -125,8 +129,14 @@ class RandomViews:
         """View ``number`` of the photo, ``(H, W, 3) -> (S, S, 3)``."""
         digest = hashlib.sha256(f"{photo}/{number}".encode()).digest()
         self._transform.set_random_seed(int.from_bytes(digest[:4], "little"))
-        view: Pixels = self._transform(image=pixels)["image"]
+        view: Pixels = self._transform(image=_middle(pixels))["image"]
         return view
+
+
+def _middle(pixels: Pixels) -> Pixels:
+    longest = LONGEST * min(pixels.shape[:2])
+    top, left = (max(0, length - longest) // 2 for length in pixels.shape[:2])
+    return pixels[top : top + longest, left : left + longest]
 
 
 def _shortest_side(image: Image.Image, side: int) -> Pixels:

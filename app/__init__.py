@@ -1,0 +1,6 @@
+"""The app: upload photos of a saree, see the craft traditions nearest to it."""
+
+import os
+
+# Before gradio is imported anywhere: it would otherwise send usage statistics and look for a newer version.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"

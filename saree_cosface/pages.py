@@ -1,0 +1,156 @@
+"""Pieces of HTML that the report and the app share: tables, cosine bars, thumbnails of references.
+
+Everything that comes from outside (file names, sources, labels) is escaped here. Pictures become data URIs, so that a
+page needs no other file and no server that hands out paths.
+"""
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from saree_cosface.attribution import Attribution, NearReference, RankedTradition
+from saree_cosface.data.images import BadImage, decode
+from saree_cosface.taxonomy import load_taxonomy
+
+_KINDS = {".png": "image/png", ".jpg": "image/jpeg"}
+
+
+@cache
+def stylesheet() -> str:
+    """The CSS of the report and the app; it refers to nothing outside."""
+    return files("saree_cosface").joinpath("pages.css").read_text(encoding="utf-8")
+
+
+def escape(value: object) -> str:
+    """Text that is safe between tags and within quoted attributes.
+
+    >>> escape('<b> & "saree".jpg')
+    '&lt;b&gt; &amp; &quot;saree&quot;.jpg'
+    """
+    # A file name need not be valid UTF-8; what cannot be written is shown as a question mark.
+    return html.escape(str(value).encode("utf-8", "replace").decode("utf-8"))
+
+
+def file_uri(path: Path) -> str:
+    """Data URI of a PNG or JPEG file; "" if it is gone."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return ""
+    return f"data:{_KINDS[path.suffix]};base64,{base64.b64encode(content).decode()}"
+
+
+def pixels_uri(pixels: NDArray[np.uint8], side: int = 320) -> str:
+    """Data URI of pixels ``(H, W, 3)`` as a JPEG whose longer side is at most ``side``."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((side, side))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=82)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def photo_uri(path: Path, side: int = 320) -> str:
+    """Data URI of a photo's thumbnail; "" if it cannot be read."""
+    try:
+        return pixels_uri(decode(path, shrink_to=side), side)
+    except BadImage:
+        return ""
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]], *, caption: str = "", numbers: str = "") -> str:
+    """A table that scrolls sideways on a narrow screen; the first cell of a row is its heading.
+
+    Args:
+        head: column headings.
+        rows: cells, escaped here; an :class:`Html` stays as it is.
+        caption: above the table.
+        numbers: a character a column, "n" for numbers, which stand to the right.
+    """
+    kinds = [' class="number"' if kind == "n" else "" for kind in numbers.ljust(len(head))]
+    above = f"<caption>{escape(caption)}</caption>" if caption else ""
+    headings = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(head, kinds, strict=True))
+    body = []
+    for row in rows:
+        first, *others = (cell if isinstance(cell, Html) else escape(cell) for cell in row)
+        cells = "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(others, kinds[1:], strict=True))
+        body.append(f'<tr><th scope="row"{kinds[0]}>{first}</th>{cells}</tr>')
+    return (
+        f'<div class="scroll" tabindex="0"><table>{above}<thead><tr>{headings}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+class Html(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def craft_name(craft: str) -> str:
+    """Name of a craft for people; its id where the taxonomy does not know it."""
+    taxonomy = load_taxonomy()
+    return taxonomy[craft].name if craft in taxonomy else craft
+
+
+def bars(traditions: Sequence[RankedTradition]) -> str:
+    """Cosines to the prototypes as bars from 0 to 1; a negative cosine has no bar."""
+    cells = []
+    for rank, tradition in enumerate(traditions):
+        first = "" if rank else " first"
+        width = 100 * min(max(tradition.cosine, 0.0), 1.0)
+        # A heavier name, not only a deeper colour, marks the first: colour alone would be lost in print.
+        cells.append(
+            f'<div class="name{first}">{escape(tradition.name)}</div>'
+            f'<div class="track"><div class="bar{first}" style="width:{width:.1f}%"></div></div>'
+            f'<div class="value{first}">{tradition.cosine:.3f}</div>'
+        )
+    return f'<div class="bars">{"".join(cells)}</div>'
+
+
+def reference_cards(references: Sequence[NearReference], gallery: Path | None) -> str:
+    """The nearest reference pieces with thumbnail, craft, source and cosine.
+
+    Args:
+        references: nearest first.
+        gallery: folder that their thumbnails are relative to.
+    """
+    cards = []
+    for reference in references:
+        uri = file_uri(gallery / reference.thumbnail) if gallery is not None and reference.thumbnail else ""
+        name = escape(craft_name(reference.craft))
+        picture = f'<img src="{uri}" alt="{name}">' if uri else '<div class="absent">no picture</div>'
+        source = f"<span>{escape(reference.source)}</span>" if reference.source else ""
+        cards.append(
+            f"<figure>{picture}<figcaption>{name}{source}<span>cosine {reference.cosine:.3f}</span>"
+            "</figcaption></figure>"
+        )
+    return f'<div class="references">{"".join(cards)}</div>'
+
+
+def answer(attribution: Attribution, pictures: Sequence[str], heading: str, gallery: Path | None) -> str:
+    """One piece: its photos, the ranked traditions as bars, the nearest references.
+
+    Args:
+        attribution: the answer.
+        pictures: data URIs of its photos; "" for one that cannot be shown.
+        heading: HTML above the bars.
+        gallery: folder that the references' thumbnails are relative to.
+    """
+    shown = "".join(
+        f'<img src="{uri}" alt="{escape(Path(photo).name)}">'
+        for uri, photo in zip(pictures, attribution.photos, strict=True)
+        if uri
+    )
+    return (
+        f'<div class="answer"><div class="seen">{shown}</div><div>{heading}'
+        f"<h4>Cosine to each tradition</h4>{bars(attribution.traditions)}"
+        f"<h4>Nearest reference pieces</h4>{reference_cards(attribution.references, gallery)}</div></div>"
+    )

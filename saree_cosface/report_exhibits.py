@@ -1,0 +1,143 @@
+"""What a report shows: learning curves, confusions, the map of the embeddings, and examples with their references."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saree_cosface.attribution import attribute
+from saree_cosface.embedding_map import save_map, umap_coordinates
+from saree_cosface.evaluation import Probes
+from saree_cosface.figures import confusion_figure, embedding_figure
+from saree_cosface.pages import answer, craft_name, escape, file_uri, photo_uri, table
+from saree_cosface.runs import Run
+from saree_cosface.taxonomy import load_taxonomy
+
+EXAMPLES = 4
+"""Right answers shown, and wrong ones."""
+
+REFERENCES = 5
+MAPPED_REFERENCES = 4000
+"""References drawn on the map at most; of a larger gallery a random part."""
+
+SEED = 0
+
+
+def curves(run: Run) -> str:
+    """The learning curves; "" where the run's picture is gone."""
+    uri = file_uri(run.folder / "learning_curves.png")
+    return _plate(uri, "Learning curves: training loss, and accuracy by epoch", "wide") if uri else ""
+
+
+def confusion(document: Mapping[str, Any]) -> str:
+    """The confusion matrix of an evaluation."""
+    classes = document["confusion"]["classes"]
+    names = [craft_name(craft) for craft in classes]
+    matrix = np.array(document["confusion"]["matrix"])
+    description = "Confusion matrix: rows are labels, columns answers"
+    return _drawn(lambda path: confusion_figure(matrix, names, path, "Sources held out"), description, "square")
+
+
+def crafts(document: Mapping[str, Any]) -> str:
+    """How well each craft is named, and what it is taken for."""
+    taxonomy = load_taxonomy()
+    wrong: dict[str, Counter[str]] = {}
+    for photo in document["photos"]:
+        if photo["craft"] != photo["answer"]:
+            wrong.setdefault(photo["craft"], Counter())[photo["answer"]] += 1
+    rows: list[Sequence[object]] = []
+    for craft, found in sorted(document["per_craft"].items(), key=lambda item: item[1]["top1"]):
+        taken = ", ".join(
+            f"{craft_name(other)} ({count})" for other, count in wrong.get(craft, Counter()).most_common(2)
+        )
+        family, place = (taxonomy[craft].family, taxonomy[craft].place) if craft in taxonomy else ("", "")
+        rows.append((craft_name(craft), family, place, found["photos"], f"{found['top1']:.3f}", taken or "–"))
+    head = ("craft", "family", "place", "photos", "top-1", "most often taken for")
+    return table(head, rows, caption="By craft, the hardest first", numbers="   nn")
+
+
+def embedding_map(run: Run, probes: Probes, coordinates_path: Path) -> str:
+    """References and held-out photos on a map, whose coordinates are written to a CSV and its parameters beside it."""
+    references = run.gallery.references
+    # In the gallery's order, so that a gallery without too many references is mapped as it is.
+    kept = np.sort(np.random.default_rng(SEED).permutation(len(references))[:MAPPED_REFERENCES])
+    references = references.iloc[kept]
+    manifest = probes.manifest
+    columns = {
+        "path": [*references["path"].astype(str), *map(str, manifest.files())],
+        "craft": [*references["craft"].astype(str), *manifest.crafts.tolist()],
+        "source": [*references["source"].astype(str), *manifest.sources.tolist()],
+        "part": ["reference"] * len(references) + ["held out"] * len(manifest),
+    }
+    embeddings = np.concatenate([np.asarray(run.gallery.embeddings)[kept], probes.embeddings])
+    coordinates = umap_coordinates(embeddings, SEED)
+    save_map(coordinates, columns, SEED, coordinates_path)
+    names = [craft_name(craft) for craft in columns["craft"]]
+    unseen = np.array(columns["part"]) == "held out"
+    sources = [source or "unknown" for source in columns["source"]]
+    prose = (
+        "<p>Each point is a photo, near those whose embeddings have a high cosine with its own; ringed points are of "
+        "the unseen sources. Good embeddings gather by craft on the left and mix the sources within each craft on the "
+        "right. Where they gather by source, the model has learned shops.</p>"
+    )
+    description = "Two maps of the embeddings, coloured by craft and by source"
+    figure = _drawn(lambda path: embedding_figure(coordinates, names, sources, unseen, path), description, "wide")
+    return prose + figure
+
+
+def examples(run: Run, probes: Probes, document: Mapping[str, Any]) -> str:
+    """Held-out photos, some named rightly and some wrongly, with the references nearest to them."""
+    right = np.array([photo["craft"] == photo["answer"] for photo in document["photos"]])
+    rng = np.random.default_rng(SEED)
+    parts = [
+        "<p>Held-out photos drawn at random, one a craft where possible, with the traditions nearest to them and the "
+        "reference pieces that look most alike.</p>"
+    ]
+    for title, rows in (("Right", np.flatnonzero(right)), ("Wrong", np.flatnonzero(~right))):
+        chosen = _varied(rng.permutation(rows), probes.manifest.crafts)
+        shown = "".join(_example(run, probes, int(row)) for row in chosen)
+        if not shown:
+            shown = f"<p>None of the {len(right)} answers was {title.lower()}.</p>"
+        parts.append(f"<h3>{title}: {len(rows)} of {len(right)}</h3>{shown}")
+    return "".join(parts)
+
+
+def _varied(rows: NDArray[np.int_], crafts: NDArray[np.str_]) -> list[int]:
+    """Some of the rows, in their order, other crafts before a second photo of one."""
+    seen: Counter[str] = Counter()
+    rounds = []
+    for order, row in enumerate(rows.tolist()):
+        rounds.append((seen[crafts[row]], order, row))
+        seen[crafts[row]] += 1
+    return [row for _, _, row in sorted(rounds)[:EXAMPLES]]
+
+
+def _example(run: Run, probes: Probes, row: int) -> str:
+    file = probes.manifest.files()[row]
+    found = attribute(
+        probes.embeddings[row : row + 1], [file], run.gallery, load_taxonomy(), top=5, references=REFERENCES
+    )
+    craft = str(probes.manifest.crafts[row])
+    first = found.traditions[0]
+    verdict = '<span class="right">✓</span>' if first.craft == craft else '<span class="wrong">✗</span>'
+    labelled = "" if first.craft == craft else f", labelled {escape(craft_name(craft))}"
+    heading = (
+        f"<h3>{verdict} {escape(first.name)}{labelled}</h3><small>{escape(file.name)}, "
+        f"{escape(probes.manifest.sources[row])}; ahead of the second by {found.gap:.3f}</small>"
+    )
+    return f'<div class="example">{answer(found, [photo_uri(file)], heading, run.gallery.folder)}</div>'
+
+
+def _drawn(draw: Callable[[Path], None], description: str, shape: str) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "figure.png"
+        draw(path)
+        return _plate(file_uri(path), description, shape)
+
+
+def _plate(uri: str, description: str, shape: str) -> str:
+    return f'<div class="plate {shape}" tabindex="0"><img src="{uri}" alt="{escape(description)}"></div>'

@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from saree_cosface.attribution import attribute
+from saree_cosface.gallery import Gallery
+from saree_cosface.taxonomy import load_taxonomy
+from tests.test_gallery import gallery_of, unit
+
+TAXONOMY = load_taxonomy()
+PHOTO = [Path("a.jpg")]
+
+
+def test_traditions_are_ranked_by_cosine_to_their_prototypes():
+    gallery = gallery_of(12, dim=8)
+    query = unit(np.random.default_rng(7).normal(size=(1, 8)))
+    answer = attribute(query, PHOTO, gallery, TAXONOMY)
+    cosines = dict(zip(gallery.crafts, gallery.prototypes @ query[0], strict=True))
+    expected = sorted(cosines, key=cosines.get, reverse=True)
+    assert [tradition.craft for tradition in answer.traditions] == expected
+    assert answer.traditions[0].cosine == pytest.approx(cosines[expected[0]], abs=1e-6)
+    assert answer.gap == pytest.approx(cosines[expected[0]] - cosines[expected[1]], abs=1e-6)
+    assert answer.photos == ("a.jpg",)
+    nearest = gallery.nearest(query[0], 5)
+    assert [reference.cosine for reference in answer.references] == pytest.approx([cosine for _, cosine in nearest])
+    assert len({reference.piece for reference in answer.references}) == 5
+    assert answer.references[0].path == gallery.references["path"][nearest[0][0]]
+
+
+def test_a_piece_in_several_photos_is_their_mean_direction():
+    gallery = gallery_of(12, dim=8)
+    views = unit(np.random.default_rng(8).normal(size=(3, 8)))
+    several = attribute(views, [Path(name) for name in "abc"], gallery, TAXONOMY)
+    single = attribute(unit(views.mean(axis=0))[None], PHOTO, gallery, TAXONOMY)
+    assert several.traditions == single.traditions
+    assert several.photos == ("a", "b", "c")
+
+
+def test_names_come_from_the_taxonomy_where_it_knows_the_craft():
+    gallery = gallery_of(4)
+    foreign = Gallery(gallery.embeddings, gallery.references.assign(craft="a craft of ours"))
+    known = attribute(gallery.embeddings[:1], PHOTO, gallery, TAXONOMY).traditions[0]
+    assert (known.name, known.family) == (TAXONOMY[known.craft].name, TAXONOMY[known.craft].family)
+    answer = attribute(foreign.embeddings[:1], PHOTO, foreign, TAXONOMY)
+    assert answer.traditions[0].name == "a craft of ours"
+    assert answer.traditions[0].family == ""
+    assert answer.gap == 0  # there is no second
+
+
+def test_as_many_as_asked_for():
+    answer = attribute(gallery_of(12).embeddings[:1], PHOTO, gallery_of(12), TAXONOMY, top=2, references=1)
+    assert (len(answer.traditions), len(answer.references)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "gallery", "said"),
+    [
+        (np.zeros((0, 4), np.float32), gallery_of(), "no photo of the piece could be read"),
+        (np.ones((1, 4), np.float32), gallery_of().remove(gallery_of().references["path"].tolist()), "add references"),
+        (np.ones((1, 5), np.float32), gallery_of(), "another embedder; build it again"),
+    ],
+)
+def test_what_cannot_be_answered_is_said(embeddings, gallery, said):
+    with pytest.raises(ValueError, match=said):
+        attribute(embeddings, PHOTO, gallery, TAXONOMY)
