@@ -89,12 +89,10 @@ class LearningModule(L.LightningModule):
             if self._average_state is not None:
                 self.average.restore(self._average_state)
 
-    def on_train_epoch_start(self) -> None:
-        # Dropout draws from the global generator; seeding it by epoch makes a resumed training the same as one that
-        # was never interrupted.
-        torch.manual_seed(self.recipe.seed * 1_000_003 + self.current_epoch)
-
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        # Dropout draws from the global generator, and so do data loaders, at other moments after a resumption. Seeded by
+        # the step, a resumed training is the same as one that was never interrupted.
+        torch.manual_seed(self.recipe.seed * 1_000_003 + self.global_step)
         inputs, labels = batch
         if self.recipe.head.name in ("cosface", "arcface"):
             steps = round(self.recipe.head.margin_warmup * self.trainer.estimated_stepping_batches)
@@ -248,7 +246,7 @@ def fit(
             classes=tuple(classes),
         )
     )
-    head = make_head(recipe.head, model.embedding_dim, len(classes))
+    head = make_head(recipe.head, model.embedding_dim, len(classes), warn=progress)
     module = LearningModule(embedder, head, recipe)
     data = SareeData(
         embedder,
@@ -336,8 +334,8 @@ def _fitted(module: LearningModule, data: SareeData) -> Fitted:
     return Fitted(embedder.cpu().eval(), module.history, best, data.readable("train"), tuple(data.bad.values()))
 
 
-def make_head(options: HeadOptions, embedding_dim: int, num_classes: int) -> Head:
-    """The head that the options name, with a warning for each bound of s and m that they break."""
+def make_head(options: HeadOptions, embedding_dim: int, num_classes: int, *, warn: bool = True) -> Head:
+    """The head that the options name, and (with ``warn``) a warning for each bound of s and m that they break."""
     match options.name:
         case "softmax":
             return Softmax(embedding_dim, num_classes)
@@ -354,7 +352,7 @@ def make_head(options: HeadOptions, embedding_dim: int, num_classes: int) -> Hea
             margin = 0.0
         case "cosface":
             margin = options.margin
-    for warning in scale.check(options.scale, margin, num_classes, embedding_dim):
+    for warning in scale.check(options.scale, margin, num_classes, embedding_dim) if warn else ():
         console.print(f"[yellow]{warning}", highlight=False)
     if options.name == "nsl":
         return NormalizedSoftmax(embedding_dim, num_classes, scale=options.scale)
