@@ -4,6 +4,7 @@
 # make clean     remove what tools and builds leave behind; the virtual environment and runs/ stay
 #
 # VENV is the virtual environment, PYTHON what creates it: make test VENV=/tmp/venv PYTHON=python3.12
+# PORT is where the app is served, the first free port from 7860 if it is not given; DEMO is the demonstration's folder.
 
 VENV ?= .venv
 PYTHON ?= python3
@@ -40,6 +41,34 @@ test: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -m "not slow" --cov --cov-report= --cov-fail-under=0
 	$(BIN)/python -m pytest -m slow --cov --cov-append
+
+# Each step makes a file and is left out when that is there and newer than what it is made of: a second start takes
+# seconds, and one that was broken off goes on where it stopped. `rm -r runs/demo` begins anew.
+DEMO ?= runs/demo
+SERVE ?= 1
+SAREE := $(BIN)/saree-cosface
+
+demo: $(DEMO)/report.html
+	@echo "Report: $(abspath $(DEMO)/report.html)"
+ifeq ($(SERVE),1)
+	$(BIN)/python -m app $(DEMO)/run $(if $(PORT),--port $(PORT))
+endif
+
+$(DEMO)/corpus/manifest.csv: | $(RUNTIME)
+	$(SAREE) loom $(DEMO)/corpus
+
+$(DEMO)/run/run.json: $(DEMO)/corpus/manifest.csv configs/demo.yaml
+	$(SAREE) data check $(DEMO)/corpus/manifest.csv
+	$(SAREE) train --config configs/demo.yaml --data.manifest $(DEMO)/corpus/manifest.csv \
+		--data.cache $(DEMO)/cache --out $(DEMO)/run --resume
+	touch $@
+
+# Every fortieth photo of the shops that were held out is named before the report is written.
+$(DEMO)/report.html: $(DEMO)/run/run.json
+	$(SAREE) evaluate $(DEMO)/run $(DEMO)/corpus/manifest.csv --protocol source
+	$(BIN)/python -c 'import pandas as pd; photos = pd.read_csv("$(DEMO)/run/manifest.csv").query("split == \"test\""); \
+	  print(*photos.path[::40], sep="\0", end="")' | xargs -0 $(SAREE) predict $(DEMO)/run
+	$(SAREE) report $(DEMO)/run $(DEMO)/corpus/manifest.csv --out $@
 
 clean:
 	rm -rf build dist htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

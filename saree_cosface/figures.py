@@ -129,7 +129,9 @@ def embedding_figure(
             mine = np.array([other == name for other in names])
             colour, marker = PALETTE[index % len(PALETTE)], MARKERS[(index // len(PALETTE)) % len(MARKERS)]
             axes.scatter(*coordinates[mine & ~unseen].T, s=size, color=colour, marker=marker, alpha=0.7, lw=0)
-            axes.scatter(*coordinates[mine & unseen].T, s=2 * size, color=colour, marker=marker, edgecolor=INK, lw=0.9)
+            axes.scatter(
+                *coordinates[mine & unseen].T, s=1.6 * size, color=colour, marker=marker, edgecolor=INK, lw=0.8
+            )
             axes.scatter([], [], s=36, color=colour, marker=marker, label=name)
         axes.set_title(f"Embeddings {title}", loc="left", color=INK, fontsize=11)
         axes.set(xticks=[], yticks=[])

@@ -61,8 +61,8 @@ def tiny_embedder():
 
     torch.manual_seed(0)
     preprocessing = Preprocessing(32, (0.4, 0.5, 0.6), (0.2, 0.2, 0.3), False)
-    backbone = create_backbone("resnet18", pretrained=False, preprocessing=preprocessing)
-    card = EmbedderCard("resnet18", 8, classes=("chanderi", "jamdani"), preprocessing=asdict(preprocessing))
+    backbone = create_backbone("test_resnet", pretrained=False, preprocessing=preprocessing)
+    card = EmbedderCard("test_resnet", 8, classes=("chanderi", "jamdani"), preprocessing=asdict(preprocessing))
     return Embedder(card, backbone).eval()
 
 

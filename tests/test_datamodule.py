@@ -82,11 +82,11 @@ def test_frozen_batches_are_features_of_the_drawn_photos(tiny_embedder, photos, 
     data.setup("fit")
     data.setup("fit")  # a second time changes nothing
     batches = list(data.train_dataloader())
-    assert [features.shape for features, _ in batches] == [(4, 512), (4, 512)]
+    assert [features.shape for features, _ in batches] == [(4, 96), (4, 96)]
     features, labels = next(iter(data.val_dataloader()[0]))
-    assert features.shape == (6, 9, 512)
+    assert features.shape == (6, 9, 96)
     assert labels.tolist() == photos.labels.tolist()
-    assert data._datasets["train"].features.shape == (6, 31 + 2, 512)
+    assert data._datasets["train"].features.shape == (6, 31 + 2, 96)
     brief = data._datasets["train"].features[:, :9]
     assert torch.equal(brief, features)  # validation sees what training saw of the same photo
 

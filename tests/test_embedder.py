@@ -26,7 +26,7 @@ def test_save_and_load_give_the_same_embeddings_bit_for_bit(tiny_embedder, tmp_p
 def test_a_folder_holds_safetensors_and_json_only(tiny_embedder, tmp_path):
     tiny_embedder.save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [CARD, WEIGHTS]
-    assert json.loads((tmp_path / CARD).read_text())["backbone"] == "resnet18"
+    assert json.loads((tmp_path / CARD).read_text())["backbone"] == "test_resnet"
     header = int.from_bytes((tmp_path / WEIGHTS).read_bytes()[:8], "little")
     assert b'"neck.1.weight"' in (tmp_path / WEIGHTS).read_bytes()[8 : 8 + header]
 
@@ -100,7 +100,7 @@ def edit(folder, **changes):
 def test_a_card_without_preprocessing_takes_timms(tiny_embedder, tmp_path):
     tiny_embedder.save(tmp_path)
     edit(tmp_path, preprocessing={})
-    assert Embedder.load(tmp_path).backbone.preprocessing.size == 224
+    assert Embedder.load(tmp_path).backbone.preprocessing.size == 160
 
 
 def test_a_full_disk_keeps_the_old_weights(tiny_embedder, tmp_path, full_disk):

@@ -38,7 +38,7 @@ def test_what_the_cache_gives_back_is_what_was_computed(tiny_embedder, photos, c
     forbid_network(tiny_embedder, monkeypatch)
     second = features(tiny_embedder, photos, cache=cache)
     assert fresh.features.dtype == np.float16
-    assert fresh.features.shape == (7, 9, 512)
+    assert fresh.features.shape == (7, 9, 96)
     assert np.array_equal(fresh.features, first.features)
     assert np.array_equal(first.features, second.features)
     assert fresh.features.std(axis=0).max() > 0  # photos differ
