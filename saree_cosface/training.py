@@ -90,8 +90,8 @@ class LearningModule(L.LightningModule):
                 self.average.restore(self._average_state)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        # Dropout draws from the global generator, and so do data loaders, at other moments after a resumption. Seeded by
-        # the step, a resumed training is the same as one that was never interrupted.
+        # Dropout draws from the global generator, and so do data loaders, at other moments after a resumption. Seeded
+        # by the step, a resumed training is the same as one that was never interrupted.
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.global_step)
         inputs, labels = batch
         if self.recipe.head.name in ("cosface", "arcface"):

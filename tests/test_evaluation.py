@@ -41,7 +41,7 @@ def evaluated(tiny_run, tiny_corpus, tmp_path_factory):
     return evaluate_run(tiny_run, tiny_corpus, where=SOME, out=out), out
 
 
-# --- who is scored ------------------------------------------------------------------------------------------------------
+# --- who is scored ------------------------------------------------------------------------------------------------
 
 
 def test_the_test_fold_is_scored_and_nothing_else(tiny_run, manifest):
@@ -138,7 +138,7 @@ def test_bad_photos_are_counted(tiny_run, tmp_path):
     assert "low" not in document["metrics"]["top1"]  # one piece has no spread
 
 
-# --- how -----------------------------------------------------------------------------------------------------------------
+# --- how ----------------------------------------------------------------------------------------------------------
 
 
 def test_predict_and_evaluate_answer_alike_photo_by_photo(tiny_run, evaluated):
@@ -173,7 +173,12 @@ def test_what_is_written_is_what_is_returned(tiny_run, evaluated, tiny_corpus):
     assert result.to_json()["split_hash"] == tiny_run.split_hash
     console = Console(file=io.StringIO(), width=120)
     result.print_table(console)
-    for wanted in ("balanced_accuracy", "shortcut gap", "photos left out", f"{result.document['counts']['photos']} photos"):
+    for wanted in (
+        "balanced_accuracy",
+        "shortcut gap",
+        "photos left out",
+        f"{result.document['counts']['photos']} photos",
+    ):
         assert wanted in console.file.getvalue()
 
 
@@ -191,7 +196,7 @@ def test_the_default_folder_is_in_the_run(tiny_run, tiny_corpus, tmp_path):
     assert (tmp_path / "evaluation" / "source" / "evaluation.json").is_file()
 
 
-# --- the shortcut gap ------------------------------------------------------------------------------------------------------
+# --- the shortcut gap ---------------------------------------------------------------------------------------------
 
 
 def planted(tiny_run, encode, *, crafts=3, shops=12, photos=12, noise=0.05):
@@ -251,11 +256,15 @@ def test_unknown_sources_leave_no_gap_to_tell(tiny_run):
 def test_one_source_for_all_leaves_nothing_to_compare_with(tiny_run):
     run, probes = planted(tiny_run, lambda craft, shop: one_hot(3, craft))
     gallery = Gallery(run.gallery.embeddings, run.gallery.references.assign(source="the shop"))
-    probes = replace(probes, manifest=manifest_of(probes.manifest.table.assign(source="the shop"), probes.manifest.root))
+    probes = replace(
+        probes, manifest=manifest_of(probes.manifest.table.assign(source="the shop"), probes.manifest.root)
+    )
     gap = score(replace(run, gallery=gallery), probes, "random")["shortcut_gap"]
     assert gap["top1"] == gap["nearest"] == {"random": 1.0, "source": 0.0, "gap": 1.0}
     same = Gallery(gallery.embeddings, gallery.references.assign(piece="the piece"))
-    probes = replace(probes, manifest=manifest_of(probes.manifest.table.assign(piece="the piece"), probes.manifest.root))
+    probes = replace(
+        probes, manifest=manifest_of(probes.manifest.table.assign(piece="the piece"), probes.manifest.root)
+    )
     with pytest.raises(EvaluationError, match="piece leaves it no reference"):
         score(replace(run, gallery=same), probes, "piece")
 

@@ -95,7 +95,9 @@ def test_a_map_of_forty_crafts_keeps_them_apart(tmp_path, drawn):
     rng = np.random.default_rng(0)
     crafts = [f"craft {row % 40}" for row in range(200)]
     sources = [f"shop {row % 8}" for row in range(200)]
-    embedding_figure(rng.normal(size=(200, 2)).astype(np.float32), crafts, sources, rng.random(200) < 0.2, tmp_path / "m.png")
+    embedding_figure(
+        rng.normal(size=(200, 2)).astype(np.float32), crafts, sources, rng.random(200) < 0.2, tmp_path / "m.png"
+    )
     left, right = drawn[0].axes
     looks = {
         (tuple(dots.get_facecolor()[0][:3]), dots.get_paths()[0].vertices.tobytes())

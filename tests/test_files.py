@@ -18,8 +18,9 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
 
 
 def test_a_full_disk_is_reported_with_the_files_name(tmp_path):
-    with pytest.raises(OSError, match=r"No space left on device.*photo\.json") as error, atomic_path(
-        tmp_path / "photo.json"
+    with (
+        pytest.raises(OSError, match=r"No space left on device.*photo\.json") as error,
+        atomic_path(tmp_path / "photo.json"),
     ):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert error.value.errno == errno.ENOSPC

@@ -1,5 +1,4 @@
 import json
-import os
 
 import numpy as np
 import pandas as pd
@@ -195,7 +194,7 @@ def test_paths_are_absolute_and_unknown_pieces_are_told_apart(tiny_embedder, man
     monkeypatch.chdir(tmp_path)
     relative = manifest_of(manifest.table, manifest.root.relative_to(tmp_path))
     gallery, _ = build_gallery(tiny_embedder, relative)
-    assert all(os.path.isabs(path) for path in gallery.references["path"])
+    assert all(Path(path).is_absolute() for path in gallery.references["path"])
     assert gallery.references["piece"].tolist() == ["p", "p", str(manifest.root / "2.png"), "r"]
     assert piece_names(relative).tolist() == piece_names(manifest).tolist()
 

@@ -111,6 +111,4 @@ def test_answers_do_not_depend_on_the_other_photos(tiny_run, photos):
     alone = [predict(tiny_run, [photo]).attributions[0] for photo in photos]
     for one, other in zip(together, alone, strict=True):
         assert [t.craft for t in one.traditions] == [t.craft for t in other.traditions]
-        np.testing.assert_allclose(
-            [t.cosine for t in one.traditions], [t.cosine for t in other.traditions], atol=1e-6
-        )
+        np.testing.assert_allclose([t.cosine for t in one.traditions], [t.cosine for t in other.traditions], atol=1e-6)

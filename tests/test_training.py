@@ -148,9 +148,7 @@ def test_accuracy_in_training_is_free_of_the_margin(train, cache, monkeypatch):
 def test_the_margin_grows_over_the_warm_up(train, cache, monkeypatch):
     margins = []
     forward = CosFace.forward
-    monkeypatch.setattr(
-        CosFace, "forward", lambda self, *args: (margins.append(self.margin), forward(self, *args))[1]
-    )
+    monkeypatch.setattr(CosFace, "forward", lambda self, *args: (margins.append(self.margin), forward(self, *args))[1])
     recipe = optim(replace(QUICK, head=HeadOptions("cosface", 16, 0.3, margin_warmup=0.5)), epochs=4)
     quiet_fit(recipe, train, None, cache)
     assert len(margins) == 12  # 18 photos in batches of 8, 4 epochs
