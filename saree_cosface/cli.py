@@ -31,6 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
         name, chosen = f"{name} {chosen.subcommand}", chosen[chosen.subcommand]
     try:
         code = commands[name](chosen)
+        sys.stdout.flush()  # here, where a reader who has left can be dealt with
     except KeyboardInterrupt:
         console.print("Interrupted; what was finished is kept.")
         code = 130

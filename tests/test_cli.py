@@ -1,0 +1,508 @@
+import csv
+import io
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from saree_cosface import __version__, cli
+from saree_cosface.cli import main
+from saree_cosface.data.manifest import read_manifest
+from tests.bad_photos import BAD, save, textured, zero_byte
+from tests.conftest import CRAFTS, SOME
+
+COMMANDS = ("loom", "data import", "data check", "train", "evaluate", "compare", "predict", "report")
+
+
+@pytest.fixture
+def call(capsys):
+    """Runs a command; returns its exit status, stdout and stderr (in one line)."""
+
+    def run(*arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return stopped.value.code or 0, out, " ".join(err.split())
+
+    return run
+
+
+def python(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=120, **options
+    )
+
+
+# --- light ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"], ["predict", "--help"]])
+def test_help_and_version_are_light(arguments):
+    program = f"""
+import sys
+from saree_cosface.cli import main
+try:
+    main({arguments!r})
+except SystemExit as stopped:
+    heavy = {{"torch", "gradio", "umap", "timm", "lightning", "pandas", "matplotlib", "sklearn", "cv2", "numpy"}}
+    print("loaded:", sorted(heavy & set(sys.modules)), stopped.code, file=sys.stderr)
+"""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    result = python("-c", program)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert "loaded: [] 0" in result.stderr
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0  # seconds of one core
+    assert "saree-cosface" in result.stdout
+
+
+def test_the_module_is_the_command():
+    result = python("-m", "saree_cosface", "--version")
+    assert (result.returncode, result.stdout.strip().split()[-1]) == (0, __version__)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches(call, command):
+    code, out, _ = call(*command.split(), "--help")
+    assert code == 0
+    assert "--" in out
+    assert len(out.splitlines()) > 8
+    assert "None)" not in out.replace("default: null", "")
+
+
+def test_help_describes_every_option_of_training(call):
+    _, out, _ = call("train", "--help")
+    for option in ("--data.manifest", "--optim.patience", "--head.margin", "--model.trainable_stages", "--resume"):
+        described = out.split(option, 1)[1][:200]
+        assert len(described.split("\n  --")[0].split()) > 5, option
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["data"],
+        ["predict"],
+        ["train"],
+        ["train", "--out", "run"],
+        ["train", "--data.manifest", "m.csv", "--out", "run", "--optim.epochs", "many"],
+        ["train", "--data.manifest", "m.csv", "--out", "run", "--head.name", "cosine"],
+        ["train", "--data.manifest", "m.csv", "--out", "run", "--optim.epocs", "3"],
+        ["evaluate", "run"],
+        ["evaluate", "run", "m.csv", "--protocol", "shop"],
+        ["predict", "run"],
+    ],
+)
+def test_a_wrong_call_is_told_with_status_2(call, arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(*arguments)
+    assert code == 2
+    assert out == ""
+    assert "error" in err.lower()
+    assert not list(tmp_path.iterdir())
+
+
+# --- configuration ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_printed_configuration_is_read_back(call, tmp_path):
+    flags = ["--head.margin", "0.2", "--optim.balance", "piece", "--data.where", SOME, "--model.dropout", "0.1"]
+    arguments = ["train", "--data.manifest", "some.csv", "--out", "run", *flags]
+    code, printed, _ = call(*arguments, "--print_config")
+    assert code == 0
+    settings = yaml.safe_load(printed)
+    assert settings["head"] == {"name": "cosface", "scale": 32.0, "margin": 0.2, "margin_warmup": 0.0}
+    assert settings["data"]["where"] == SOME
+    (tmp_path / "config.yaml").write_text(printed)
+    code, again, _ = call("train", "--config", tmp_path / "config.yaml", "--print_config")
+    assert (code, again) == (0, printed)
+    _, changed, _ = call("train", "--config", tmp_path / "config.yaml", "--head.margin", "0.3", "--print_config")
+    assert yaml.safe_load(changed)["head"]["margin"] == 0.3
+
+
+def test_the_configuration_of_a_run_is_one_for_the_command(call, tiny_run):
+    config = tiny_run.folder / "config.yaml"
+    code, printed, _ = call("train", "--config", config, "--out", "other", "--print_config")
+    assert code == 0
+    settings = yaml.safe_load(printed)
+    for group, values in yaml.safe_load(config.read_text()).items():
+        assert settings[group] == values, group
+
+
+@pytest.mark.parametrize("path", sorted(Path("configs").glob("*.yaml")), ids=lambda path: path.name)
+def test_shipped_configurations_are_valid(call, path):
+    code, printed, err = call("train", "--config", path, "--data.manifest", "m.csv", "--out", "run", "--print_config")
+    assert code == 0, err
+    given, read = yaml.safe_load(path.read_text()), yaml.safe_load(printed)
+    for group, values in given.items():
+        if isinstance(values, dict):
+            assert {name: read[group][name] for name in values} == values
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("optim: {epoch: 3}", "epoch"), ("optim: [", "config"), ("optim: {epochs: few}", "epochs")]
+)
+def test_a_wrong_configuration_is_told(call, tmp_path, text, said):
+    (tmp_path / "config.yaml").write_text(text)
+    code, _, err = call("train", "--config", tmp_path / "config.yaml", "--data.manifest", "m.csv", "--out", "run")
+    assert code == 2
+    assert said in err
+
+
+def test_an_option_out_of_range_is_named(call, tmp_path):
+    (tmp_path / "m.csv").write_text("path,craft\na.jpg,kasavu\n")
+    arguments = ("--data.manifest", tmp_path / "m.csv", "--out", tmp_path / "run")
+    code, out, err = call("train", *arguments, "--optim.epochs", "0")
+    assert code in (1, 2)
+    assert out == ""
+    assert "optim.epochs is 0; it must be at least 1" in err
+    assert not (tmp_path / "run").exists()
+
+
+# --- data ------------------------------------------------------------------------------------------------------------------
+
+
+def collection(folder):
+    """Photos in folders by craft and source."""
+    for row, place in enumerate(["Banaras/shop a", "Banaras/shop b", "kasavu/shop a", "kasavu/shop b"]):
+        for number in range(2):
+            save(folder / place / f"साड़ी {number}.png", textured(96, 72, 2 * row + number))
+    return folder
+
+
+def test_import_then_check(call, tmp_path):
+    folder = collection(tmp_path / "photos")
+    code, out, err = call("data", "import", folder, "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert document["crafts"] == {"banarasi": 4, "kasavu": 4}
+    assert "8 photos from 2 sources" in err
+    code, out, _ = call("data", "check", document["manifest"], "--json")
+    assert code == 0
+    assert json.loads(out)["ok"] is True
+    code, out, err = call("data", "check", document["manifest"], "--where", "craft == 'kasavu'")
+    assert (code, out) == (0, "")
+    assert "4 of 4 photos readable" in err
+
+
+def test_import_lists_what_it_leaves_out(call, tmp_path):
+    folder = collection(tmp_path / "photos")
+    save(folder / "organza" / "a.png", textured())
+    (folder / "kasavu" / "[red].jpg").write_bytes(b"")
+    for number in range(12):
+        (folder / "kasavu" / f"notes {number}.txt").write_text("")
+    code, out, err = call("data", "import", folder, "--out", tmp_path / "m.parquet")
+    assert (code, out) == (0, "")
+    for wanted in ("banarasi", "organza: ", "[red].jpg: empty", "Left out, 13 files", "… and 3 more"):
+        assert wanted in err
+    assert len(read_manifest(tmp_path / "m.parquet")) == 8
+
+
+def test_import_of_a_spreadsheet(call, tmp_path):
+    folder = collection(tmp_path)
+    (tmp_path / "list.csv").write_text("Image;Label;Shop\nkasavu/shop a/साड़ी 0.png;Kerala saree;a\n", encoding="utf-8")
+    code, out, _ = call("data", "import", folder / "list.csv", "--json")
+    assert code == 0
+    assert json.loads(out)["crafts"] == {"kasavu": 1}
+    for wrong in (tmp_path / "missing", tmp_path / "missing.csv", tmp_path / "kasavu" / "shop a"):
+        code, out, err = call("data", "import", wrong)
+        assert (code, out) == (1, "")
+        assert err.startswith("saree-cosface: ")
+
+
+def test_check_finds_bad_photos_and_says_so_in_the_exit_status(call, tmp_path):
+    bad = [make(tmp_path) for make in BAD]
+    save(tmp_path / "good.png", textured())
+    rows = [f"{path.name},kasavu,shop {row % 2}" for row, path in enumerate([*bad, tmp_path / "good.png"])]
+    (tmp_path / "m.csv").write_text("path,craft,source\n" + "\n".join(rows) + "\n")
+    code, out, _ = call("data", "check", tmp_path / "m.csv", "--json")
+    assert code == 1
+    document = json.loads(out)
+    unreadable = {
+        path for finding in document["findings"] if finding["kind"] == "unreadable" for path in finding["paths"]
+    }
+    assert unreadable == {path.name for path in bad}
+    assert document["readable"] == 1
+
+
+def test_check_with_the_embeddings_of_a_run(call, tiny_run, tmp_path):
+    photo = tiny_run.gallery.references["path"][0]
+    shutil.copy(photo, tmp_path / "a.jpg")
+    zero_byte(tmp_path)
+    (tmp_path / "m.csv").write_text("path,craft,source\na.jpg,chanderi,x\nzero_byte.jpg,chanderi,y\n")
+    code, out, _ = call("data", "check", tmp_path / "m.csv", "--run", tiny_run.folder, "--json")
+    assert code == 1
+    assert json.loads(out)["readable"] == 1
+
+
+BAD_MANIFESTS = {
+    "no craft column": (b"path,label\na.jpg,kasavu\n", "column craft is missing"),
+    "no path column": (b"file,craft\na.jpg,kasavu\n", "column path is missing"),
+    "semicolons": (b"path;craft\na.jpg;kasavu\n", "separator must be a comma"),
+    "a path that is empty": (b"path,craft\n,kasavu\n", "line 2 without a path"),
+    "an unknown craft": (b"path,craft\na.jpg,knjivaram\n", "anjivaram"),
+    "a material": (b"path,craft\na.jpg,organza\n", "organza"),
+    "no label": (b"path,craft\na.jpg,NaN\n", "no label given"),
+    "nothing": (b"", "not a readable table"),
+    "a header alone": (b"path,craft\n", "lists no photo"),
+    "not text": (b"path,craft\n\xff\xfe.jpg,kasavu\n", "not UTF-8"),
+    "contradictory rows": (b"path,craft\na.jpg,kasavu\na.jpg,tant\n", "different craft"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_MANIFESTS)
+def test_a_bad_manifest_is_told_by_training_and_leaves_nothing(call, tmp_path, case):
+    content, said = BAD_MANIFESTS[case]
+    (tmp_path / "m.csv").write_bytes(content)
+    code, out, err = call("train", "--data.manifest", tmp_path / "m.csv", "--out", tmp_path / "run")
+    assert (code, out) == (1, "")
+    assert said in err
+    assert "m.csv" in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_marks_and_line_ends_of_windows_are_no_matter(call, tmp_path):
+    folder = collection(tmp_path)
+    rows = ["path,craft,source"] + [
+        f"{path.relative_to(folder)},{path.parts[-3]},{path.parts[-2]}" for path in folder.rglob("*.png")
+    ]
+    (tmp_path / "m.csv").write_bytes("\r\n".join(rows).replace("/", "\\").encode("utf-8-sig"))
+    code, out, _ = call("data", "check", tmp_path / "m.csv", "--json")
+    assert code == 0
+    assert json.loads(out)["photos"] == 8
+
+
+def test_the_loom_draws_from_the_command_line(call, tmp_path, monkeypatch):
+    from saree_cosface.loom import corpus
+
+    asked = {}
+    monkeypatch.setattr(corpus, "draw_corpus", lambda out, options: asked.update(out=out, options=options) or out / "m")
+    code, out, err = call("loom", tmp_path, "--loom.shops", "5", "--loom.seed", "7")
+    assert (code, out) == (0, "")
+    assert asked["out"] == tmp_path
+    assert (asked["options"].shops, asked["options"].seed) == (5, 7)
+    assert str(tmp_path / "m") in err.replace(" ", "") or "Manifest:" in err
+    code, _, err = call("loom", tmp_path, "--loom.shops", "0")
+    assert code in (1, 2)
+    assert "shops is 0" in err
+
+
+# --- runs -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_train_evaluate_predict_in_processes_of_their_own(tiny_corpus, tiny_cache, tmp_path):
+    """As a user calls them: only --json puts anything on stdout, and nothing clutters stderr."""
+    run = tmp_path / "run"
+    options = ["--data.manifest", tiny_corpus, "--data.where", SOME, "--data.folds", 4, "--data.cache", tiny_cache]
+    quick = ["--model.precision", "fp32", "--model.embedding_dim", 32, "--optim.batch_size", 8, "--optim.epochs", 3]
+    trained = python("-m", "saree_cosface", "train", *options, *quick, "--out", run)
+    assert trained.returncode == 0, trained.stderr
+    assert trained.stdout == ""
+    for clutter in ("weights_only", "GPU available", "Tip:", "Warning", "litlogger", "INFO"):
+        assert clutter not in trained.stderr
+    evaluated = python("-m", "saree_cosface", "evaluate", run, tiny_corpus, "--where", SOME, "--json")
+    assert evaluated.returncode == 0, evaluated.stderr
+    document = json.loads(evaluated.stdout)
+    assert document == json.loads((run / "evaluation" / "source" / "evaluation.json").read_text())
+    photos = [entry["path"] for entry in document["photos"]]
+    predicted = python("-m", "saree_cosface", "predict", run, *photos, "--json")
+    assert predicted.returncode == 0, predicted.stderr
+    answers = json.loads(predicted.stdout)["answers"]
+    assert [answer["traditions"][0]["craft"] for answer in answers] == [entry["answer"] for entry in document["photos"]]
+
+
+def test_training_from_the_command_line_resumes(call, tiny_run, tiny_corpus, tiny_cache):
+    config = tiny_run.folder / "config.yaml"
+    code, out, err = call("train", "--config", config, "--out", tiny_run.folder)
+    assert (code, out) == (1, "")
+    assert "--resume" in err
+    code, out, err = call("train", "--config", config, "--out", tiny_run.folder, "--resume")
+    assert (code, out) == (0, "")
+    assert "3 crafts)" in err
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv", None])
+def test_predict(call, tiny_run, form):
+    photos = tiny_run.gallery.references["path"][:2].tolist()
+    code, out, err = call("predict", tiny_run.folder, *photos, "--top", "2", *([form] if form else []))
+    assert code == 0
+    if form == "--json":
+        document = json.loads(out)
+        assert [answer["photos"] for answer in document["answers"]] == [[photo] for photo in photos]
+        assert all(len(answer["traditions"]) == 2 for answer in document["answers"])
+    elif form == "--csv":
+        rows = list(csv.DictReader(io.StringIO(out)))
+        assert [row["rank"] for row in rows] == ["1", "2"] * 2
+        assert rows[0]["craft"] in CRAFTS
+    else:
+        assert out == ""
+        assert "tradition" in err
+
+
+def test_predict_with_bad_photos_answers_the_rest_and_fails(call, tiny_run, tmp_path):
+    bad = [make(tmp_path) for make in BAD if make.__name__ != "folder_named_jpg"]
+    good = tiny_run.gallery.references["path"][0]
+    code, out, _ = call("predict", tiny_run.folder, *bad, good, tmp_path / "missing.jpg", "--json")
+    assert code == 1
+    document = json.loads(out)
+    assert [answer["photos"] for answer in document["answers"]] == [[good]]
+    assert len(document["skipped"]) == len(bad) + 1
+    code, out, err = call("predict", tiny_run.folder, *bad[:2], "--piece")
+    assert (code, out) == (1, "")
+    assert "Skipped" in err
+
+
+def test_predict_and_evaluate_without_a_run(call, tmp_path, tiny_corpus):
+    for arguments in (["predict", tmp_path, "a.jpg"], ["evaluate", tmp_path, tiny_corpus], ["predict", "no/run", "a"]):
+        code, out, err = call(*arguments, "--json")
+        assert (code, out) == (1, "")
+        assert "not a run; give the folder" in err
+
+
+def test_evaluate(call, tiny_run, tiny_corpus, tmp_path):
+    code, out, err = call("evaluate", tiny_run.folder, tiny_corpus, "--where", SOME, "--out", tmp_path, "--json")
+    assert code == 0
+    assert json.loads(out)["protocol"] == "source"
+    assert "top1" in err
+    code, out, err = call("evaluate", tiny_run.folder, tmp_path / "missing.csv")
+    assert (code, out) == (1, "")
+    assert "no such file" in err
+
+
+def test_evaluate_on_bad_photos_alone_writes_nothing(call, tiny_run, tmp_path):
+    for make in BAD:
+        make(tmp_path)
+    rows = [f"{path.name},chanderi,other" for path in sorted(tmp_path.iterdir())]
+    (tmp_path / "m.csv").write_text("path,craft,source\n" + "\n".join(rows) + "\n")
+    code, out, err = call("evaluate", tiny_run.folder, tmp_path / "m.csv", "--out", tmp_path / "out", "--json")
+    assert (code, out) == (1, "")
+    assert "could be read" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_train_on_bad_photos_alone(call, tmp_path, tiny_cache):
+    bad = [make(tmp_path) for make in BAD]
+    rows = [f"{path.name},{('kasavu', 'tant')[row % 2]},shop {row % 5}" for row, path in enumerate(bad)]
+    (tmp_path / "m.csv").write_text("path,craft,source\n" + "\n".join(rows) + "\n")
+    options = ("--data.manifest", tmp_path / "m.csv", "--data.cache", tiny_cache, "--model.precision", "fp32")
+    code, out, err = call("train", *options, "--out", tmp_path / "run")
+    assert (code, out) == (1, "")
+    assert "not one of the photos could be read" in err
+    assert not (tmp_path / "run" / "run.json").exists()
+    assert not (tmp_path / "run" / "embedder").exists()
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_half_written(call, tiny_run, tiny_corpus, tmp_path, full_disk):
+    with full_disk(100):
+        code, out, err = call("evaluate", tiny_run.folder, tiny_corpus, "--where", SOME, "--out", tmp_path / "out")
+        assert (code, out) == (1, "")
+        assert "evaluation.json" in err
+        manifest = ("--data.manifest", tiny_corpus, "--data.where", SOME, "--data.folds", "4")
+        code, out, err = call("train", *manifest, "--model.precision", "fp32", "--out", tmp_path / "run")
+        assert (code, out) == (1, "")
+        assert "cannot be written" in err
+        code, _, err = call("data", "import", collection_of(tiny_corpus), "--out", tmp_path / "m.csv")
+        assert code == 1
+        assert "m.csv" in err
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def collection_of(manifest):
+    return manifest.parent / "photos"
+
+
+def test_a_cut_checkpoint_is_told(call, tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run.folder, tmp_path / "run")
+    weights = run / "embedder" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1_000_000])
+    code, out, err = call("predict", run, "a.jpg", "--json")
+    assert (code, out) == (1, "")
+    assert "model.safetensors: cut short" in err
+
+
+# --- commands that are thin ---------------------------------------------------------------------------------------------------
+
+
+class Document:
+    def to_json(self):
+        return {"name": "साड़ी"}
+
+    def print_table(self, console):
+        console.print("a table")
+
+
+def test_compare_passes_its_options_on(call, tmp_path, monkeypatch):
+    from saree_cosface import comparison
+
+    asked = {}
+
+    def compare(manifest, out, recipe, **options):
+        asked.update(options, manifest=manifest, out=out, recipe=recipe)
+        return Document()
+
+    monkeypatch.setattr(comparison, "compare", compare)
+    code, out, err = call("compare", "m.csv", "--out", tmp_path, "--seeds", "2", "--head.scale", "20", "--json")
+    assert code == 0
+    assert json.loads(out) == {"name": "साड़ी"}
+    assert "a table" in err
+    assert (asked["seeds"], asked["folds"], asked["recipe"].head.scale) == (2, 5, 20)
+    assert call("compare", "m.csv", "--out", tmp_path)[1] == ""
+
+
+def test_report_passes_its_options_on(call, tiny_run, tmp_path, monkeypatch):
+    from saree_cosface import report
+
+    asked = []
+    monkeypatch.setattr(report, "write_report", lambda *arguments: asked.append(arguments) or arguments[2])
+    code, out, _ = call("report", tiny_run.folder, "m.csv")
+    assert (code, out) == (0, "")
+    assert asked[0][1:] == (Path("m.csv"), tiny_run.folder / "report.html")
+
+
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, 130), (PermissionError(13, "no"), 1)])
+def test_interrupts_and_refusals(call, monkeypatch, error, status):
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr(cli, "_predict", fail)
+    code, out, _ = call("predict", "run", "a.jpg")
+    assert (code, out) == (status, "")
+
+
+def test_a_reader_who_left_is_no_crash(tmp_path):
+    folder = collection(tmp_path)
+    table = pd.DataFrame({"path": [str(path) for path in folder.rglob("*.png")], "craft": "kasavu", "source": "x"})
+    table.to_csv(tmp_path / "m.csv", index=False)
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as gone:
+        process = subprocess.run(
+            [sys.executable, "-m", "saree_cosface", "data", "check", str(tmp_path / "m.csv"), "--json"],
+            stdout=gone,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+        )
+    assert process.returncode == 1
+    assert "Traceback" not in process.stderr
+    assert "Exception ignored" not in process.stderr
+
+
+def test_json_is_whole_or_not_at_all(capsys, monkeypatch):
+    with pytest.raises(ValueError, match="JSON"):
+        cli._print_json({"a": [1, 2], "b": float("nan")})
+    assert capsys.readouterr().out == ""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", stream)
+    cli._print_json({"path": "साड़ी \udcff.jpg"})
+    stream.flush()
+    assert json.loads(stream.buffer.getvalue()) == {"path": "साड़ी \udcff.jpg"}
