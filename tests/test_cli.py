@@ -42,7 +42,7 @@ def python(*arguments, **options):
     )
 
 
-# --- light ---------------------------------------------------------------------------------------------------------------
+# --- light -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"], ["predict", "--help"]])
@@ -110,7 +110,7 @@ def test_a_wrong_call_is_told_with_status_2(call, arguments, tmp_path, monkeypat
     assert not list(tmp_path.iterdir())
 
 
-# --- configuration ---------------------------------------------------------------------------------------------------------
+# --- configuration ---------------------------------------------------------------------------------------------------
 
 
 def test_a_printed_configuration_is_read_back(call, tmp_path):
@@ -167,7 +167,7 @@ def test_an_option_out_of_range_is_named(call, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-# --- data ------------------------------------------------------------------------------------------------------------------
+# --- data ------------------------------------------------------------------------------------------------------------
 
 
 def collection(folder):
@@ -295,7 +295,7 @@ def test_the_loom_draws_from_the_command_line(call, tmp_path, monkeypatch):
     assert "shops is 0" in err
 
 
-# --- runs -----------------------------------------------------------------------------------------------------------------
+# --- runs ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -429,7 +429,7 @@ def test_a_cut_checkpoint_is_told(call, tiny_run, tmp_path):
     assert "model.safetensors: cut short" in err
 
 
-# --- commands that are thin ---------------------------------------------------------------------------------------------------
+# --- commands that are thin ------------------------------------------------------------------------------------------
 
 
 class Document:

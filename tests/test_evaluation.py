@@ -41,7 +41,7 @@ def evaluated(tiny_run, tiny_corpus, tmp_path_factory):
     return evaluate_run(tiny_run, tiny_corpus, where=SOME, out=out), out
 
 
-# --- who is scored ------------------------------------------------------------------------------------------------
+# --- who is scored ---------------------------------------------------------------------------------------------------
 
 
 def test_the_test_fold_is_scored_and_nothing_else(tiny_run, manifest):
@@ -138,7 +138,7 @@ def test_bad_photos_are_counted(tiny_run, tmp_path):
     assert "low" not in document["metrics"]["top1"]  # one piece has no spread
 
 
-# --- how ----------------------------------------------------------------------------------------------------------
+# --- how -------------------------------------------------------------------------------------------------------------
 
 
 def test_predict_and_evaluate_answer_alike_photo_by_photo(tiny_run, evaluated):
@@ -196,7 +196,7 @@ def test_the_default_folder_is_in_the_run(tiny_run, tiny_corpus, tmp_path):
     assert (tmp_path / "evaluation" / "source" / "evaluation.json").is_file()
 
 
-# --- the shortcut gap ---------------------------------------------------------------------------------------------
+# --- the shortcut gap ------------------------------------------------------------------------------------------------
 
 
 def planted(tiny_run, encode, *, crafts=3, shops=12, photos=12, noise=0.05):

@@ -42,7 +42,7 @@ def no_training(monkeypatch):
     monkeypatch.setattr(runs, "fit", fail)
 
 
-# --- what a run is ------------------------------------------------------------------------------------------------
+# --- what a run is ---------------------------------------------------------------------------------------------------
 
 
 def test_a_run_holds_what_was_decided_and_learned(tiny_run, tiny_corpus):
@@ -96,7 +96,7 @@ def test_loading_gives_the_same_run(tiny_run):
     assert loaded.gallery.references.equals(tiny_run.gallery.references)
 
 
-# --- folders ------------------------------------------------------------------------------------------------------
+# --- folders ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_finished_run_is_not_trained_again(tiny_run, tiny_corpus, tiny_cache, no_training, capsys):
@@ -197,7 +197,7 @@ def test_a_folder_that_cannot_be_written(tiny_corpus, tiny_cache, tmp_path, monk
         again(tiny_corpus, tiny_cache, tmp_path / "run")
 
 
-# --- parts --------------------------------------------------------------------------------------------------------
+# --- parts -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-# --- what is learned -----------------------------------------------------------------------------------------------
+# --- what is learned -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_the_same_seed_gives_the_same_weights(train, held_out, cache):
     assert not same(weights(first), weights(other))
 
 
-# --- what is written, and said --------------------------------------------------------------------------------------
+# --- what is written, and said ---------------------------------------------------------------------------------------
 
 
 def test_a_folder_holds_history_curves_logs_and_state(train, held_out, cache, tmp_path):
@@ -332,7 +332,7 @@ def test_a_scale_out_of_bounds_is_warned_of(capsys):
     assert capsys.readouterr().err == ""
 
 
-# --- interrupted and resumed ------------------------------------------------------------------------------------------
+# --- interrupted and resumed -----------------------------------------------------------------------------------------
 
 
 class Killed(Exception):
