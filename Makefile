@@ -48,7 +48,7 @@ DEMO ?= runs/demo
 SERVE ?= 1
 SAREE := $(BIN)/saree-cosface
 
-demo: $(DEMO)/report.html
+demo: $(DEMO)/report.html | $(RUNTIME)
 	@echo "Report: $(abspath $(DEMO)/report.html)"
 ifeq ($(SERVE),1)
 	$(BIN)/python -m app $(DEMO)/run $(if $(PORT),--port $(PORT))
@@ -57,14 +57,14 @@ endif
 $(DEMO)/corpus/manifest.csv: | $(RUNTIME)
 	$(SAREE) loom $(DEMO)/corpus
 
-$(DEMO)/run/run.json: $(DEMO)/corpus/manifest.csv configs/demo.yaml
+$(DEMO)/run/run.json: $(DEMO)/corpus/manifest.csv configs/demo.yaml | $(RUNTIME)
 	$(SAREE) data check $(DEMO)/corpus/manifest.csv
 	$(SAREE) train --config configs/demo.yaml --data.manifest $(DEMO)/corpus/manifest.csv \
 		--data.cache $(DEMO)/cache --out $(DEMO)/run --resume
 	touch $@
 
 # Every fortieth photo of the shops that were held out is named before the report is written.
-$(DEMO)/report.html: $(DEMO)/run/run.json
+$(DEMO)/report.html: $(DEMO)/run/run.json | $(RUNTIME)
 	$(SAREE) evaluate $(DEMO)/run $(DEMO)/corpus/manifest.csv --protocol source
 	$(BIN)/python -c 'import pandas as pd; photos = pd.read_csv("$(DEMO)/run/manifest.csv").query("split == \"test\""); \
 	  print(*photos.path[::40], sep="\0", end="")' | xargs -0 $(SAREE) predict $(DEMO)/run
