@@ -24,7 +24,7 @@ _STYLE = """
 .gradio-container .saree { color-scheme: light; } .dark .saree { color-scheme: dark; }
 .gradio-container .saree h1 { font-size: clamp(1.5rem, 5vw, 2.1rem); margin: .7em 0 .3em; }
 .gradio-container .saree h3 { margin: 0 0 .2em; }
-.gradio-container .saree .note { margin: 0 0 1.4em; }
+.gradio-container .saree + .saree { padding-top: 1.4em; }
 """
 
 

@@ -299,16 +299,9 @@ def test_the_loom_draws_from_the_command_line(call, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_train_evaluate_predict_in_processes_of_their_own(tiny_corpus, tiny_cache, tmp_path):
+def test_evaluate_and_predict_in_processes_of_their_own(tiny_run, tiny_corpus, tmp_path):
     """As a user calls them: only --json puts anything on stdout, and nothing clutters stderr."""
-    run = tmp_path / "run"
-    options = ["--data.manifest", tiny_corpus, "--data.where", SOME, "--data.folds", 4, "--data.cache", tiny_cache]
-    quick = ["--model.precision", "fp32", "--model.embedding_dim", 32, "--optim.batch_size", 8, "--optim.epochs", 3]
-    trained = python("-m", "saree_cosface", "train", *options, *quick, "--out", run)
-    assert trained.returncode == 0, trained.stderr
-    assert trained.stdout == ""
-    for clutter in ("weights_only", "GPU available", "Tip:", "Warning", "litlogger", "INFO"):
-        assert clutter not in trained.stderr
+    run = shutil.copytree(tiny_run.folder, tmp_path / "run")
     evaluated = python("-m", "saree_cosface", "evaluate", run, tiny_corpus, "--where", SOME, "--json")
     assert evaluated.returncode == 0, evaluated.stderr
     document = json.loads(evaluated.stdout)
@@ -318,6 +311,8 @@ def test_train_evaluate_predict_in_processes_of_their_own(tiny_corpus, tiny_cach
     assert predicted.returncode == 0, predicted.stderr
     answers = json.loads(predicted.stdout)["answers"]
     assert [answer["traditions"][0]["craft"] for answer in answers] == [entry["answer"] for entry in document["photos"]]
+    for clutter in ("Warning", "INFO", "GPU"):
+        assert clutter not in evaluated.stderr + predicted.stderr
 
 
 def test_training_from_the_command_line_resumes(call, tiny_run, tiny_corpus, tiny_cache):

@@ -1,5 +1,11 @@
 import json
+import os
+import random
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +15,7 @@ import pytest
 import yaml
 
 from saree_cosface import runs
+from saree_cosface.cli import main
 from saree_cosface.data.manifest import read_manifest
 from saree_cosface.data.splits import SplitError, load_split, make_split
 from saree_cosface.embedding import embed_photos
@@ -331,3 +338,56 @@ def test_a_manifest_with_bad_photos_is_trained_without_them(tmp_path, tiny_cache
     good = {sha256_of(folder / f"{row}.png") for row in range(12)}
     assert good <= set(run.used)
     assert {sha256 for sha256, part in run.used.items() if part == "train"} >= set(run.gallery.references["sha256"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--optim.epochs 20 --optim.ema 0.9 --head.margin_warmup 0.3",
+        "--optim.epochs 4 --model.trainable_stages 1 --optim.patience 3",
+    ],
+    ids=["frozen", "trainable"],
+)
+def test_kill_minus_nine_at_any_moment(tiny_corpus, tiny_cache, tmp_path, options, capfd):
+    def command(out, *more):
+        return [
+            *("train", "--data.manifest", str(tiny_corpus), "--data.where", SOME, "--data.folds", "4"),
+            *("--data.cache", str(tiny_cache), "--model.precision", "fp32", "--model.embedding_dim", "32"),
+            *("--optim.batch_size", "8", *options.split(), "--out", str(out), *more),
+        ]
+
+    def kill_once(out, begun, delay, *more):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "saree_cosface", *command(out, *more)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            deadline = time.monotonic() + 120
+            while not begun.exists() and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.02)
+            time.sleep(delay)
+        finally:
+            process.kill()
+        result, errors = process.communicate()
+        assert process.returncode in (-signal.SIGKILL, 0), errors.decode()
+        assert result == b""
+        for clutter in (b"weights_only", b"GPU available", b"Tip:", b"Warning", b"litlogger", b"INFO"):
+            assert clutter not in errors
+
+    moments = random.Random(os.urandom(8))
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    early, late = moments.uniform(0, 1), moments.uniform(0, 2)
+    kill_once(broken, broken / "config.yaml", early)
+    kill_once(broken, broken / "last.ckpt", late, "--resume")
+    for out, more in ((broken, ["--resume"]), (whole, [])):
+        with pytest.raises(SystemExit) as stopped:
+            main(command(out, *more))
+        assert not stopped.value.code, capfd.readouterr().err
+    assert capfd.readouterr().out == ""
+    said = f"killed {early:.2f} s after the start and {late:.2f} s after a checkpoint"
+    for path in ("embedder/model.safetensors", "metrics.csv", "split.json", "parts.json", "run.json"):
+        assert (broken / path).read_bytes() == (whole / path).read_bytes(), f"{path}: {said}"
+    first, second = ({path.name for path in (out / "gallery").glob("*.npy")} for out in (broken, whole))
+    assert first == second  # named by their content
