@@ -13,6 +13,8 @@ from timm.models._manipulate import group_with_matcher
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from saree_cosface import sphere_networks
+
 Precision = Literal["bf16", "fp32"]
 
 PACKAGED = "lite0"
@@ -32,30 +34,48 @@ class Preprocessing:
         mean: per channel (R, G, B), of pixels scaled to [0, 1].
         std: per channel.
         fixed_size: the network takes no other input size, so larger images are cut into tiles.
+        width: of the input, where it is not as wide as high.
     """
 
     size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     fixed_size: bool
+    width: int | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the input in pixels."""
+        return self.size, self.width or self.size
+
+
+FACES = Preprocessing(
+    sphere_networks.HEIGHT, (0.5, 0.5, 0.5), (128 / 255, 128 / 255, 128 / 255), False, sphere_networks.WIDTH
+)
+"""Of the papers on faces: (pixel - 127.5) / 128, 112 pixels high and 96 wide."""
 
 
 class Backbone(nn.Module):
-    """A timm network without its classifier.
+    """A network without its classifier: one of timm's, or one that speaks the same interface.
 
     Attributes:
         name: as given to :func:`create_backbone`.
-        network: the timm model.
+        network: the model.
         preprocessing: what its weights expect; applied inside :meth:`forward`.
+        learns_norms: whether training moves the statistics of the batch norms. Where weights are fine-tuned on few
+            photos, those of ImageNet are the better ones; a network that starts from nothing needs its own.
         num_features: F, the length of its features.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, name: str, network: nn.Module, preprocessing: Preprocessing) -> None:
+    def __init__(
+        self, name: str, network: nn.Module, preprocessing: Preprocessing, *, learns_norms: bool = False
+    ) -> None:
         super().__init__()
         self.name = name
+        self.learns_norms = learns_norms
         self.network = network.to(memory_format=torch.channels_last)  # what convolutions are fastest with on CPUs
         self.preprocessing = preprocessing
         self.num_features = int(network.num_features)  # type: ignore[arg-type]  # an int in every timm model
@@ -93,9 +113,9 @@ class Backbone(nn.Module):
         return [groups[key] for key in sorted(groups)]
 
     def train(self, mode: bool = True) -> "Backbone":
-        """Training mode, except for batch norms: with few photos their ImageNet statistics are the better ones."""
+        """Training mode, except for the batch norms if they do not learn."""
         super().train(mode)
-        for module in self.modules():
+        for module in () if self.learns_norms else self.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()
         return self
@@ -105,8 +125,9 @@ def create_backbone(name: str, *, pretrained: bool = True, preprocessing: Prepro
     """Make a backbone by name.
 
     Args:
-        name: "lite0", or any timm model, such as "resnet50.a1_in1k".
-        pretrained: load its weights; those of lite0 come with the installation, others through timm's hub.
+        name: "lite0", a network for faces such as "sphereface20", or any timm model, such as "resnet50.a1_in1k".
+        pretrained: load its weights; those of lite0 come with the installation, others through timm's hub. Networks for
+            faces have none.
         preprocessing: what weights that are loaded later expect; by default what timm says of the model.
 
     Raises:
@@ -120,6 +141,9 @@ def create_backbone(name: str, *, pretrained: bool = True, preprocessing: Prepro
         if pretrained:
             network.load_state_dict(packaged_weights(classifier=False))
         return Backbone(name, network, preprocessing or _preprocessing(network))
+    if name in sphere_networks.UNITS:
+        sphere = sphere_networks.SphereNetwork(name)
+        return Backbone(name, sphere, preprocessing or FACES, learns_norms=True)
     if not timm.is_model(name):
         plain, models = name.split(".")[0], timm.list_models()
         near = [model for model in models if plain and plain in model] or difflib.get_close_matches(plain, models)
@@ -149,7 +173,7 @@ def packaged_weights(*, classifier: bool = True) -> dict[str, Tensor]:
 def faster_precision(backbone: Backbone, *, batch: int = 8, repeats: int = 5) -> Precision:
     """Whether this machine runs the backbone faster in bf16 autocast or in fp32, found by trying both."""
     device = next(backbone.parameters()).device
-    pixels = torch.zeros(batch, 3, backbone.preprocessing.size, backbone.preprocessing.size, device=device)
+    pixels = torch.zeros(batch, 3, *backbone.preprocessing.shape, device=device)
     options: tuple[Precision, ...] = ("fp32", "bf16")
     seconds: dict[Precision, list[float]] = {precision: [] for precision in options}
     for _ in range(1 + repeats):  # in turns, so that a passing load on the machine slows both

@@ -15,6 +15,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from saree_cosface import __version__
 from saree_cosface.console import console
+from saree_cosface.faces.commands import add_commands
 from saree_cosface.loom.options import LoomOptions
 from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
 
@@ -148,7 +149,23 @@ def _parser() -> tuple[ArgumentParser, dict[str, Command]]:
     report.add_argument("--out", type=Path | None, help="HTML file (default: report.html in the run)")
     subcommands.add_subcommand("report", report, help="write a page about a run")
     commands["report"] = _report
+
+    faces = ArgumentParser(description="Check the engine on the task that it was invented for: faces.")
+    subcommands.add_subcommand("faces", faces, help="reproduce the CosFace paper on faces")
+    commands |= {name: _printing(command) for name, command in add_commands(faces).items()}
     return parser, commands
+
+
+def _printing(command: Callable[[Namespace], Any]) -> Command:
+    """A command that prints the document it returns, if ``--json`` asks for it."""
+
+    def run(options: Namespace) -> int:
+        document = command(options)
+        if options.json:
+            _print_json(document)
+        return 0
+
+    return run
 
 
 def _new(description: str) -> ArgumentParser:

@@ -33,6 +33,7 @@ class EmbedderCard:
         embedding_dim: D.
         dropout: of the neck, in training.
         batch_norm: whether the neck normalises its output over the batch in training.
+        unit_features: whether features are brought to one length before the neck.
         precision: in which the backbone was run in training, and is run since.
         preprocessing: size, mean and std that belong to the backbone's weights.
         classes: craft ids that it was trained on.
@@ -46,6 +47,7 @@ class EmbedderCard:
     embedding_dim: int = 256
     dropout: float = 0.0
     batch_norm: bool = True
+    unit_features: bool = True
     precision: Precision = "fp32"
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
@@ -85,10 +87,12 @@ class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["co
     def raw(self, features: Tensor) -> Tensor:
         """Embeddings before they are scaled to length 1, which is what a head takes: ``(..., F) -> (..., D)``.
 
-        Features are first brought to one length: how strongly a photo excites the backbone says little of its craft.
+        Unless the card says otherwise, features are first brought to one length: how strongly a photo excites a frozen
+        backbone says little of its craft. A backbone that starts from nothing learns its lengths itself.
         """
-        scaled = unit(features) * math.sqrt(self.backbone.num_features)
-        flat: Tensor = self.neck(scaled.flatten(0, -2))
+        if self.card.unit_features:
+            features = unit(features) * math.sqrt(self.backbone.num_features)
+        flat: Tensor = self.neck(features.flatten(0, -2))
         return flat.view(*features.shape[:-1], -1)
 
     def forward(self, pixels: Tensor) -> Tensor:

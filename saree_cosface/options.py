@@ -8,7 +8,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-HeadName = Literal["cosface", "nsl", "softmax", "arcface", "sphereface"]
+HeadName = Literal[
+    "softmax",
+    "contrastive",
+    "triplet",
+    "lsoftmax",
+    "center",
+    "sphereface",
+    "sphereface_normalized",
+    "nsl",
+    "cosface",
+    "cosface_unnormalized",
+    "arcface",
+]
+SphereNetworkName = Literal[
+    "sphereface4", "sphereface10", "sphereface20", "sphereface36", "sphereface64", "laptop10", "laptop20"
+]
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,44 @@ class DataOptions:
                 f"options data.test_fold and data.validation_fold are both {self.test_fold}: the fold that chooses the "
                 "epoch cannot be the one that scores it."
             )
+
+
+@dataclass(frozen=True)
+class FaceOptions:
+    """Which faces are learned from, and which are compared. In paths, $VARIABLES of the environment are replaced.
+
+    Attributes:
+        images: training photos, aligned, a folder a person.
+        min_photos: people with fewer photos are left out.
+        together: photos of one person that lie together in a batch, which losses that compare photos need.
+        shift: largest random shift in pixels, in each direction; half of the photos are mirrored as well.
+        lfw_images: aligned photos of Labeled Faces in the Wild, a folder a person.
+        lfw_pairs: its list of pairs.
+        cache: folder of decoded photos, shared by runs; safe to delete.
+        workers: processes that prepare photos while the network trains; 0 does it in the training process.
+        devices: on how many processors or GPUs the network trains, each with a batch of its own.
+    """
+
+    images: str = "$SAREE_COSFACE_DATA/faces/train_aligned"
+    min_photos: int = 2
+    together: int = 1
+    shift: int = 4
+    lfw_images: str = "$SAREE_COSFACE_DATA/faces/lfw_aligned"
+    lfw_pairs: str = "$SAREE_COSFACE_DATA/faces/lfw_pairs.txt"
+    cache: Path = Path("~/.cache/saree-cosface")
+    workers: int = 0
+    devices: int = 1
+
+    def __post_init__(self) -> None:
+        _check(
+            self,
+            "data",
+            min_photos=(1, math.inf),
+            together=(1, math.inf),
+            shift=(0, 8),
+            workers=(0, math.inf),
+            devices=(1, math.inf),
+        )
 
 
 @dataclass(frozen=True)
@@ -98,16 +151,19 @@ class HeadOptions:
     """The loss.
 
     Attributes:
-        name: cosface is LMCL, nsl the same without a margin.
-        scale: s; unused by softmax and sphereface.
-        margin: m; in cosine units for cosface, radians for arcface, a whole factor of the angle for sphereface; unused
-            by softmax and nsl.
+        name: cosface is LMCL, nsl the same without a margin; see ``saree_cosface.heads`` for all.
+        scale: s, the length that embeddings are given, where the loss gives them one.
+        margin: m; in cosine units for cosface, radians for arcface, a whole factor of the angle for lsoftmax and
+            sphereface, a distance between unit vectors for contrastive and a squared one for triplet; unused by
+            softmax, center and nsl.
+        balance: weight of the second term of contrastive and center; -1 takes that of their papers.
         margin_warmup: share of the training over which the margin grows from 0 (cosface and arcface).
     """
 
     name: HeadName = "cosface"
     scale: float = 32.0
     margin: float = 0.35
+    balance: float = -1.0
     margin_warmup: float = 0.0
 
     def __post_init__(self) -> None:
@@ -116,10 +172,14 @@ class HeadOptions:
 
 @dataclass(frozen=True)
 class OptimOptions:
-    """How the weights are learned: AdamW, cosine schedule with warm-up.
+    """How the weights are learned: AdamW and a cosine schedule with warm-up, unless said otherwise.
 
     Attributes:
+        optimizer: adamw, or sgd with momentum, as in the papers on faces.
+        momentum: of sgd.
         epochs: passes over the photos.
+        steps: training steps, which then count instead of epochs; 0 for none.
+        milestones: steps after which the learning rates are divided by 10, instead of the cosine schedule.
         batch_size: photos a step.
         lr: learning rate of the neck and the head.
         backbone_lr: learning rate of the last trainable stage of the backbone.
@@ -133,7 +193,11 @@ class OptimOptions:
         patience: epochs without a better validation score after which training stops; 0 never stops early.
     """
 
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    momentum: float = 0.9
     epochs: int = 60
+    steps: int = 0
+    milestones: tuple[int, ...] = ()
     batch_size: int = 64
     lr: float = 1e-3
     backbone_lr: float = 1e-4
@@ -150,7 +214,7 @@ class OptimOptions:
         _check(self, "optim", epochs=(1, math.inf), batch_size=(2, math.inf), lr=(0, math.inf))
         _check(self, "optim", backbone_lr=(0, math.inf), layer_decay=(0, 1), weight_decay=(0, math.inf), warmup=(0, 1))
         _check(self, "optim", gradient_clip=(0, math.inf), ema=(0, 0.999999), balance_power=(0, 1))
-        _check(self, "optim", patience=(0, math.inf))
+        _check(self, "optim", patience=(0, math.inf), momentum=(0, 1), steps=(0, math.inf))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,18 +29,15 @@ from saree_cosface.embedder import Embedder, EmbedderCard
 from saree_cosface.embedding import photo_hash
 from saree_cosface.files import write_json, write_text
 from saree_cosface.gallery import Gallery, build_gallery
+from saree_cosface.learning import SCORE
 from saree_cosface.options import DataOptions, Recipe
+from saree_cosface.run_folder import CONFIG, RunError, check_folder, settings_of, with_precision
 from saree_cosface.taxonomy import load_taxonomy
-from saree_cosface.training import CHECKPOINT, SCORE, fit, resolved_precision
+from saree_cosface.training import CHECKPOINT, fit
 
-CONFIG = "config.yaml"
 PARTS = ("train", "validation", "test")
 _SPELT = {"train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation"}
 _SPELT |= {"test": "test", "testing": "test", "held-out": "test", "": "unused", "unused": "unused"}
-
-
-class RunError(ValueError):
-    """A run cannot be made or used; the message names the folder and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +78,9 @@ def create_run(data: DataOptions, recipe: Recipe, out: Path, *, resume: bool = F
         RunError: the folder holds something else, or ``resume`` was asked with other options or photos.
     """
     out = Path(out)
-    recipe = _with_precision(recipe, out)
-    settings = _settings(data, recipe)
-    _check_folder(out, settings, resume)
+    recipe = with_precision(recipe, out)
+    settings = settings_of(data, recipe)
+    check_folder(out, settings, resume)
     if (out / "run.json").is_file():
         console.print(f"{out} is finished already.", highlight=False)
         return load_run(out)
@@ -174,49 +171,6 @@ def list_bad(bad: tuple[BadImage, ...], shown: int = 10) -> None:
             console.print(f"  … and {len(bad) - shown} more; `saree-cosface data check` lists all.")
 
 
-def _settings(data: DataOptions, recipe: Recipe) -> dict[str, Any]:
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: plain(entry) for key, entry in value.items()}
-        return str(value) if isinstance(value, Path) else value
-
-    settings: dict[str, Any] = plain({"data": asdict(data), **asdict(recipe)})
-    return settings
-
-
-def _with_precision(recipe: Recipe, out: Path) -> Recipe:
-    """The recipe with "auto" decided, as it was when the run began: a resumed run must compute as before."""
-    if recipe.model.precision != "auto":
-        return recipe
-    precision = _recorded(out)["model"]["precision"] if (out / CONFIG).is_file() else resolved_precision(recipe.model)
-    return replace(recipe, model=replace(recipe.model, precision=precision))
-
-
-def _recorded(out: Path) -> dict[str, Any]:
-    try:
-        settings = yaml.safe_load((out / CONFIG).read_text(encoding="utf-8"))
-        complete = {"data", "model"} <= set(settings) and "precision" in settings["model"]
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        raise RunError(f"{out / CONFIG}: cannot be read ({error}): choose another --out.") from error
-    if not complete:
-        raise RunError(f"{out / CONFIG}: not the options of a run: choose another --out.")
-    return dict(settings)
-
-
-def _check_folder(out: Path, settings: dict[str, Any], resume: bool) -> None:
-    """Whether a run can be made there: in a new folder, or in one where it was begun with the same options."""
-    if (out / CONFIG).is_file():
-        if not resume:
-            raise RunError(f"{out} holds a run already: go on with --resume, or choose another --out.")
-        if _lasting(_recorded(out)) != _lasting(settings):
-            raise RunError(
-                f"{out} was begun with other options than these (see {out / CONFIG}): use those, or another --out."
-            )
-    # What begins with a dot is what a killed process left of a file that it was writing.
-    elif out.exists() and (not out.is_dir() or any(not path.name.startswith(".") for path in out.iterdir())):
-        raise RunError(f"{out} exists and is no run: choose another --out.")
-
-
 def _begin(
     out: Path, settings: dict[str, Any], manifest: Manifest, parts: NDArray[np.str_], split: Split | None
 ) -> None:
@@ -238,12 +192,6 @@ def _begin(
         write_manifest(table, out / "manifest.csv")
     except OSError as error:
         raise RunError(f"{out} cannot be written ({error.strerror}): choose another --out.") from error
-
-
-def _lasting(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that decide the result; the others may change between a run and its resumption."""
-    data = {name: value for name, value in settings["data"].items() if name not in ("cache", "workers")}
-    return {**settings, "data": data}
 
 
 def _parts(manifest: Manifest, data: DataOptions, seed: int, out: Path) -> tuple[NDArray[np.str_], Split | None]:

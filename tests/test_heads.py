@@ -1,5 +1,9 @@
-"""The heads against the papers' formulas, against a peer, and against the traps that heads fall into."""
+"""The heads against the papers' formulas, against a peer, and against the traps that heads fall into.
 
+What is particular to one kind of loss stands in ``test_heads_multiplicative.py`` and ``test_heads_distance.py``.
+"""
+
+import itertools
 import math
 
 import numpy as np
@@ -12,12 +16,32 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from saree_cosface.heads import ArcFace, CosFace, Head, LambdaAnnealing, NormalizedSoftmax, Softmax, SphereFace
+from saree_cosface.heads import (
+    ArcFace,
+    CosFace,
+    Head,
+    LambdaAnnealing,
+    LargeMarginSoftmax,
+    NormalizedSoftmax,
+    Softmax,
+    SoftmaxCenter,
+    SoftmaxContrastive,
+    SphereFace,
+)
 from saree_cosface.scale import warmup_margin
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")  # raised inside the peer
 
 NO_ANNEALING = LambdaAnnealing(start=0, minimum=0)
+
+
+def softmax_center(*shape):
+    """With centres somewhere, rather than at the origin where they start."""
+    head = SoftmaxCenter(*shape, balance=0.1)
+    head.centers.normal_()
+    return head
+
+
 HEADS = {
     "softmax": Softmax,
     "nsl": NormalizedSoftmax,
@@ -25,9 +49,16 @@ HEADS = {
     "arcface": ArcFace,
     "sphereface": SphereFace,
     "sphereface-3": lambda *shape: SphereFace(*shape, margin=3, annealing=NO_ANNEALING),
+    "sphereface-normalized": lambda *shape: SphereFace(*shape, scale=30.0, annealing=NO_ANNEALING),
+    "lsoftmax": LargeMarginSoftmax,
+    "lsoftmax-2": lambda *shape: LargeMarginSoftmax(*shape, margin=2, annealing=NO_ANNEALING),
+    "center": softmax_center,
+    "contrastive": SoftmaxContrastive,
 }
 every_head = pytest.mark.parametrize("make", HEADS.values(), ids=HEADS)
-margin_heads = pytest.mark.parametrize("make", [CosFace, ArcFace, SphereFace])
+WEIGHTED = {name: make for name, make in HEADS.items() if name != "contrastive"}
+weighted_heads = pytest.mark.parametrize("make", WEIGHTED.values(), ids=WEIGHTED)
+margin_heads = pytest.mark.parametrize("make", [CosFace, ArcFace, SphereFace, LargeMarginSoftmax])
 
 
 def reference_loss(head, embeddings, labels):
@@ -42,7 +73,7 @@ def reference_loss(head, embeddings, labels):
             theta = 2 * math.atan2(np.linalg.norm(a - b), np.linalg.norm(a + b))
             target = j == label
             match head:
-                case Softmax():
+                case Softmax() | SoftmaxCenter() | SoftmaxContrastive():
                     logit = float(x @ w)
                 case NormalizedSoftmax():
                     logit = head.scale * math.cos(theta)
@@ -54,7 +85,11 @@ def reference_loss(head, embeddings, labels):
                         logit = head.scale * math.cos(theta + head.margin)
                     elif target:
                         logit = head.scale * (math.cos(theta) - head.margin * math.sin(head.margin))
-                case SphereFace():
+                case SphereFace() | LargeMarginSoftmax():
+                    if isinstance(head, LargeMarginSoftmax):
+                        length *= np.linalg.norm(w)
+                    elif head.scale is not None:
+                        length = head.scale
                     logit = length * math.cos(theta)
                     if target:
                         k = min(math.floor(theta * head.margin / math.pi), head.margin - 1)
@@ -64,7 +99,25 @@ def reference_loss(head, embeddings, labels):
             logits.append(logit)
         top = max(logits)
         total += top + math.log(math.fsum(math.exp(logit - top) for logit in logits)) - logits[label]
-    return total / len(labels)
+    return total / len(labels) + reference_companion(head, embeddings.detach().double().numpy(), labels.tolist())
+
+
+def reference_companion(head, embeddings, labels):
+    """The loss beside the cross-entropy."""
+    match head:
+        case SoftmaxCenter():
+            centers = head.centers.double().numpy()
+            squares = [np.sum((x - centers[label]) ** 2) for x, label in zip(embeddings, labels, strict=True)]
+            return head.balance / 2 * np.mean(squares)
+        case SoftmaxContrastive():
+            pairs = {True: [], False: []}
+            unit = [x / np.linalg.norm(x) for x in embeddings]
+            for (a, first), (b, second) in itertools.combinations(zip(unit, labels, strict=True), 2):
+                distance = np.linalg.norm(a - b)
+                gap = distance if first == second else max(0.0, head.margin - distance)
+                pairs[first == second].append(gap**2 / 2)
+            return head.balance * sum(np.mean(kind) for kind in pairs.values() if kind)
+    return 0.0
 
 
 def batch(size, dim, classes, dtype=torch.float64, seed=0):
@@ -152,7 +205,7 @@ def test_gradients(make, size, dim, classes):
     torch.manual_seed(4)
     head = make(dim, classes).double().eval()
     embeddings, labels = batch(size, dim, classes)
-    weight = torch.rand(size, dtype=torch.float64)
+    weight = None if isinstance(head, SoftmaxContrastive) else torch.rand(size, dtype=torch.float64)
 
     def loss(embeddings, prototypes):
         return torch.func.functional_call(head, {"weight": prototypes}, (embeddings, labels, weight))
@@ -166,6 +219,13 @@ PEERS = {
     "cosface-s30": (CosFace, peers.CosFaceLoss, {"scale": 30.0, "margin": 0.1}, {"scale": 30, "margin": 0.1}),
     "arcface": (ArcFace, peers.ArcFaceLoss, {"scale": 64.0, "margin": 0.5}, {"scale": 64, "margin": math.degrees(0.5)}),
     "sphereface": (SphereFace, peers.SphereFaceLoss, {"margin": 4, "annealing": NO_ANNEALING}, {"margin": 4}),
+    "lsoftmax": (LargeMarginSoftmax, peers.LargeMarginSoftmaxLoss, {"annealing": NO_ANNEALING}, {"margin": 4}),
+    "lsoftmax-3": (
+        LargeMarginSoftmax,
+        peers.LargeMarginSoftmaxLoss,
+        {"margin": 3, "annealing": NO_ANNEALING},
+        {"margin": 3},
+    ),
 }
 
 
@@ -292,7 +352,11 @@ def test_the_margin_touches_the_targets_only(make):
     head = make(16, 9).double()
     embeddings, labels = batch(12, 16, 9)
     logits = head.logits(embeddings, labels)
-    length = embeddings.norm(dim=1, keepdim=True) if make is SphereFace else 64.0
+    length = 64.0
+    if make in (SphereFace, LargeMarginSoftmax):
+        length = embeddings.norm(dim=1, keepdim=True)
+    if make is LargeMarginSoftmax:
+        length = length * head.weight.norm(dim=1)
     change = logits / length - head.cosines(embeddings)
     targets = F.one_hot(labels, 9).bool()
     assert change[~targets].abs().max() < 1e-12
@@ -309,6 +373,8 @@ def test_the_margin_touches_the_targets_only(make):
         ArcFace(5, 3, margin=1.2),
         SphereFace(5, 3, margin=2, annealing=NO_ANNEALING),
         SphereFace(5, 3, margin=5, annealing=NO_ANNEALING),
+        SphereFace(5, 3, margin=4, annealing=NO_ANNEALING, scale=10.0),
+        LargeMarginSoftmax(5, 3, margin=4, annealing=NO_ANNEALING),
     ],
     ids=str,
 )
@@ -344,9 +410,10 @@ def test_the_margin_may_be_warmed_up():
     assert losses[2] == pytest.approx(reference_loss(head, embeddings, labels), abs=1e-6)
 
 
-def test_sphereface_anneals_with_training_batches_only():
+@pytest.mark.parametrize("make", [SphereFace, LargeMarginSoftmax])
+def test_lambda_anneals_with_training_batches_only(make):
     annealing = LambdaAnnealing(start=100, gamma=1, power=1, minimum=5)
-    head = SphereFace(8, 3, annealing=annealing).double()
+    head = make(8, 3, annealing=annealing).double()
     embeddings, labels = batch(6, 8, 3)
     losses = [head(embeddings, labels).item() for _ in range(4)]
     assert losses == sorted(losses), "the target gets harder as lambda falls"
@@ -354,13 +421,13 @@ def test_sphereface_anneals_with_training_batches_only():
     head.eval()(embeddings, labels)
     head.train().logits(embeddings, labels)
     assert int(head.step) == 4
-    other = SphereFace(8, 3, annealing=annealing).double()
+    other = make(8, 3, annealing=annealing).double()
     other.load_state_dict(head.state_dict())
     assert torch.equal(other(embeddings, labels), head(embeddings, labels)), "a resumed head continues its schedule"
     assert [annealing.at(step) for step in (0, 1, 4, 1000)] == [100, 50, 20, 5]
 
 
-@every_head
+@weighted_heads
 def test_sample_weights(make):
     head = make(8, 5).double().eval()
     embeddings, labels = batch(6, 8, 5)
@@ -369,8 +436,9 @@ def test_sample_weights(make):
     torch.testing.assert_close(head(embeddings, labels, weight), (each * weight).sum() / 4)
     torch.testing.assert_close(head(embeddings, labels, torch.full((6,), 7)), each.mean())
     by_class = torch.rand(5, dtype=torch.float64) + 0.1
-    expected = F.cross_entropy(head.logits(embeddings, labels), labels, weight=by_class)
-    torch.testing.assert_close(head(embeddings, labels, by_class[labels]), expected)
+    if not isinstance(head, SoftmaxCenter):
+        expected = F.cross_entropy(head.logits(embeddings, labels), labels, weight=by_class)
+        torch.testing.assert_close(head(embeddings, labels, by_class[labels]), expected)
 
 
 class LargeTensors(TorchDispatchMode):
@@ -490,6 +558,13 @@ def test_refuses_wrong_batches(make):
     with pytest.raises(ValueError, match="batch is empty"):
         head(torch.randn(0, 4), torch.zeros(0, dtype=torch.long))
     assert head.logits(torch.randn(0, 4), torch.zeros(0, dtype=torch.long)).shape == (0, 3)
+
+
+@weighted_heads
+def test_refuses_wrong_weights(make):
+    head = make(4, 3)
+    good = torch.randn(2, 4)
+    labels = torch.tensor([0, 1])
     with pytest.raises(ValueError, match="weight has shape"):
         head(good, labels, torch.ones(3))
     for wrong in (torch.tensor([-1.0, 2.0]), torch.zeros(2), torch.tensor([math.nan, 1.0])):
@@ -509,6 +584,12 @@ def test_refuses_wrong_batches(make):
         (lambda: ArcFace(4, 3, margin=28.6), "margin is 28.6.*radians"),
         (lambda: SphereFace(4, 3, margin=0), "margin is 0"),
         (lambda: SphereFace(4, 3, margin=1.5), "margin is 1.5"),
+        (lambda: SphereFace(4, 3, scale=-1.0), "scale is -1"),
+        (lambda: LargeMarginSoftmax(4, 3, margin=2.5), "margin is 2.5.*integer"),
+        (lambda: SoftmaxCenter(4, 3, balance=-1.0), "balance is -1"),
+        (lambda: SoftmaxCenter(4, 3, alpha=1.5), r"alpha is 1.5.*\[0, 1\]"),
+        (lambda: SoftmaxContrastive(4, 3, balance=math.nan), "balance is nan"),
+        (lambda: SoftmaxContrastive(4, 3, margin=3.0), "margin is 3.*distance between unit vectors"),
         (lambda: LambdaAnnealing(start=-1), "negative"),
         (lambda: Head(4, 3), "abstract"),
     ],
@@ -516,3 +597,15 @@ def test_refuses_wrong_batches(make):
 def test_refuses_wrong_options(build, message):
     with pytest.raises((ValueError, TypeError), match=message):
         build()
+
+
+def test_cosface_without_a_scale_keeps_the_lengths_of_the_embeddings():
+    head = CosFace(6, 4, scale=None, margin=0.2).double()
+    embeddings = 3 * torch.randn(5, 6, dtype=torch.float64)
+    labels = torch.tensor([0, 1, 2, 3, 0])
+    cosines = nn.functional.cosine_similarity(embeddings[:, None], head.weight[None], dim=2)
+    cosines[torch.arange(5), labels] -= 0.2
+    expected = embeddings.norm(dim=1, keepdim=True) * cosines
+    torch.testing.assert_close(head.logits(embeddings, labels), expected, rtol=0, atol=1e-9)
+    embeddings.requires_grad_()
+    assert torch.autograd.gradcheck(lambda vectors: head(vectors, labels), (embeddings,))

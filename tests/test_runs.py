@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from saree_cosface import runs
+from saree_cosface import run_folder, runs
 from saree_cosface.cli import main
 from saree_cosface.data.manifest import read_manifest
 from saree_cosface.data.splits import SplitError, load_split, make_split
@@ -171,7 +171,7 @@ def test_automatic_precision_is_decided_once_for_a_run(tiny_corpus, tiny_cache, 
     monkeypatch.setattr(runs, "fit", lambda recipe, *_, **__: chosen.append(recipe.model.precision) or 1 / 0)
     auto = replace(RECIPE, model=replace(RECIPE.model, precision="auto"))
     for answer in ("bf16", "fp32"):  # another load on the machine, another answer
-        monkeypatch.setattr(runs, "resolved_precision", lambda _, answer=answer: answer)
+        monkeypatch.setattr(run_folder, "resolved_precision", lambda _, answer=answer: answer)
         with pytest.raises(ZeroDivisionError):
             again(tiny_corpus, tiny_cache, tmp_path / "run", auto)
     assert chosen == ["bf16", "bf16"]

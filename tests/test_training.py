@@ -17,8 +17,9 @@ from saree_cosface.data.datamodule import Photos
 from saree_cosface.embedder import Embedder
 from saree_cosface.embedding import embed_photos
 from saree_cosface.heads import ArcFace, CosFace, NormalizedSoftmax, Softmax, SphereFace
+from saree_cosface.learning import SCORE, TrainingError, freeze, make_head, parameter_groups
 from saree_cosface.options import HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
-from saree_cosface.training import CHECKPOINT, SCORE, TrainingError, fit, make_head, parameter_groups
+from saree_cosface.training import CHECKPOINT, fit
 from tests.bad_photos import save, textured
 
 CLASSES = ("chanderi", "jamdani", "kasavu")
@@ -164,7 +165,7 @@ def test_parameter_groups():
     recipe = replace(LEARNING, model=replace(LEARNING.model, trainable_stages=2))
     embedder = training.new_embedder(training.EmbedderCard(embedding_dim=8))
     head = make_head(recipe.head, 8, 3)
-    training.freeze(embedder, 2)
+    freeze(embedder, 2)
     groups = parameter_groups(embedder, head, recipe)
     of = {id(parameter): group for group in groups for parameter in group["params"]}
     assert len(of) == sum(len(group["params"]) for group in groups)  # none twice
@@ -188,7 +189,7 @@ def test_parameter_groups():
 @pytest.mark.parametrize("stages", [0, 1, 99])
 def test_freezing(stages):
     embedder = training.new_embedder(training.EmbedderCard(embedding_dim=8))
-    training.freeze(embedder, stages)
+    freeze(embedder, stages)
     learning = sum(parameter.requires_grad for parameter in embedder.backbone.network.parameters())
     every = len(list(embedder.backbone.network.parameters()))
     assert learning == {0: 0, 1: len(embedder.backbone.stages()[-1]), 99: every}[stages]

@@ -1,13 +1,33 @@
-"""Closed-set identification: how far down the ranked list of crafts the right one stands."""
+"""Closed-set identification: how far down the ranked list of classes the right one stands.
+
+:func:`ranks`, :func:`rank_k` and :func:`cmc` take a score matrix. The other functions follow MegaFace (Kemelmacher-
+Shlizerman et al., arXiv:1512.00596): each probe has one mate, hidden among distractors that are too many for a matrix.
+They take embeddings, which may be memory maps, and compare ``block`` probes with ``block`` distractors at a time.
+
+Cosines are computed in float64, whatever the type of the embeddings. Their rounding depends on the shape of the block,
+but stays below 1e-12 for up to several thousand dimensions; cosines closer than that count as tied, and a tie counts
+against the mate. So a copy of the mate among the distractors always stands before it, and the block size does not
+change the answer.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from saree_cosface.metrics.operating_point import accepted_share, kept_impostors
+from saree_cosface.metrics.verification import TarAtFar
+
+_Array = NDArray[Any]
+
+_TIE = 1e-12
+
 
 def rank_k(scores: ArrayLike, labels: ArrayLike, k: int) -> float:
-    """Rank-k identification rate, the share of probes with their craft among the k best: ``(N, C), (N,) -> float``.
+    """Rank-k identification rate, the share of probes with their class among the k best: ``(N, C), (N,) -> float``.
 
-    A tie never helps: a craft that scores as high as the right one is counted as ranked before it. From k = C on the
+    A tie never helps: a class that scores as high as the right one is counted as ranked before it. From k = C on the
     rate is 1.
 
     Raises:
@@ -40,7 +60,7 @@ def cmc(scores: ArrayLike, labels: ArrayLike, max_rank: int) -> NDArray[np.float
 
 
 def ranks(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
-    """Rank, from 1, of each probe's own craft, ties counted against it: ``(N, C), (N,) -> (N,)``.
+    """Rank, from 1, of each probe's own class, ties counted against it: ``(N, C), (N,) -> (N,)``.
 
     Raises:
         ValueError: the scores are not (N, C) or hold NaN, or the labels are not (N,) indices within [0, C).
@@ -50,7 +70,7 @@ def ranks(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
     """
     scores, labels = np.asarray(scores), np.asarray(labels)
     if scores.ndim != 2 or scores.size == 0:
-        raise ValueError(f"scores have shape {scores.shape}; they must be (N, C): a row per probe, a column per craft")
+        raise ValueError(f"scores have shape {scores.shape}; they must be (N, C): a row per probe, a column per class")
     if labels.shape != scores.shape[:1] or labels.dtype.kind not in "iu":
         raise ValueError(
             f"labels have shape {labels.shape} and type {labels.dtype}; they must be ({len(scores)},) column indices"
@@ -61,6 +81,154 @@ def ranks(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
     if np.isnan(scores).any():
         raise ValueError("the scores hold NaN; a NaN cannot be ranked")
     own = np.take_along_axis(scores, labels[:, None], axis=1)
-    # The own craft is as high as itself, which supplies the 1 that ranks start from.
+    # The own class is as high as itself, which supplies the 1 that ranks start from.
     found: NDArray[np.int64] = np.count_nonzero(scores >= own, axis=1).astype(np.int64)
     return found
+
+
+def distractor_ranks(
+    probes: ArrayLike, mates: ArrayLike, distractors: ArrayLike, sizes: Sequence[int], *, block: int = 2048
+) -> NDArray[np.int64]:
+    """Rank of each probe's mate by cosine, among the mate and the first n distractors for each n of ``sizes``.
+
+    ``(P, D), (P, D), (N, D), (S,) -> (P, S)``, ranks from 1, ties counted against the mate. The rank-k rates are
+    ``np.mean(ranks <= k, axis=0)``.
+
+    Args:
+        probes: (P, D), of any length but zero.
+        mates: (P, D), row i another photo of the class of probe i.
+        distractors: (N, D), photos of classes that no probe has. To draw a subset at random, shuffle them.
+        sizes: how many of the distractors to use, each within [1, N], in any order.
+        block: probes and distractors compared at once; memory is O(block x (block + D)), by default below 150 MB for
+            D = 512.
+
+    Raises:
+        ValueError: a shape or type is wrong, an embedding is zero or not finite, or a size or ``block`` is out of
+            range.
+
+    >>> probes, mates = [[1.0, 0.0], [0.0, 1.0]], [[2.0, 1.0], [0.0, 3.0]]
+    >>> distractor_ranks(probes, mates, [[0.0, 1.0], [5.0, 1.0], [1.0, 0.0]], sizes=[1, 3])
+    array([[1, 3],
+           [2, 2]])
+    """
+    probes, mates, distractors = _checked_embeddings(probes, mates, distractors, block)
+    wanted = np.asarray(sizes)
+    if wanted.ndim != 1 or wanted.size == 0 or wanted.dtype.kind not in "iu":
+        raise ValueError(f"sizes are {sizes!r}; give a sequence of whole numbers, such as [10, 100]")
+    wrong = wanted[(wanted < 1) | (wanted > len(distractors))]
+    if len(wrong):
+        raise ValueError(f"sizes asks for {wrong[0]:,} distractors; it must lie within [1, {len(distractors):,}]")
+    found = np.empty((len(probes), len(wanted)), dtype=np.int64)
+    for rows, unit, genuine in _probe_blocks(probes, mates, block):
+        rank, start = np.ones(len(unit), dtype=np.int64), 0
+        for size in np.unique(wanted):
+            for cosines in _cosine_blocks(unit, distractors, start, int(size), block):
+                rank += np.count_nonzero(cosines >= genuine[:, None], axis=1)
+            found[rows, wanted == size] = rank[:, None]
+            start = int(size)
+    return found
+
+
+def large_scale_tar_at_far(
+    probes: ArrayLike,
+    mates: ArrayLike,
+    distractors: ArrayLike,
+    fars: Sequence[float],
+    *,
+    block: int = 2048,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[TarAtFar, ...]:
+    """TAR at each FAR, for P probe-mate and P x N probe-distractor pairs: ``(P, D), (P, D), (N, D), (F,) -> (F,)``.
+
+    The thresholds are exact: the best impostor scores are kept while the blocks pass, about max(fars) x P x N of them,
+    at about 32 bytes each. FAR and interval mean what they do in
+    :func:`~saree_cosface.metrics.verification.tar_at_far`. The interval takes the pairs as independent; here every
+    probe and every distractor is in thousands of them, so that the true uncertainty is larger.
+
+    Args:
+        probes: (P, D), of any length but zero.
+        mates: (P, D), row i another photo of the class of probe i.
+        distractors: (N, D), photos of classes that no probe has.
+        fars: each within (0, 1), such as [1e-6].
+        block: probes and distractors compared at once; see :func:`distractor_ranks`.
+        n_resamples: bootstrap samples.
+        seed: the same seed gives the same intervals.
+
+    Raises:
+        TooFewImpostors: P x N is below 3 / far, found out before anything is computed
+            (:class:`~saree_cosface.metrics.operating_point.TooFewImpostors`, a ValueError).
+        ValueError: as in :func:`distractor_ranks`, or ``far`` is outside (0, 1).
+
+    >>> angles = np.linspace(0.5, 1.5, 40)
+    >>> distractors = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    >>> (result,) = large_scale_tar_at_far([[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.1], [1.0, 0.1]], distractors, [0.05])
+    >>> result.tar, result.genuine, result.impostors
+    (0.5, 2, 80)
+    """
+    probes, mates, distractors = _checked_embeddings(probes, mates, distractors, block)
+    total = len(probes) * len(distractors)
+    if len(fars) == 0:
+        raise ValueError("fars is empty; give at least one, such as [1e-6]")
+    keep = max(kept_impostors(far, total) for far in fars)
+    genuine = np.empty(len(probes))
+    kept, bound = [np.empty(0)], -np.inf
+    for rows, unit, mate_cosines in _probe_blocks(probes, mates, block):
+        genuine[rows] = mate_cosines
+        for cosines in _cosine_blocks(unit, distractors, 0, len(distractors), block):
+            kept.append(cosines[cosines > bound])
+            if sum(map(len, kept)) > 2 * keep:
+                best = np.concatenate(kept)
+                best.partition(len(best) - keep)
+                kept, bound = [best[-keep:].copy()], best[-keep]
+    best = np.sort(np.concatenate(kept))[::-1]
+    results = []
+    for far in fars:
+        rate, threshold = accepted_share(genuine, best, total, far, n_resamples, seed)
+        results.append(TarAtFar(far, rate.value, rate.low, rate.high, threshold, len(probes), total))
+    return tuple(results)
+
+
+def _probe_blocks(
+    probes: _Array, mates: _Array, block: int
+) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.float64]]]:
+    """Rows of the probes, their unit vectors (B, D), and the least cosine (B,) by which each mate is not tied."""
+    for start in range(0, len(probes), block):
+        stop = min(start + block, len(probes))
+        unit = _unit(probes, start, stop, "probes")
+        yield slice(start, stop), unit, np.einsum("bd,bd->b", unit, _unit(mates, start, stop, "mates")) - _TIE
+
+
+def _cosine_blocks(
+    unit: NDArray[np.float64], distractors: _Array, start: int, stop: int, block: int
+) -> Iterator[NDArray[np.float64]]:
+    """Cosines (B, block) of unit probes (B, D) with the distractors from ``start`` up to ``stop``."""
+    for first in range(start, stop, block):
+        yield unit @ _unit(distractors, first, min(first + block, stop), "distractors").T
+
+
+def _unit(embeddings: _Array, start: int, stop: int, what: str) -> NDArray[np.float64]:
+    """Rows at unit length in float64, in which neither half-precision nor large values overflow."""
+    rows = np.array(embeddings[start:stop], dtype=np.float64)
+    length = np.sqrt(np.einsum("bd,bd->b", rows, rows))
+    wrong = np.flatnonzero(~np.isfinite(length) | (length == 0))
+    if len(wrong):
+        raise ValueError(f"{what}[{start + wrong[0]}] is zero or not finite; it has no cosine: leave it out")
+    rows /= length[:, None]
+    return rows
+
+
+def _checked_embeddings(
+    probes: ArrayLike, mates: ArrayLike, distractors: ArrayLike, block: int
+) -> tuple[_Array, _Array, _Array]:
+    arrays = {"probes": np.asarray(probes), "mates": np.asarray(mates), "distractors": np.asarray(distractors)}
+    for what, array in arrays.items():
+        if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "fiu":
+            raise ValueError(f"{what} have shape {array.shape} and type {array.dtype}; they must be numbers (N, D)")
+        if array.shape[1] != arrays["probes"].shape[1]:
+            raise ValueError(f"{what} have {array.shape[1]} dimensions, probes {arrays['probes'].shape[1]}")
+    if len(arrays["mates"]) != len(arrays["probes"]):
+        raise ValueError(f"{len(arrays['mates'])} mates for {len(arrays['probes'])} probes; each probe has one mate")
+    if block < 1:
+        raise ValueError(f"block is {block}; at least one probe has to be compared at once")
+    return arrays["probes"], arrays["mates"], arrays["distractors"]

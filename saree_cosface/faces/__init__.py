@@ -1,0 +1,1 @@
+"""The face benchmark of the paper: the same heads, embedder, training and metrics, run on aligned faces."""

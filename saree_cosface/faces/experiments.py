@@ -1,0 +1,230 @@
+"""The paper's experiments on losses and margins: trainings that differ in one thing, each scored on LFW.
+
+Every cell (a training of one setting and seed) is a run of its own below ``runs/``, so an interrupted experiment goes
+on where it stopped, and another experiment that needs the same cell finds it done.
+"""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from saree_cosface.console import console
+from saree_cosface.faces.pair_lists import read_lfw_pairs
+from saree_cosface.faces.pairs import Pairs
+from saree_cosface.faces.training import expanded, train_faces
+from saree_cosface.faces.verification import verify_images
+from saree_cosface.files import write_json, write_text
+from saree_cosface.options import FaceOptions, HeadOptions, Recipe
+from saree_cosface.run_folder import settings_of
+
+LMCL = "LMCL"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of an experiment.
+
+    Attributes:
+        name: for people.
+        head: the loss.
+        published: LFW accuracy in per cent that the paper's table gives for it (arXiv:1801.09414), where it does.
+        together: photos of one person that lie together in a batch.
+    """
+
+    name: str
+    head: HeadOptions
+    published: float | None = None
+    together: int = 1
+
+
+def losses(head: HeadOptions) -> tuple[Setting, ...]:
+    """Table 2 of the paper, and NSL. The scale is the same wherever a loss has one, so that nothing else differs.
+
+    Contrastive and triplet loss compare the photos of a batch, so theirs hold four photos of each person drawn.
+    """
+    return (
+        Setting("softmax", replace(head, name="softmax"), 97.88),
+        Setting("softmax + contrastive", replace(head, name="contrastive", margin=1.0), 98.78, together=4),
+        Setting("triplet", replace(head, name="triplet", margin=0.2), 98.70, together=4),
+        Setting("L-Softmax", replace(head, name="lsoftmax", margin=4), 99.10),
+        Setting("softmax + center", replace(head, name="center"), 99.05),
+        Setting("A-Softmax", replace(head, name="sphereface", margin=4), 99.42),
+        Setting("A-Softmax-NormFea", replace(head, name="sphereface_normalized", margin=4), 99.32),
+        Setting("NSL", replace(head, name="nsl", margin=0.0)),
+        Setting(LMCL, replace(head, name="cosface"), 99.33),
+    )
+
+
+def margins(head: HeadOptions) -> tuple[Setting, ...]:
+    """Figure 5 of the paper: m from 0 to 0.45 at one scale; one more that is too large."""
+    values = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.7)
+    return tuple(Setting(f"m = {margin:g}", replace(head, name="cosface", margin=margin)) for margin in values)
+
+
+def scales(head: HeadOptions) -> tuple[Setting, ...]:
+    """The scale at the head's margin and without one: published gains of a margin may be gains of a scale."""
+    return tuple(
+        Setting(f"s = {scale:g}, m = {margin:g}", replace(head, name="cosface", scale=scale, margin=margin))
+        for margin in (0.0, head.margin)
+        for scale in (8.0, 16.0, 32.0, 64.0)
+    )
+
+
+def normalization(head: HeadOptions) -> tuple[Setting, ...]:
+    """Table 1 of the paper: LMCL with embeddings of their own lengths, and with all at length s."""
+    return (
+        Setting("without normalised features", replace(head, name="cosface_unnormalized"), 99.10),
+        Setting("with normalised features", replace(head, name="cosface"), 99.33),
+    )
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What an experiment found, as it is written to ``NAME.json``."""
+
+    document: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON document."""
+        return self.document
+
+    def print_table(self, console: Console) -> None:
+        """For people."""
+        header, *rows = table_rows(self.document)
+        table = Table(title=title(self.document), title_justify="left")
+        for column in header:
+            table.add_column(column, justify="left" if column == header[0] else "right")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+
+
+def run_experiment(
+    name: str, settings: Sequence[Setting], data: FaceOptions, recipe: Recipe, out: Path, *, seeds: int
+) -> Experiment:
+    """Train every setting with every seed, score each on LFW, and write ``NAME.json``, ``.md`` and ``.csv``.
+
+    Args:
+        name: of the experiment.
+        settings: what differs.
+        data: faces to learn from, and LFW.
+        recipe: everything that does not differ; its head gives the settings their scale and margin.
+        out: folder; trainings that are there already are not done again.
+        seeds: how many; seed 0, 1, ... give other first weights and another order of the photos.
+
+    Raises:
+        ValueError: no seed is asked for.
+        RunError: faces to learn from are missing.
+        MissingImages: photos of LFW are missing.
+    """
+    if seeds < 1:
+        raise ValueError(f"{seeds} seeds cannot be averaged; take at least 1, better 3.")
+    pairs = read_lfw_pairs(expanded(data.lfw_pairs, "data.lfw_pairs"))
+    rows: list[dict[str, Any]] = [
+        {"name": each.name, "head": asdict(each.head), "published": each.published, "seeds": []} for each in settings
+    ]
+    for seed in range(seeds):  # all settings once before any a second time: what is there early can be compared
+        for row, setting in zip(rows, settings, strict=True):
+            cell = replace(recipe, head=setting.head, seed=seed)
+            faces = replace(data, together=setting.together)
+            row["seeds"].append(run_cell(faces, cell, out / "runs", pairs))
+            document = _summary(name, rows, data, recipe)
+            write_json(out / f"{name}.json", document)
+            write_text(out / f"{name}.md", markdown_table(document))
+            write_text(out / f"{name}.csv", _csv_table(document))
+    return Experiment(document)
+
+
+def run_cell(data: FaceOptions, recipe: Recipe, runs: Path, pairs: Pairs) -> dict[str, Any]:
+    """One training and its scores on LFW; both are kept in the run's folder."""
+    folder = runs / cell_name(data, recipe)
+    result = folder / "lfw.json"
+    if result.is_file():
+        known: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+        return known
+    console.print(f"[bold]{folder.name}", highlight=False)
+    embedder = train_faces(data, recipe, folder, resume=True)
+    found = verify_images(embedder, expanded(data.lfw_images, "data.lfw_images"), pairs, cache=data.cache.expanduser())
+    document = {"seed": recipe.seed, **json.loads(json.dumps(found.to_json())), "training": embedder.card.metrics}
+    write_json(result, document)
+    return document
+
+
+def cell_name(data: FaceOptions, recipe: Recipe) -> str:
+    """A name for people, and a digest of all options that decide the weights."""
+    head = recipe.head
+    settings = settings_of(data, recipe)
+    settings["data"] = {key: settings["data"][key] for key in ("images", "min_photos", "together", "shift", "devices")}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+    return f"{head.name}-s{head.scale:g}-m{head.margin:g}-seed{recipe.seed}-{digest}"
+
+
+def _summary(name: str, rows: Sequence[dict[str, Any]], data: FaceOptions, recipe: Recipe) -> dict[str, Any]:
+    for row in rows:
+        accuracies = np.array([found["accuracy"] for found in row["seeds"]])
+        if not len(accuracies):
+            continue
+        row["accuracy"] = float(accuracies.mean())
+        # Of the mean over seeds: the folds' error, which the seeds share, and the scatter between trainings.
+        folds = np.mean([found["folds"] for found in row["seeds"]], axis=0)
+        row["standard_error"] = float(folds.std(ddof=1) / np.sqrt(len(folds)))
+        row["seed_deviation"] = float(accuracies.std(ddof=1)) if len(accuracies) > 1 else None
+        row["auc"] = float(np.mean([found["auc"] for found in row["seeds"]]))
+        row["eer"] = float(np.mean([found["eer"] for found in row["seeds"]]))
+        row["train_accuracy"] = float(np.mean([found["training"]["train/accuracy"] for found in row["seeds"]]))
+    return {"experiment": name, **settings_of(data, recipe), "rows": list(rows)}
+
+
+def title(document: dict[str, Any]) -> str:
+    """What the experiment was made of, in one line."""
+    optim, model = document["optim"], document["model"]
+    budget = f"{optim['steps']} steps" if optim["steps"] else f"{optim['epochs']} epochs"
+    return f"{document['experiment']}: {model['backbone']}, D = {model['embedding_dim']}, {budget}"
+
+
+def table_rows(document: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Header and rows of the table, in per cent."""
+    rows: list[tuple[str, ...]] = [
+        ("loss", "LFW", "± folds", "± seeds", "seeds", "AUC", "EER", "training accuracy", "published LFW")
+    ]
+    for row in document["rows"]:
+        if "accuracy" not in row:
+            continue
+        deviation, published = row["seed_deviation"], row["published"]
+        rows.append(
+            (
+                row["name"],
+                f"{100 * row['accuracy']:.2f}",
+                f"{100 * row['standard_error']:.2f}",
+                "" if deviation is None else f"{100 * deviation:.2f}",
+                str(len(row["seeds"])),
+                f"{100 * row['auc']:.2f}",
+                f"{100 * row['eer']:.2f}",
+                f"{100 * row['train_accuracy']:.1f}",
+                "" if published is None else f"{published:.2f}",
+            )
+        )
+    return rows
+
+
+def markdown_table(document: dict[str, Any]) -> str:
+    """The table as Markdown, with what it was made of."""
+    header, *rows = table_rows(document)
+    lines = [f"{title(document)}.", "", "| " + " | ".join(header) + " |", "|---" + "|---:" * (len(header) - 1) + "|"]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _csv_table(document: dict[str, Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(table_rows(document))
+    return text.getvalue()
