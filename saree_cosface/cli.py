@@ -161,7 +161,7 @@ def _printing(command: Callable[[Namespace], Any]) -> Command:
 
     def run(options: Namespace) -> int:
         document = command(options)
-        if options.json:
+        if options.json and document is not None:
             _print_json(document)
         return 0
 

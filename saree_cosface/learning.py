@@ -69,7 +69,7 @@ class LearningModule(L.LightningModule):
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.global_step)
         inputs, labels = batch
         if self.recipe.head.name in ("cosface", "cosface_unnormalized", "arcface"):
-            steps = round(self.recipe.head.margin_warmup * self.trainer.estimated_stepping_batches)
+            steps = round(self.recipe.head.margin_warmup * self.steps())
             margin = scale.warmup_margin(self.target_margin, self.global_step, steps)
             self.head.margin = margin  # type: ignore[assignment]  # a float on these two heads
         embeddings = self.embedder.raw(inputs if inputs.ndim == 2 else self.embedder.features(inputs))
@@ -77,12 +77,15 @@ class LearningModule(L.LightningModule):
         with torch.no_grad():
             accuracy = (self.head.cosines(embeddings).argmax(dim=1) == labels).float().mean()
         values = {"train/loss": loss, "train/accuracy": accuracy}
-        self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(labels))
+        self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(labels), sync_dist=True)
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
         if self.average is not None:
             self.average.update(self)
+        # Not the trainer's max_steps: with it Lightning resumes between epochs as if in the midst of one.
+        if self.global_step == self.recipe.optim.steps:
+            self.trainer.should_stop = True
 
     def on_train_epoch_end(self) -> None:
         values = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
@@ -144,6 +147,10 @@ class LearningModule(L.LightningModule):
         self.embedder.requires_grad_(False).cpu().eval()
         return best if best >= 0 else len(self.history) - 1
 
+    def steps(self) -> int:
+        """How many steps the whole training takes."""
+        return self.recipe.optim.steps or int(self.trainer.estimated_stepping_batches)
+
     def configure_optimizers(self) -> Any:
         optim = self.recipe.optim
         groups = parameter_groups(self.embedder, self.head, self.recipe)
@@ -152,7 +159,7 @@ class LearningModule(L.LightningModule):
             optimizer = SGD(groups, lr=optim.lr, momentum=optim.momentum, weight_decay=optim.weight_decay)
         else:
             optimizer = AdamW(groups, lr=optim.lr, weight_decay=optim.weight_decay)
-        steps = int(self.trainer.estimated_stepping_batches)
+        steps = self.steps()
         schedule = LambdaLR(optimizer, lambda step: rate_factor(optim, step, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

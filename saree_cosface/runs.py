@@ -164,9 +164,10 @@ def duplicate_groups(manifest: Manifest) -> NDArray[np.int_]:
 def list_bad(bad: tuple[BadImage, ...], shown: int = 10) -> None:
     """Say on stderr which photos were left out, and why."""
     if bad:
-        console.print(f"[yellow]{len(bad)} photo{'s' * (len(bad) > 1)} could not be read and were left out:")
+        count = "1 photo could not be read and was" if len(bad) == 1 else f"{len(bad)} photos could not be read and were"
+        console.print(f"[yellow]{count} left out:")
         for each in bad[:shown]:
-            console.print(f"  {each}", highlight=False, markup=False)
+            console.print(f"  {each}", highlight=False, markup=False, soft_wrap=True)
         if len(bad) > shown:
             console.print(f"  … and {len(bad) - shown} more; `saree-cosface data check` lists all.")
 

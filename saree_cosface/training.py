@@ -18,6 +18,7 @@ import lightning.pytorch as L
 import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from saree_cosface.backbones import Precision, create_backbone, faster_precision
 from saree_cosface.data.datamodule import Photos, SareeData
@@ -60,6 +61,9 @@ class RunFolder(Checkpoint):
         self.folder = folder
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if not trainer.is_global_zero:  # takes part in gathering the state, and writes nothing
+            trainer.save_checkpoint(self.folder / CHECKPOINT, weights_only=False)
+            return
         with atomic_path(self.folder / CHECKPOINT) as temporary:
             trainer.save_checkpoint(temporary, weights_only=False)
         write_history(self.folder / "metrics.csv", cast(LearningModule, module).history)
@@ -181,12 +185,17 @@ def optimise(
         with _quietly():
             trainer = _trainer(module.recipe, validates, folder, progress, devices)
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
-    if folder is not None:
+    if folder is not None and first_process():
         from saree_cosface.figures import learning_curves  # matplotlib is slow to import and not needed to train
 
         write_history(folder / "metrics.csv", module.history)
         learning_curves(module.history, folder / "learning_curves.png")
     return module.finish()
+
+
+def first_process() -> bool:
+    """Whether this process writes and speaks: where several train, Lightning runs the whole command in each."""
+    return bool(rank_zero_only.rank == 0)
 
 
 @contextmanager
@@ -263,8 +272,7 @@ def _trainer(recipe: Recipe, validates: bool, folder: Path | None, progress: boo
     return L.Trainer(
         accelerator="auto",
         devices=devices,
-        max_epochs=-1 if optim.steps else optim.epochs,
-        max_steps=optim.steps or -1,
+        max_epochs=optim.steps or optim.epochs,  # where steps count, the module stops in good time
         callbacks=callbacks,
         logger=TensorBoardLogger(folder, name="tensorboard", version="") if folder else False,
         enable_checkpointing=folder is not None,

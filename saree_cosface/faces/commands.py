@@ -169,8 +169,11 @@ def _align(options: Namespace) -> Any:
 
 def _train(options: Namespace) -> Any:
     from saree_cosface.faces.training import train_faces
+    from saree_cosface.training import first_process
 
     embedder = train_faces(_data(options), _recipe(options), options.out, resume=options.resume)
+    if not first_process():
+        return None
     console.print(f"Run: {options.out}", highlight=False)
     return {"run": str(options.out), **embedder.card.metrics}
 

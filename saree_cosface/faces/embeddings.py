@@ -2,7 +2,7 @@
 
 import zipfile
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,17 +18,39 @@ from saree_cosface.faces.pairs import Pairs, leave_out, listed
 
 @dataclass(frozen=True, eq=False)
 class NamedEmbeddings:
-    """Vectors of images.
+    """Vectors of images, checked when made.
 
     Attributes:
-        names: (N,) image names, as given.
+        names: (N,) image names; none occurs twice, and a suffix does not tell two apart.
         embeddings: float32 (N, D), of any length but zero.
         source: where they are from, for messages.
+
+    Raises:
+        FaceDataError: a name occurs twice, a shape is wrong, or vectors are zero or not finite; the message counts
+            them and gives the first names.
     """
 
     names: tuple[str, ...]
     embeddings: NDArray[np.float32]
     source: str = "the embeddings"
+
+    def __post_init__(self) -> None:
+        vectors = self.embeddings
+        if vectors.ndim != 2 or len(vectors) != len(self.names) or not vectors.size:
+            raise FaceDataError(
+                f"{self.source}: vectors of shape {vectors.shape} for {len(self.names)} names; they must be (N, D)"
+            )
+        repeated = [name for name, times in Counter(map(_plain, self.names)).items() if times > 1]
+        if repeated:
+            raise FaceDataError(f"{self.source}: {len(repeated)} names occur twice: {listed(repeated)}")
+        for wrong, words in (
+            (~np.isfinite(vectors).all(axis=1), "NaN or infinite values"),
+            (~vectors.any(axis=1), "nothing but zeros, which has no direction"),
+        ):
+            if wrong.any():
+                first = listed(self.names[row] for row in np.flatnonzero(wrong))
+                count = np.count_nonzero(wrong)
+                raise FaceDataError(f"{self.source}: {count} of {len(vectors)} vectors hold {words}: {first}")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -42,35 +64,20 @@ def read_embeddings(path: Path | str) -> NamedEmbeddings:
     scaled, so hand in unit vectors for both halves to weigh the same.
 
     Raises:
-        FaceDataError: it is no such archive, a name occurs twice (with and without suffix is one name), a shape is
-            wrong, or vectors are zero or not finite; the message counts them and gives the first names.
+        FaceDataError: it is no such archive, a shape is wrong, or :class:`NamedEmbeddings` refuses what it holds.
         FileNotFoundError: there is no such file.
     """
     path = Path(path)
     arrays = _arrays(path)
     names = _names(path, arrays["names"])
-    parts = []
-    for key in ("embeddings", "mirrored"):
-        if key not in arrays:
-            continue
-        part = arrays[key]
-        if part.ndim != 2 or part.dtype.kind not in "fiu" or part.shape[1] == 0:
-            raise FaceDataError(f"{path}: {key} has shape {part.shape} of {part.dtype}; it must be (N, D) numbers")
-        if len(part) != len(names):
-            raise FaceDataError(f"{path}: {key} has {len(part)} rows for {len(names)} names")
-        parts.append(part)
-    if len(parts) == 2 and parts[0].shape != parts[1].shape:
-        raise FaceDataError(f"{path}: embeddings {parts[0].shape} and mirrored {parts[1].shape} differ in shape")
-    with np.errstate(over="ignore"):  # what float32 has no room for becomes infinite, and is refused below
-        embeddings = np.concatenate(parts, axis=1).astype(np.float32)
-    for wrong, words in (
-        (~np.isfinite(embeddings).all(axis=1), "NaN or infinite values"),
-        (~embeddings.any(axis=1), "nothing but zeros, which has no direction"),
-    ):
-        if wrong.any():
-            first = listed(names[row] for row in np.flatnonzero(wrong))
-            raise FaceDataError(f"{path}: {np.count_nonzero(wrong)} of {len(names)} vectors hold {words}: {first}")
-    return NamedEmbeddings(names, embeddings, str(path))
+    parts = [arrays[key] for key in ("embeddings", "mirrored") if key in arrays]
+    for part in parts:
+        if part.ndim != 2 or part.dtype.kind not in "fiu":
+            raise FaceDataError(f"{path}: vectors have shape {part.shape} of {part.dtype}; they must be (N, D) numbers")
+        if part.shape != parts[0].shape:
+            raise FaceDataError(f"{path}: embeddings {parts[0].shape} and mirrored {part.shape} differ in shape")
+    with np.errstate(over="ignore"):  # what float32 has no room for becomes infinite, and is refused
+        return NamedEmbeddings(names, np.concatenate(parts, axis=1).astype(np.float32), str(path))
 
 
 def pair_scores(
@@ -172,11 +179,6 @@ def _names(path: Path, names: NDArray[Any]) -> tuple[str, ...]:
     if names.ndim != 1 or names.dtype.kind not in "US" or not len(names):
         raise FaceDataError(f"{path}: names has shape {names.shape} of {names.dtype}; it must be (N,) text")
     try:
-        texts = tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names.tolist())
+        return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names.tolist())
     except UnicodeDecodeError as error:
         raise FaceDataError(f"{path}: a name is not UTF-8 ({error})") from error
-    seen: dict[str, str] = {}
-    repeated = [text for text in texts if seen.setdefault(_plain(text), text) is not text]
-    if repeated:
-        raise FaceDataError(f"{path}: {len(repeated)} names occur twice: {listed(repeated)}")
-    return texts

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from saree_cosface.faces.margins import Loss
 from saree_cosface.figures import INK, MUTED, save_figure
 
-_REGIONS = {"neither class: the margin": "#E4E1DC", "class 1": "#BFD9EC", "class 2": "#F6CDB4", "both": "#A9A2C6"}
+_REGIONS = {"neither class: the margin": "#E4E1DC", "class 1": "#BFD9EC", "class 2": "#F6CDB4", "both classes: an overlap": "#A9A2C6"}
 """Colours of the regions, in the order of their numbers in margins.py."""
 
 
@@ -29,37 +29,40 @@ def margins_figure(
         measured: what was measured of each.
         path: where to write.
     """
-    figure = Figure(figsize=(14, 4.6), layout="constrained")
+    figure = Figure(figsize=(15, 5))
+    figure.subplots_adjust(wspace=0.3)
     for axes, (loss, regions), values in zip(figure.subplots(1, len(found)), found, measured, strict=True):
         end = loss.largest
         colours = ListedColormap(list(_REGIONS.values()))
         axes.imshow(regions, cmap=colours, vmin=0, vmax=3, origin="lower", extent=(0, end, 0, end), aspect="equal")
         symbol = "cos θ" if loss.plane == "cosines" else "θ"
-        axes.set_xlabel(f"{symbol}₁", color=INK)
-        axes.set_ylabel(f"{symbol}₂", color=INK, rotation=0, labelpad=14)
-        axes.set_title(loss.name, color=INK, fontsize=13)
-        ticks = [0, end / 4, end / 2, 3 * end / 4, end]
-        labels = ["0", "π/4", "π/2", "3π/4", "π"] if loss.plane == "angles" else [f"{tick:g}" for tick in ticks]
+        axes.set_title(loss.name, color=INK, fontsize=14)
+        axes.set_ylabel(f"{symbol}₂", color=INK, fontsize=12)
+        axes.set_xlabel(f"{symbol}₁", color=INK, fontsize=12)
+        caption = f"class 1: {loss.condition}\n{_width_text(loss, values)}"
+        axes.annotate(caption, (0.5, -0.19), xycoords="axes fraction", ha="center", va="top", color=INK, fontsize=9.5, linespacing=1.6)
+        if loss.plane == "angles":
+            ticks, labels = [0, end / 4, end / 2, 3 * end / 4, end], ["0", "π/4", "π/2", "3π/4", "π"]
+        else:
+            ticks, labels = [0, 0.5, 1], ["0", "0.5", "1"]
         axes.set_xticks(ticks, labels)
         axes.set_yticks(ticks, labels)
         axes.tick_params(length=3, color=MUTED, labelcolor=MUTED)
         axes.plot([0, end], [0, end], color="white", linewidth=0.8, zorder=2)
         _name_regions(axes, loss, end)
-        for width in values["widths"]:
-            _measure(axes, loss, width["middle"], width["width"])
-        axes.text(0.5, -0.24, f"class 1:  {loss.condition}", transform=axes.transAxes, ha="center", color=INK)
-        axes.text(0.5, -0.33, _width_text(loss, values), transform=axes.transAxes, ha="center", color=INK, fontsize=9)
+        for each in values["widths"]:
+            _measure(axes, loss, each["middle"], each["width"])
         for spine in axes.spines.values():
             spine.set_color("#CCCCCC")
     handles = [Patch(color=colour, label=label) for label, colour in _REGIONS.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False)
+    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.95), ncols=4, frameon=False, labelcolor=INK, fontsize=11)
     save_figure(figure, path)
 
 
 def _name_regions(axes: Axes, loss: Loss, end: float) -> None:
-    far, near = (0.84, 0.08) if loss.plane == "cosines" else (0.08, 0.9)
+    far, near = (0.9, 0.08) if loss.plane == "cosines" else (0.06, 0.92)
     for name, (x, y) in {"1": (far, near), "2": (near, far)}.items():
-        axes.text(x * end, y * end, name, ha="center", va="center", fontsize=15, color=INK, alpha=0.75)
+        axes.text(x * end, y * end, name, ha="center", va="center", fontsize=16, color=INK, alpha=0.8)
 
 
 def _measure(axes: Axes, loss: Loss, middle: float, width: float) -> None:
@@ -71,11 +74,17 @@ def _measure(axes: Axes, loss: Loss, middle: float, width: float) -> None:
 
 
 def _width_text(loss: Loss, values: Mapping[str, Any]) -> str:
+    """Measured widths, in two lines where they differ."""
     widths = values["widths"]
     numbers = [each["width"] for each in widths]
     if loss.plane == "angles":
         pairs = [(math.degrees(each["middle"]), math.degrees(each["width"])) for each in widths]
-        return "measured at θ = " + ", ".join(f"{middle:g}°: {width:.3g}°" for middle, width in pairs)
+        middles, widths = (", ".join(f"{value:.3g}" for value in values) for values in zip(*pairs, strict=True))
+        return f"at {middles} degrees on the diagonal\nmeasured width {widths} degrees"
     if max(numbers) - min(numbers) < 1e-6:
-        return f"measured width: {abs(numbers[0]):.4f} everywhere"
-    return f"measured, the own prototype {loss.norm:g} × as long: " + ", ".join(f"{number:.2f}" for number in numbers)
+        root = f" = {numbers[0] / math.sqrt(2):.4g} × √2" if numbers[0] > 1e-6 else ""
+        return f"measured width {abs(numbers[0]):.4f}{root},\nthe same everywhere"
+    return (
+        f"own prototype {loss.norm:g} times as long as the other:\n"
+        f"measured width {max(numbers):.2f} to {min(numbers):.2f}, an overlap".replace("-", "−")
+    )

@@ -91,7 +91,7 @@ def load_faces(
     its list.
 
     Args:
-        files: paths, or the bytes of image files.
+        files: paths, or the bytes of image files; the latter are called by their position, "0", "1", ...
         size: height and width, (112, 96) or (112, 112).
         cache: folder to keep the decoded faces in: 32 kB each, 37 kB at 112 × 112. None keeps them in memory.
         description: of the progress bar.
@@ -198,7 +198,7 @@ def _mapped(target: Path, count: int, size: tuple[int, int]) -> NDArray[np.uint8
 
 def _path(files: Sequence[Path | bytes], row: int) -> Path:
     source = files[row]
-    return Path(f"image {row}") if isinstance(source, bytes) else Path(source)
+    return Path(str(row)) if isinstance(source, bytes) else Path(source)
 
 
 def _key(files: Sequence[Path | bytes]) -> str:

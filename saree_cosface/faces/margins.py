@@ -153,8 +153,8 @@ def measure(loss: Loss, regions: NDArray[np.int_]) -> dict[str, Any]:
 def _middles(loss: Loss) -> list[float]:
     """Where widths are measured: where the line across the diagonal meets both boundaries within the plane."""
     if loss.plane == "cosines":
-        return [0.25, 0.4, 0.5, 0.6, 0.75]
-    return [math.radians(degrees) for degrees in (0.5, 5, 15, 30, 60, 90)]
+        return [0.25, 0.375, 0.5, 0.625, 0.75]
+    return [math.radians(degrees) for degrees in (1, 10, 30, 60, 90)]
 
 
 def draw_margins(out: Path) -> dict[str, Any]:

@@ -209,8 +209,8 @@ def safe_name(name: str) -> str:
     >>> safe_name(r"./Aaron_Eckhart\\Aaron_Eckhart_0001.jpg")
     'Aaron_Eckhart/Aaron_Eckhart_0001.jpg'
     """
-    path = PurePosixPath(name.strip().replace("\\", "/"))
-    if not path.parts or any(ord(character) < 32 or ord(character) == 127 for character in name):
+    path = PurePosixPath(name.replace("\\", "/"))
+    if not (path.parts and name.strip()) or any(ord(character) < 32 or ord(character) == 127 for character in name):
         raise ValueError(f"{name!r} is no image name")
     if path.is_absolute() or PureWindowsPath(path).drive or ".." in path.parts:
         raise ValueError(f"{name!r} leads out of the image folder; names are relative to it")

@@ -23,7 +23,7 @@ from saree_cosface.learning import LearningModule, make_head
 from saree_cosface.options import FaceOptions, Recipe
 from saree_cosface.run_folder import CONFIG, RunError, check_folder, settings_of, with_precision
 from saree_cosface.runs import list_bad
-from saree_cosface.training import CHECKPOINT, optimise
+from saree_cosface.training import CHECKPOINT, first_process, optimise
 
 Pixels = NDArray[np.uint8]
 
@@ -148,9 +148,9 @@ def train_faces(
     """
     out = Path(out)
     recipe = with_precision(recipe, out)
-    first = os.environ.get("LOCAL_RANK", "0") == "0"  # Lightning runs the whole command once more for each device
     settings = settings_of(data, recipe)
-    if first:
+    progress = progress and first_process()
+    if first_process():
         check_folder(out, settings, resume)
     if (out / "run.json").is_file():
         return Embedder.load(out / "embedder")
@@ -158,14 +158,15 @@ def train_faces(
     if len(identities.names) < 2:
         raise RunError(f"{data.images}: photos of {len(identities.names)} people; at least 2 are needed.")
     faces = load_faces(identities.files, size=(SIZE[0], SIZE[0]), cache=data.cache.expanduser(), progress=progress)
-    list_bad(faces.bad)
+    if first_process():
+        list_bad(identities.bad + faces.bad)
     labels = identities.labels[faces.rows]
     if len(labels) < recipe.optim.batch_size * data.devices:
         raise RunError(
             f"{data.images}: {len(labels)} faces do not fill a batch of {recipe.optim.batch_size} on {data.devices} "
             "devices; lower optim.batch_size."
         )
-    if first and not (out / CONFIG).is_file():
+    if first_process() and not (out / CONFIG).is_file():
         write_text(out / CONFIG, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     if progress:
         console.print(f"{len(labels)} faces of {len(identities.names)} people.", highlight=False)
@@ -185,7 +186,7 @@ def train_faces(
         devices=data.devices,
     )
     embedder = module.embedder
-    if first:
+    if first_process():
         last = module.history[-1]
         embedder.card = replace(embedder.card, metrics={name: last[name] for name in last if name != "epoch"})
         embedder.save(out / "embedder")
