@@ -164,8 +164,8 @@ def duplicate_groups(manifest: Manifest) -> NDArray[np.int_]:
 def list_bad(bad: tuple[BadImage, ...], shown: int = 10) -> None:
     """Say on stderr which photos were left out, and why."""
     if bad:
-        count = "1 photo could not be read and was" if len(bad) == 1 else f"{len(bad)} photos could not be read and were"
-        console.print(f"[yellow]{count} left out:")
+        several = f"{len(bad)} photos could not be read and were left out:"
+        console.print("[yellow]1 photo could not be read and was left out:" if len(bad) == 1 else f"[yellow]{several}")
         for each in bad[:shown]:
             console.print(f"  {each}", highlight=False, markup=False, soft_wrap=True)
         if len(bad) > shown:

@@ -603,7 +603,7 @@ def test_cosface_without_a_scale_keeps_the_lengths_of_the_embeddings():
     head = CosFace(6, 4, scale=None, margin=0.2).double()
     embeddings = 3 * torch.randn(5, 6, dtype=torch.float64)
     labels = torch.tensor([0, 1, 2, 3, 0])
-    cosines = nn.functional.cosine_similarity(embeddings[:, None], head.weight[None], dim=2)
+    cosines = torch.nn.functional.cosine_similarity(embeddings[:, None], head.weight[None], dim=2)
     cosines[torch.arange(5), labels] -= 0.2
     expected = embeddings.norm(dim=1, keepdim=True) * cosines
     torch.testing.assert_close(head.logits(embeddings, labels), expected, rtol=0, atol=1e-9)

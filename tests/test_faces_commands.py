@@ -1,0 +1,106 @@
+"""The remaining sub-commands of ``saree-cosface faces``, each from the command line on drawn faces."""
+
+import io
+import json
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from saree_cosface.cli import main
+from saree_cosface.faces.training import train_faces
+from saree_cosface.options import FaceOptions, HeadOptions, ModelOptions, OptimOptions, Recipe
+from tests.faces import face, people
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faces")
+    recipe = Recipe(
+        model=ModelOptions("laptop10", embedding_dim=16, dropout=0.0, trainable_stages=4, precision="fp32"),
+        head=HeadOptions(scale=16.0, margin=0.2),
+        optim=OptimOptions("sgd", epochs=2, batch_size=8, lr=0.02, backbone_lr=0.02, layer_decay=1.0),
+    )
+    data = FaceOptions(images=str(people(folder / "train", 4, 6)), cache=folder / "cache")
+    train_faces(data, recipe, folder / "run", progress=False)
+    return folder / "run"
+
+
+def call(*arguments):
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    return ended.value.code
+
+
+def test_videos_are_compared_by_the_means_of_their_frames(run, tmp_path, capsys):
+    rows = ["split number, pair number, first name, second name, is same"]
+    for person in range(8):
+        for video in (1, 2):
+            (tmp_path / "frames" / f"P{person}" / str(video)).mkdir(parents=True)
+            for frame in range(2):
+                path = tmp_path / "frames" / f"P{person}" / str(video) / f"{frame}.jpg"
+                Image.fromarray(face(person, 10 * video + frame)).save(path)
+    for fold in (1, 2):
+        for person in range(4 * (fold - 1), 4 * fold):
+            other = 4 * (fold - 1) + (person + 1) % 4
+            rows.append(f"{fold}, {len(rows)}, P{person}/1, P{person}/2, 1")
+            rows.append(f"{fold}, {len(rows)}, P{person}/1, P{other}/2, 0")
+    (tmp_path / "splits.txt").write_text("\n".join(rows))
+    arguments = ("--run", run, "--splits", tmp_path / "splits.txt", "--cache", tmp_path / "cache", "--json")
+    assert call("faces", "ytf", *arguments, "--images", tmp_path / "frames") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["pairs"], len(found["folds"])) == (16, 2)
+    assert found["accuracy"] > 0.8
+    for frame in (tmp_path / "frames" / "P3" / "1").iterdir():
+        frame.write_bytes(b"no picture")
+    assert call("faces", "ytf", *arguments, "--images", tmp_path / "frames") == 1
+    assert "no frame of this video can be read" in " ".join(capsys.readouterr().err.split())
+    shutil.rmtree(tmp_path / "frames" / "P3")
+    assert call("faces", "ytf", *arguments, "--images", tmp_path / "frames") == 1
+    assert "YouTube Faces" in " ".join(capsys.readouterr().err.split())
+
+
+def _jpeg(pixels):
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=95)
+    return stream.getvalue()
+
+
+def test_a_packed_list_brings_its_own_images(run, tmp_path, capsys):
+    images, same = [], []
+    for pair in range(40):
+        images += [_jpeg(face(pair, 1)), _jpeg(face(pair if pair % 2 else pair + 1, 2))]
+        same.append(bool(pair % 2))
+    (tmp_path / "set.bin").write_bytes(pickle.dumps((images, same)))
+    arguments = ("--pairs", tmp_path / "set.bin", "--cache", tmp_path / "cache", "--json")
+    assert call("faces", "pairs", "--run", run, *arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["pairs"] == 40
+    assert found["accuracy"] > 0.8
+    assert call("faces", "pairs", *arguments) == 1
+    assert "--run" in capsys.readouterr().err
+
+
+def test_faces_are_aligned_by_listed_landmarks(tmp_path, capsys):
+    pixels = np.zeros((200, 180, 3), np.uint8)
+    points = np.array([[60, 80], [110, 80], [85, 110], [65, 140], [105, 140]])
+    for x, y in points:
+        pixels[y - 3 : y + 4, x - 3 : x + 4] = 255
+    (tmp_path / "photos" / "A").mkdir(parents=True)
+    Image.fromarray(pixels).save(tmp_path / "photos" / "A" / "a.png")
+    Image.fromarray(pixels).save(tmp_path / "photos" / "A" / "unlisted.png")
+    header = "path,x1,y1,x2,y2,x3,y3,x4,y4,x5,y5"
+    (tmp_path / "points.csv").write_text(f"{header}\nA/a.png," + ",".join(map(str, points.ravel())) + "\n")
+    arguments = (tmp_path / "photos", "--out", tmp_path / "aligned", "--landmarks", tmp_path / "points.csv", "--json")
+    assert call("faces", "align", *arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["aligned"] == 1
+    aligned = np.asarray(Image.open(tmp_path / "aligned" / "A" / "a.png"))
+    assert aligned.shape == (112, 112, 3)
+    for x, y in ((38.3, 51.7), (73.5, 51.5), (56.0, 71.7), (41.5, 92.4), (70.7, 92.2)):  # the template, 8 to the right
+        assert aligned[round(y) - 4 : round(y) + 5, round(x) - 4 : round(x) + 5].max() > 150
+    assert "unlisted.png" in (tmp_path / "aligned" / "skipped.csv").read_text()
+    assert call("faces", "align", tmp_path / "photos", "--out", tmp_path / "b", "--model", tmp_path / "no.onnx") == 1
+    assert "face_detection_yunet" in capsys.readouterr().err
