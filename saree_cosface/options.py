@@ -22,7 +22,14 @@ HeadName = Literal[
     "arcface",
 ]
 SphereNetworkName = Literal[
-    "sphereface4", "sphereface10", "sphereface20", "sphereface36", "sphereface64", "laptop10", "laptop20"
+    "sphereface4",
+    "sphereface10",
+    "sphereface20",
+    "sphereface36",
+    "sphereface64",
+    "laptop10",
+    "laptop10_half",
+    "laptop20",
 ]
 
 
