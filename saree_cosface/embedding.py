@@ -73,7 +73,7 @@ def photo_features(
     """
     folder = None
     if cache is not None:
-        network = f"{backbone.name}-{_fingerprint(backbone)}-{precision}"
+        network = f"{backbone.name}-{fingerprint(backbone)}-{precision}"
         folder = Path(cache).expanduser() / network / views.key
     was_training = backbone.training
     backbone.eval()
@@ -150,9 +150,10 @@ def _run(backbone: Backbone, precision: Precision, views: NDArray[np.uint8]) -> 
     return features
 
 
-def _fingerprint(backbone: Backbone) -> str:
+def fingerprint(network: torch.nn.Module) -> str:
+    """Names a network by its weights, in caches."""
     digest = hashlib.sha256()
-    for name, value in backbone.state_dict().items():
+    for name, value in network.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]

@@ -104,3 +104,62 @@ def test_faces_are_aligned_by_listed_landmarks(tmp_path, capsys):
     assert "unlisted.png" in (tmp_path / "aligned" / "skipped.csv").read_text()
     assert call("faces", "align", tmp_path / "photos", "--out", tmp_path / "b", "--model", tmp_path / "no.onnx") == 1
     assert "face_detection_yunet" in capsys.readouterr().err
+
+
+@pytest.fixture
+def devkit(tmp_path):
+    """Five probes of two people, and a hundred strangers, of whom two are the same photo as a probe."""
+    lists = tmp_path / "devkit" / "templatelists"
+    lists.mkdir(parents=True)
+    probes, ids = [], []
+    for person, photos in ((0, 3), (1, 2)):
+        for photo in range(photos):
+            probes.append(f"Actor {person}/Actor {person}_{photo}.png")
+            ids.append(f"Actor {person}")
+            path = tmp_path / "probes" / probes[-1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(face(person, photo)).save(path)
+    (lists / "facescrub_features_list.json").write_text(json.dumps({"path": probes, "id": ids}))
+    strangers = []
+    for number in range(100):
+        strangers.append(f"{number // 10}/{number}.jpg")
+        path = tmp_path / "distractors" / strangers[-1]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(face(0, 0) if number in (5, 50) else face(100 + number, 0)).save(path, quality=95)
+    (lists / "megaface_features_list.json_100_1").write_text(json.dumps({"path": strangers}))
+    (tmp_path / "noises.txt").write_text("0/5.jpg\n5/50.jpg\n")
+    return tmp_path
+
+
+def test_challenge_1_of_megaface(run, devkit, capsys, monkeypatch):
+    arguments = ["faces", "megaface", "--run", run, "--devkit", devkit / "devkit", "--probes", devkit / "probes"]
+    arguments += ["--distractors", devkit / "distractors", "--count", 100, "--cache", devkit / "cache", "--json"]
+    assert call(*arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["probes"], found["mates"], found["distractors"], found["noise"]) == (5, 8, 100, [0, 0])
+    # A stranger who is the probe itself stands before both mates of that probe, whatever the network.
+    assert found["rates"]["100"]["1"] <= 6 / 8
+    assert all("refused" in rate for rate in found["tar_at_far"].values())
+    monkeypatch.setattr("saree_cosface.faces.challenge.load_faces", lambda *_, **__: 1 / 0)  # all is kept
+    assert call(*arguments) == 0
+    assert json.loads(capsys.readouterr().out) == found
+    monkeypatch.undo()
+    assert call(*arguments, "--noises", devkit / "noises.txt") == 0
+    clean = json.loads(capsys.readouterr().out)
+    assert (clean["distractors"], clean["noise"]) == (98, [0, 2])
+    assert clean["rates"]["98"]["1"] > found["rates"]["100"]["1"]
+
+
+def test_challenge_photos_that_are_absent(run, devkit, capsys):
+    (devkit / "distractors" / "3" / "33.jpg").unlink()
+    (devkit / "distractors" / "4" / "44.jpg").write_bytes(b"<html>")
+    arguments = ["faces", "megaface", "--run", run, "--devkit", devkit / "devkit", "--probes", devkit / "probes"]
+    arguments += ["--distractors", devkit / "distractors", "--count", 100, "--cache", devkit / "cache", "--json"]
+    assert call(*arguments) == 1
+    assert "1 of the 100 distractors are absent" in " ".join(capsys.readouterr().err.split())
+    assert call(*arguments, "--allow-missing") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["missing"] == ["3/33.jpg", "4/44.jpg"]
+    assert found["distractors"] == 98
+    assert call(*arguments, "--count", 10) == 1
+    assert "megaface_features_list.json_10_1" in capsys.readouterr().err.replace("\n", "")

@@ -159,14 +159,14 @@ class WithState:
 
 
 HOSTILE = {
-    "system": (Calls(os.system, "touch HARMED"), r"posix\.system|nt\.system"),
-    "eval": (Calls(eval, "open('HARMED', 'w')"), r"builtins\.eval"),
-    "exec": (Calls(exec, "open('HARMED', 'w')"), r"builtins\.exec"),
-    "getattr": (Calls(getattr, os, "system"), r"builtins\.getattr"),
+    "system": (Calls(os.system, "touch HARMED"), r"names (posix|nt)\.system"),
+    "eval": (Calls(eval, "open('HARMED', 'w')"), r"names (builtins|__builtin__)\.eval"),
+    "exec": (Calls(exec, "open('HARMED', 'w')"), r"names (builtins|__builtin__)\.exec"),
+    "getattr": (Calls(getattr, Calls(dict), "clear"), r"names (builtins|__builtin__)\.getattr"),
     "open": (Calls(open, "HARMED", "w"), r"(_io|io)\.open"),
     "state": (WithState(), "WithState|copyreg"),
     "dtype of objects": (np.array([1, "a"], dtype=object), r"_reconstruct|_frombuffer"),
-    "a set": ({1, 2}, "EMPTY_SET|builtins.set"),
+    "a set": ({1, 2}, r"EMPTY_SET|names (builtins|__builtin__)\.set"),
     "a dictionary": ({"a": 1}, "EMPTY_DICT"),
     "a float": (0.5, "BINFLOAT"),
 }
@@ -178,11 +178,6 @@ HOSTILE = {
 def test_whatever_a_bin_names_is_refused_by_name_and_never_called(what, protocol, place, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     value, pattern = HOSTILE[what]
-    if what == "getattr":
-        value = Calls(getattr, Calls(dict, ()), "clear")
-        pattern = r"builtin__?s?\.(getattr|dict)|builtins\.(getattr|dict)"
-    if protocol == 2:
-        pattern = pattern.replace("builtins", "(__builtin__|builtins)")
     images, same = IMAGES.copy(), SAME.copy()
     if place == "image":
         images[3] = value
@@ -388,10 +383,10 @@ def test_the_splits_of_youtube_faces():
 # --- MegaFace -----------------------------------------------------------------------------------------------------
 
 
-def templates(path, **value):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value))
-    return path
+def templates(file, /, **value):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(value))
+    return file
 
 
 def test_template_lists(tmp_path):
@@ -662,9 +657,8 @@ def test_files_that_are_no_archive(tmp_path):
 @needs_faces
 @pytest.mark.photos
 def test_the_public_encoder_separates_the_pairs_of_lfw():
-    from sklearn.metrics import roc_auc_score
-
     pairs = read_lfw_pairs(FACES / "lfw_pairs.txt")
     scores, kept, absent = pair_scores(pairs, read_embeddings(FACES / "lfw_sface_embeddings.npz"))
     assert (len(kept), absent) == (6000, ())
-    assert roc_auc_score(pairs.same, scores) > 0.998
+    # The area under the ROC curve: how often a pair of one person scores above one of two people.
+    assert (scores[pairs.same, None] > scores[~pairs.same]).mean() > 0.998

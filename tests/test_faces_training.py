@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from saree_cosface import learning
 from saree_cosface.embedder import Embedder
@@ -185,6 +186,16 @@ def test_an_unreadable_face_is_listed_and_left_out(data, folder, tmp_path, capsy
     fit(replace(data, images=str(copy)), tmp_path / "run")
     assert json.loads((tmp_path / "run" / "run.json").read_text())["faces"] == 23
     assert "Person_1_0003.jpg" in capsys.readouterr().err
+
+
+def test_faces_of_the_papers_width_are_taken_as_they_are(folder, data, tmp_path):
+    narrow = tmp_path / "narrow"
+    for photo in folder.rglob("*.jpg"):
+        path = narrow / photo.relative_to(folder)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(photo).crop((8, 0, 104, 112)).save(path)
+    fit(replace(data, images=str(narrow)), tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["faces"] == 24
 
 
 @pytest.mark.slow

@@ -221,3 +221,36 @@ def test_verification_takes_no_more_memory_than_blocks(many, peak):
     assert accepted == 800
     assert result.tar == np.mean(np.sum(unit(probes) * unit(mates), axis=1) >= result.threshold)
     assert 0.1 < result.tar < 0.98
+
+
+class TestSeveralMates:
+    """A probe with several mates is sought once with each, and is compared with the distractors once."""
+
+    def drawn(self, seed=3):
+        probes, mates, distractors = drawn_people(probes=20, distractors=150, seed=seed)
+        owners = np.random.default_rng(seed).integers(0, 19, size=70)  # in no order; the last probe has none
+        vectors = mates[owners] + np.random.default_rng(9).normal(size=(70, 16)).astype(np.float32)
+        return probes, vectors, distractors, owners
+
+    @pytest.mark.parametrize("block", [1, 3, 16, 2048])
+    def test_ranks_are_those_of_every_probe_with_every_mate(self, block):
+        probes, mates, distractors, owners = self.drawn()
+        expected = plain_ranks(probes[owners], mates, distractors, [10, 150])
+        assert distractor_ranks(probes, mates, distractors, [10, 150], owners=owners, block=block).tolist() == expected
+
+    @pytest.mark.parametrize("block", [3, 2048])
+    def test_impostors_are_counted_once(self, block):
+        probes, mates, distractors, owners = self.drawn()
+        (found,) = large_scale_tar_at_far(probes, mates, distractors, [0.01], owners=owners, block=block)
+        genuine = np.sum(unit(probes)[owners] * unit(mates), axis=1)
+        impostors = (unit(probes) @ unit(distractors).T).ravel()
+        scores = np.concatenate([genuine, impostors])
+        expected = tar_at_far(scores, np.arange(len(scores)) < len(genuine), 0.01)
+        assert (found.tar, found.genuine, found.impostors) == (expected.tar, 70, 3000)
+        assert found.threshold == pytest.approx(expected.threshold, abs=1e-9)
+
+    @pytest.mark.parametrize("owners", [[0] * 69, [20] + [0] * 69, [-1] + [0] * 69, [0.0] * 70])
+    def test_owners_that_are_none_are_refused(self, owners):
+        probes, mates, distractors, _ = self.drawn()
+        with pytest.raises(ValueError, match=r"owners must be \(70,\) whole numbers within \[0, 20\)"):
+            distractor_ranks(probes, mates, distractors, [10], owners=owners)

@@ -70,12 +70,21 @@ def add_commands(parser: ArgumentParser) -> dict[str, Command]:
     add("ytf", _ytf, ytf, "verification on YouTube Faces")
 
     identify = _new(
-        "Identification against distractors, a smaller MegaFace: each person with two or more photos is sought among\n"
-        "all people with one; and the open-set rate, where those with one are strangers who must not be named."
+        "Identification against distractors. With --images or --embeddings, a smaller MegaFace: each person with two\n"
+        "or more photos is sought among all people with one; and the open-set rate, where those with one are strangers\n"
+        "who must not be named. With --devkit, Challenge 1 of MegaFace itself."
     )
     identify.add_argument("--run", type=Path | None, help="folder of a run")
     identify.add_argument("--images", type=Path | None, help="aligned photos, a folder a person")
     identify.add_argument("--embeddings", type=Path | None, help=".npz with names and embeddings, instead of a run")
+    identify.add_argument("--devkit", type=Path | None, help="MegaFace's devkit, with its templatelists")
+    identify.add_argument("--probes", type=Path | None, help="aligned photos of FaceScrub or FG-NET")
+    identify.add_argument("--probe_set", choices=("facescrub", "fgnet"), default="facescrub", help="which of the two")
+    identify.add_argument("--distractors", type=Path | None, help="aligned photos of MegaFace")
+    identify.add_argument("--count", type=int, default=1_000_000, help="how many distractors: 10, 100, ... 1000000")
+    identify.add_argument("--subset", type=int, default=1, help="which of the devkit's draws of so many")
+    identify.add_argument("--noises", type=Path, nargs="*", default=[], help="lists of wrong photos to leave out")
+    identify.add_argument("--allow-missing", action="store_true", help="leave out listed photos that are absent")
     _add_cache(identify)
     add("megaface", _megaface, identify, "identification among distractors")
 
@@ -251,6 +260,8 @@ def _megaface(options: Namespace) -> Any:
     from saree_cosface.faces.identification import identify
     from saree_cosface.faces.verification import embed_folder, load_encoder
 
+    if options.devkit is not None:
+        return _challenge(options)
     if (options.embeddings is None) == (options.run is None):
         raise ValueError("give either --embeddings FILE.npz, or --run RUN and --images FOLDER.")
     if options.embeddings is not None:
@@ -260,6 +271,25 @@ def _megaface(options: Namespace) -> Any:
     else:
         embeddings = embed_folder(load_encoder(options.run), options.images, cache=options.cache.expanduser())
     found = identify(embeddings)
+    found.print_table(console)
+    return found.to_json()
+
+
+def _challenge(options: Namespace) -> Any:
+    from saree_cosface.faces.challenge import run_challenge
+    from saree_cosface.faces.megaface import read_distractors, read_noise_list, read_probes
+    from saree_cosface.faces.verification import load_encoder
+
+    if options.run is None or options.probes is None or options.distractors is None:
+        raise ValueError("--devkit needs --run RUN, --probes FOLDER and --distractors FOLDER.")
+    found = run_challenge(
+        load_encoder(options.run),
+        (options.probes, read_probes(options.devkit, options.probe_set)),
+        (options.distractors, read_distractors(options.devkit, options.count, options.subset)),
+        noise=frozenset().union(*(read_noise_list(path) for path in options.noises)),
+        cache=options.cache.expanduser(),
+        allow_missing=options.allow_missing,
+    )
     found.print_table(console)
     return found.to_json()
 

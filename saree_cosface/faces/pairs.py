@@ -4,6 +4,7 @@ Pairs are taken as they are listed. What could change a protocol (images that ar
 listed twice) is refused or told, never repaired.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -210,7 +211,7 @@ def safe_name(name: str) -> str:
     'Aaron_Eckhart/Aaron_Eckhart_0001.jpg'
     """
     path = PurePosixPath(name.replace("\\", "/"))
-    if not (path.parts and name.strip()) or any(ord(character) < 32 or ord(character) == 127 for character in name):
+    if not (path.parts and str(path).strip()) or re.search(r"[\x00-\x1f\x7f]", name):
         raise ValueError(f"{name!r} is no image name")
     if path.is_absolute() or PureWindowsPath(path).drive or ".." in path.parts:
         raise ValueError(f"{name!r} leads out of the image folder; names are relative to it")

@@ -1,7 +1,7 @@
 """Training an embedder on faces: the same embedder, heads and optimisation as for sarees, other pixels."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from saree_cosface.console import console
 from saree_cosface.data.datamodule import Batch
 from saree_cosface.embedder import Embedder, EmbedderCard, new_embedder
 from saree_cosface.faces.datasets import read_identities
-from saree_cosface.faces.images import SIZE, load_faces
+from saree_cosface.faces.images import SIZE, FaceImages, NotAligned, load_faces
 from saree_cosface.files import write_json, write_text
 from saree_cosface.learning import LearningModule, make_head
 from saree_cosface.options import FaceOptions, Recipe
@@ -157,7 +157,7 @@ def train_faces(
     identities = read_identities(expanded(data.images, "data.images"), min_photos=data.min_photos)
     if len(identities.names) < 2:
         raise RunError(f"{data.images}: photos of {len(identities.names)} people; at least 2 are needed.")
-    faces = load_faces(identities.files, size=(SIZE[0], SIZE[0]), cache=data.cache.expanduser(), progress=progress)
+    faces = _load(identities.files, data.cache.expanduser(), progress)
     if first_process():
         list_bad(identities.bad + faces.bad)
     labels = identities.labels[faces.rows]
@@ -192,6 +192,14 @@ def train_faces(
         embedder.save(out / "embedder")
         write_json(out / "run.json", {"faces": len(labels), "people": len(identities.names), **embedder.card.metrics})
     return embedder
+
+
+def _load(files: Sequence[Path], cache: Path, progress: bool) -> FaceImages:
+    """Faces of 112 × 112, whose margins shifts can use; or of 112 × 96, as others distribute them."""
+    try:
+        return load_faces(files, size=(SIZE[0], SIZE[0]), cache=cache, progress=progress)
+    except NotAligned:
+        return load_faces(files, size=SIZE, cache=cache, progress=progress)
 
 
 def face_module(recipe: Recipe, classes: tuple[str, ...], *, warn: bool = True) -> LearningModule:
