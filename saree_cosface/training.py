@@ -195,7 +195,7 @@ def optimise(
 
 def first_process() -> bool:
     """Whether this process writes and speaks: where several train, Lightning runs the whole command in each."""
-    return bool(rank_zero_only.rank == 0)
+    return bool(rank_zero_only.rank == 0)  # type: ignore[attr-defined]  # set when Lightning is imported
 
 
 @contextmanager

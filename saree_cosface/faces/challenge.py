@@ -185,7 +185,7 @@ def _join(folder: Path) -> None:
     start = 0
     with atomic_path(folder / "vectors.npy") as temporary:
         width = np.load(chunks[0], allow_pickle=False)["vectors"].shape[1]
-        joined = open_memmap(temporary, mode="w+", dtype=np.float16, shape=(len(rows), width))  # type: ignore[no-untyped-call]
+        joined = open_memmap(temporary, mode="w+", dtype=np.float16, shape=(len(rows), width))
         for chunk in chunks:
             vectors = np.load(chunk, allow_pickle=False)["vectors"]
             joined[start : start + len(vectors)] = vectors

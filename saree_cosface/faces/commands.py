@@ -71,8 +71,8 @@ def add_commands(parser: ArgumentParser) -> dict[str, Command]:
 
     identify = _new(
         "Identification against distractors. With --images or --embeddings, a smaller MegaFace: each person with two\n"
-        "or more photos is sought among all people with one; and the open-set rate, where those with one are strangers\n"
-        "who must not be named. With --devkit, Challenge 1 of MegaFace itself."
+        "or more photos is sought among all people with one; and the open-set rate, where those with one are\n"
+        "strangers who must not be named. With --devkit, Challenge 1 of MegaFace itself."
     )
     identify.add_argument("--run", type=Path | None, help="folder of a run")
     identify.add_argument("--images", type=Path | None, help="aligned photos, a folder a person")
@@ -102,24 +102,10 @@ def add_commands(parser: ArgumentParser) -> dict[str, Command]:
         experiment.add_argument("--seeds", type=int, default=3, help="how many seeds")
         add(name, command, experiment, help)
 
-    toy = _new(
-        "Eight classes in two dimensions: softmax, and LMCL with m = 0, 0.1 and 0.2 (Figure 4), on the eight people\n"
-        "with most photos, or with --digits on scikit-learn's bundled digits."
-    )
-    toy.add_argument("--out", type=Path, required=True, help="folder for the figure and its numbers")
-    toy.add_argument("--digits", action="store_true", help="digits instead of faces")
-    toy.add_argument("--epochs", type=int, default=40, help="passes over the images")
-    toy.add_argument("--seed", type=int, default=0, help="everything random follows from it")
-    toy.add_class_arguments(FaceOptions, "data")
-    add("toy", _toy, toy, "eight people in two dimensions (Figure 4)")
-
     margins = _new("Draw the decision boundaries of softmax, NSL, A-Softmax and LMCL (Figure 2).")
     margins.add_argument("--out", type=Path, required=True, help="folder for the figure and its numbers")
     add("margins", _margins, margins, "decision boundaries (Figure 2)")
 
-    report = _new("One page of everything in OUT: our numbers beside the published ones, and what differs.")
-    report.add_argument("--out", type=Path, required=True, help="folder in which the experiments wrote")
-    add("report", _report, report, "one page of all experiments")
     return commands
 
 
@@ -294,25 +280,10 @@ def _challenge(options: Namespace) -> Any:
     return found.to_json()
 
 
-def _toy(options: Namespace) -> Any:
-    from saree_cosface.faces.toy import digits, faces, run_toy
-
-    images = digits() if options.digits else faces(_data(options))
-    return run_toy(options.out, images, epochs=options.epochs, seed=options.seed)
-
-
 def _margins(options: Namespace) -> Any:
     from saree_cosface.faces.margins import draw_margins
 
     return draw_margins(options.out)
-
-
-def _report(options: Namespace) -> Any:
-    from saree_cosface.faces.report import write_report
-
-    page = write_report(options.out)
-    console.print(f"Report: {page}", highlight=False)
-    return {"page": str(page)}
 
 
 def _losses(options: Namespace) -> Any:
@@ -338,8 +309,11 @@ def _sweep(options: Namespace) -> Any:
 
 def _experiment(name: str, settings: Any, options: Namespace) -> Any:
     from saree_cosface.faces.experiments import run_experiment
+    from saree_cosface.training import first_process
 
     recipe = _recipe(options)
     found = run_experiment(name, settings(recipe.head), _data(options), recipe, options.out, seeds=options.seeds)
+    if not first_process():
+        return None
     found.print_table(console)
     return found.to_json()

@@ -8,6 +8,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from saree_cosface.faces.verification import verify_images
 from saree_cosface.files import write_json, write_text
 from saree_cosface.options import FaceOptions, HeadOptions, Recipe
 from saree_cosface.run_folder import settings_of
+from saree_cosface.training import first_process
 
 LMCL = "LMCL"
 
@@ -128,6 +130,11 @@ def run_experiment(
     """
     if seeds < 1:
         raise ValueError(f"{seeds} seeds cannot be averaged; take at least 1, better 3.")
+    if data.devices > 1 and "LOCAL_RANK" not in os.environ:
+        raise ValueError(
+            f"data.devices is {data.devices}, and an experiment is many trainings: start their processes together, "
+            f"with torchrun --nproc-per-node {data.devices} -m saree_cosface faces ..."
+        )
     pairs = read_lfw_pairs(expanded(data.lfw_pairs, "data.lfw_pairs"))
     rows: list[dict[str, Any]] = [
         {"name": each.name, "head": asdict(each.head), "published": each.published, "seeds": []} for each in settings
@@ -138,9 +145,10 @@ def run_experiment(
             faces = replace(data, together=setting.together)
             row["seeds"].append(run_cell(faces, cell, out / "runs", pairs))
             document = _summary(name, rows, data, recipe)
-            write_json(out / f"{name}.json", document)
-            write_text(out / f"{name}.md", markdown_table(document))
-            write_text(out / f"{name}.csv", _csv_table(document))
+            if first_process():
+                write_json(out / f"{name}.json", document)
+                write_text(out / f"{name}.md", markdown_table(document))
+                write_text(out / f"{name}.csv", _csv_table(document))
     return Experiment(document)
 
 
@@ -151,11 +159,13 @@ def run_cell(data: FaceOptions, recipe: Recipe, runs: Path, pairs: Pairs) -> dic
     if result.is_file():
         known: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
         return known
-    console.print(f"[bold]{folder.name}", highlight=False)
+    if first_process():
+        console.print(f"[bold]{folder.name}", highlight=False)
     embedder = train_faces(data, recipe, folder, resume=True)
     found = verify_images(embedder, expanded(data.lfw_images, "data.lfw_images"), pairs, cache=data.cache.expanduser())
     document = {"seed": recipe.seed, **json.loads(json.dumps(found.to_json())), "training": embedder.card.metrics}
-    write_json(result, document)
+    if first_process():
+        write_json(result, document)
     return document
 
 

@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 from saree_cosface.faces.margins import Loss
 from saree_cosface.figures import INK, MUTED, save_figure
 
-_REGIONS = {"neither class: the margin": "#E4E1DC", "class 1": "#BFD9EC", "class 2": "#F6CDB4", "both classes: an overlap": "#A9A2C6"}
+_REGIONS = {
+    "neither class: the margin": "#E4E1DC",
+    "class 1": "#BFD9EC",
+    "class 2": "#F6CDB4",
+    "both classes: an overlap": "#A9A2C6",
+}
 """Colours of the regions, in the order of their numbers in margins.py."""
 
 
@@ -40,7 +45,16 @@ def margins_figure(
         axes.set_ylabel(f"{symbol}₂", color=INK, fontsize=12)
         axes.set_xlabel(f"{symbol}₁", color=INK, fontsize=12)
         caption = f"class 1: {loss.condition}\n{_width_text(loss, values)}"
-        axes.annotate(caption, (0.5, -0.19), xycoords="axes fraction", ha="center", va="top", color=INK, fontsize=9.5, linespacing=1.6)
+        axes.annotate(
+            caption,
+            (0.5, -0.19),
+            xycoords="axes fraction",
+            ha="center",
+            va="top",
+            color=INK,
+            fontsize=9.5,
+            linespacing=1.6,
+        )
         if loss.plane == "angles":
             ticks, labels = [0, end / 4, end / 2, 3 * end / 4, end], ["0", "π/4", "π/2", "3π/4", "π"]
         else:
@@ -55,7 +69,15 @@ def margins_figure(
         for spine in axes.spines.values():
             spine.set_color("#CCCCCC")
     handles = [Patch(color=colour, label=label) for label, colour in _REGIONS.items()]
-    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.95), ncols=4, frameon=False, labelcolor=INK, fontsize=11)
+    figure.legend(
+        handles=handles,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.95),
+        ncols=4,
+        frameon=False,
+        labelcolor=INK,
+        fontsize=11,
+    )
     save_figure(figure, path)
 
 

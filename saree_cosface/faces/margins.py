@@ -169,12 +169,9 @@ def draw_margins(out: Path) -> dict[str, Any]:
     from saree_cosface.faces.figures import margins_figure  # matplotlib is slow to import
 
     found = [(loss, loss.regions()) for loss in losses()]
-    document = {
-        "experiment": "margins",
-        "source": "arXiv:1801.09414, Figure 2",
-        "losses": [measure(loss, regions) for loss, regions in found],
-    }
+    measured = [measure(loss, regions) for loss, regions in found]
+    document = {"experiment": "margins", "source": "arXiv:1801.09414, Figure 2", "losses": measured}
     out = Path(out)
-    margins_figure(found, document["losses"], out / "margins.png")
+    margins_figure(found, measured, out / "margins.png")
     write_json(out / "margins.json", document)
     return document

@@ -186,9 +186,9 @@ def train_faces(
         devices=data.devices,
     )
     embedder = module.embedder
+    last = module.history[-1]
+    embedder.card = replace(embedder.card, metrics={name: last[name] for name in last if name != "epoch"})
     if first_process():
-        last = module.history[-1]
-        embedder.card = replace(embedder.card, metrics={name: last[name] for name in last if name != "epoch"})
         embedder.save(out / "embedder")
         write_json(out / "run.json", {"faces": len(labels), "people": len(identities.names), **embedder.card.metrics})
     return embedder
