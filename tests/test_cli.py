@@ -119,7 +119,13 @@ def test_a_printed_configuration_is_read_back(call, tmp_path):
     code, printed, _ = call(*arguments, "--print_config")
     assert code == 0
     settings = yaml.safe_load(printed)
-    assert settings["head"] == {"name": "cosface", "scale": 32.0, "margin": 0.2, "margin_warmup": 0.0}
+    assert settings["head"] == {
+        "name": "cosface",
+        "scale": 32.0,
+        "margin": 0.2,
+        "balance": -1.0,
+        "margin_warmup": 0.0,
+    }
     assert settings["data"]["where"] == SOME
     (tmp_path / "config.yaml").write_text(printed)
     code, again, _ = call("train", "--config", tmp_path / "config.yaml", "--print_config")
@@ -135,6 +141,13 @@ def test_the_configuration_of_a_run_is_one_for_the_command(call, tiny_run):
     settings = yaml.safe_load(printed)
     for group, values in yaml.safe_load(config.read_text()).items():
         assert settings[group] == values, group
+
+
+@pytest.mark.parametrize("path", sorted(Path("configs", "faces").glob("*.yaml")), ids=lambda path: path.name)
+def test_shipped_configurations_for_faces_are_valid(call, path):
+    code, printed, _ = call("faces", "train", "--config", path, "--out", "run", "--print_config")
+    assert code == 0
+    assert yaml.safe_load(printed)["model"]["backbone"] in ("laptop10_half", "sphereface64")
 
 
 @pytest.mark.parametrize("path", sorted(Path("configs").glob("*.yaml")), ids=lambda path: path.name)
