@@ -10,31 +10,28 @@ take the mean of the backbone's features over all views of the pyramid.
 Every cell (method, protocol, seed, fold) is one file below ``cells/``, so a second call computes what is missing.
 """
 
-import csv
 import hashlib
-import io
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from saree_cosface.backbones import create_backbone
+from saree_cosface.comparison_table import LMCL, Comparison
 from saree_cosface.console import console, track
 from saree_cosface.data.datamodule import Photos
 from saree_cosface.data.manifest import Manifest, read_manifest
 from saree_cosface.data.splits import Protocol, Split, make_split
 from saree_cosface.data.views import BRIEF, PyramidViews
 from saree_cosface.embedding import PhotoFeatures, fuse_features, photo_features
-from saree_cosface.files import write_json, write_text
+from saree_cosface.files import write_json
 from saree_cosface.gallery import prototype
 from saree_cosface.metrics.classification import balanced_accuracy, family_accuracy, macro_f1, top1
 from saree_cosface.metrics.intervals import bootstrap_interval, paired_bootstrap
@@ -46,33 +43,12 @@ from saree_cosface.training import fit, resolved_precision
 Features = NDArray[np.float32]
 FrozenMethod = Callable[[Features, NDArray[np.int_], Features], NDArray[np.int_]]
 
-LMCL = "LMCL (CosFace)"
 PROTOCOLS: tuple[Protocol, ...] = ("source", "random")
 METRICS = {"top1": top1, "balanced_accuracy": balanced_accuracy}
 
 
 class ComparisonError(ValueError):
     """The comparison cannot be made; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The scores of all methods, as they are written to ``results.json``."""
-
-    document: dict[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        """One JSON document."""
-        return self.document
-
-    def print_table(self, console: Console) -> None:
-        """For people."""
-        table = Table(title=_title(self.document), title_justify="left")
-        for column in _HEADER:
-            table.add_column(column, justify="left" if column == _HEADER[0] else "right")
-        for row in _rows(self.document):
-            table.add_row(*row, style="bold" if row[0] == LMCL else None)
-        console.print(table)
 
 
 def compare(
@@ -146,11 +122,9 @@ def compare(
     document = _summary(manifest, classes, labels, predictions, list(methods), seeds, folds, splits, recipe)
     document["manifest"] = str(manifest_path)
     document["where"] = where
-    write_json(out / "results.json", document)
-    write_text(out / "table.md", markdown_table(document))
-    write_text(out / "table.csv", _csv_table(document))
-    _draw(document, out / "figure.png")
-    return Comparison(document)
+    comparison = Comparison(document)
+    comparison.save(out)
+    return comparison
 
 
 def heads(head: HeadOptions) -> dict[str, HeadOptions]:
@@ -193,31 +167,6 @@ FROZEN: Mapping[str, FrozenMethod] = {
     "Frozen, nearest centroid": nearest_centroid,
     "Frozen, logistic regression": logistic_regression,
 }
-
-
-def markdown_table(document: Mapping[str, Any]) -> str:
-    """The table as Markdown, with what it was made of."""
-    lines = [f"{_title(document)}.", "", "| " + " | ".join(_HEADER) + " |", "|---" + "|---:" * (len(_HEADER) - 1) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in _rows(document)]
-    lines += ["", _FOOTNOTE]
-    return "\n".join(lines) + "\n"
-
-
-_HEADER = (
-    "method",
-    "top-1",
-    "balanced accuracy",
-    "macro-F1",
-    "family",
-    "random folds, top-1",
-    "shortcut gap",
-    "LMCL − method, balanced",
-    "p",
-)
-_FOOTNOTE = (
-    "With sources held out unless said otherwise: mean over seeds, and a 95 % bootstrap interval over sources. "
-    "p: two-sided paired bootstrap over sources of the difference in balanced accuracy, averaged over seeds."
-)
 
 
 def _comparable(manifest: Manifest) -> Manifest:
@@ -364,52 +313,3 @@ def _known(cell: Path, count: int) -> NDArray[np.int_] | None:
 
 def _slug(name: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-")
-
-
-def _title(document: Mapping[str, Any]) -> str:
-    return (
-        f"{document['photos']} photos of {len(document['crafts'])} crafts from {document['sources']} sources, "
-        f"{document['folds']} folds, {document['seeds']} seeds"
-    )
-
-
-def _rows(document: Mapping[str, Any]) -> list[list[str]]:
-    rows = []
-    for name, scores in document["methods"].items():
-        paired = scores.get("lmcl_minus_this", {}).get("balanced_accuracy")
-        rows.append(
-            [
-                name,
-                _with_interval(scores["top1"]),
-                _with_interval(scores["balanced_accuracy"]),
-                f"{scores['macro_f1']:.3f}",
-                f"{scores['family_accuracy']:.3f}",
-                f"{scores['random']['top1']:.3f}",
-                f"{scores['shortcut_gap']['top1']:+.3f}",
-                f"{paired['value']:+.3f} [{paired['low']:+.3f}, {paired['high']:+.3f}]" if paired else "",
-                f"{paired['p']:.3f}" if paired else "",
-            ]
-        )
-    return rows
-
-
-def _with_interval(score: Mapping[str, float]) -> str:
-    return f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
-
-
-def _csv_table(document: Mapping[str, Any]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_HEADER)
-    writer.writerows(_rows(document))
-    return text.getvalue()
-
-
-def _draw(document: Mapping[str, Any], path: Path) -> None:
-    from saree_cosface.figures import comparison_figure  # matplotlib is slow to import
-
-    rows = []
-    for name, scores in document["methods"].items():
-        score = scores["balanced_accuracy"]
-        rows.append((name, (score["value"], score["low"], score["high"]), scores["random"]["balanced_accuracy"]))
-    comparison_figure(rows, path, _title(document), "balanced accuracy")

@@ -84,12 +84,12 @@ class FaceOptions:
         devices: on how many processors or GPUs the network trains, each with a batch of its own.
     """
 
-    images: str = "$SAREE_COSFACE_DATA/faces/train_aligned"
+    images: str
     min_photos: int = 2
     together: int = 1
     shift: int = 4
-    lfw_images: str = "$SAREE_COSFACE_DATA/faces/lfw_aligned"
-    lfw_pairs: str = "$SAREE_COSFACE_DATA/faces/lfw_pairs.txt"
+    lfw_images: str = "lfw_aligned"
+    lfw_pairs: str = "lfw_pairs.txt"
     cache: Path = Path("~/.cache/saree-cosface")
     workers: int = 0
     devices: int = 1

@@ -66,5 +66,6 @@ def check_folder(out: Path, settings: dict[str, Any], resume: bool) -> None:
 
 def _lasting(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The options that decide the result; the others may change between a run and its resumption."""
-    data = {name: value for name, value in settings["data"].items() if name not in ("cache", "workers")}
+    passing = ("cache", "workers", "lfw_images", "lfw_pairs")
+    data = {name: value for name, value in settings["data"].items() if name not in passing}
     return {**settings, "data": data}

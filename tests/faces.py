@@ -3,6 +3,15 @@
 import numpy as np
 from PIL import Image
 
+from saree_cosface.options import HeadOptions, ModelOptions, OptimOptions, Recipe
+
+QUICK = Recipe(
+    model=ModelOptions("laptop10", embedding_dim=16, dropout=0.0, trainable_stages=4, precision="fp32"),
+    head=HeadOptions(scale=16.0, margin=0.2),
+    optim=OptimOptions("sgd", epochs=2, batch_size=8, lr=0.02, backbone_lr=0.02, layer_decay=1.0),
+)
+"""A training of seconds, on faces that are as easy as these."""
+
 
 def face(person, photo, side=112):
     """A smooth pattern of the person with a little noise of the photo, ``(side, side, 3)``."""

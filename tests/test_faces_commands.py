@@ -11,20 +11,15 @@ from PIL import Image
 
 from saree_cosface.cli import main
 from saree_cosface.faces.training import train_faces
-from saree_cosface.options import FaceOptions, HeadOptions, ModelOptions, OptimOptions, Recipe
-from tests.faces import face, people
+from saree_cosface.options import FaceOptions
+from tests.faces import QUICK, face, people
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faces")
-    recipe = Recipe(
-        model=ModelOptions("laptop10", embedding_dim=16, dropout=0.0, trainable_stages=4, precision="fp32"),
-        head=HeadOptions(scale=16.0, margin=0.2),
-        optim=OptimOptions("sgd", epochs=2, batch_size=8, lr=0.02, backbone_lr=0.02, layer_decay=1.0),
-    )
     data = FaceOptions(images=str(people(folder / "train", 4, 6)), cache=folder / "cache")
-    train_faces(data, recipe, folder / "run", progress=False)
+    train_faces(data, QUICK, folder / "run", progress=False)
     return folder / "run"
 
 

@@ -13,15 +13,9 @@ from PIL import Image
 from saree_cosface import learning
 from saree_cosface.embedder import Embedder
 from saree_cosface.faces.training import EveryFaceSampler, FaceDataset, expanded, train_faces
-from saree_cosface.options import FaceOptions, HeadOptions, ModelOptions, OptimOptions, Recipe
+from saree_cosface.options import FaceOptions
 from saree_cosface.run_folder import RunError
-from tests.faces import people
-
-RECIPE = Recipe(
-    model=ModelOptions("laptop10", embedding_dim=16, dropout=0.0, trainable_stages=4, precision="fp32"),
-    head=HeadOptions(scale=16.0, margin=0.2),
-    optim=OptimOptions("sgd", epochs=3, batch_size=8, lr=0.02, backbone_lr=0.02, layer_decay=1.0),
-)
+from tests.faces import QUICK, people
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +28,7 @@ def data(folder, tmp_path):
     return FaceOptions(images=str(folder), cache=tmp_path / "cache")
 
 
-def fit(data, out, recipe=RECIPE, **options):
+def fit(data, out, recipe=QUICK, **options):
     return train_faces(data, recipe, out, progress=False, **options)
 
 
@@ -112,7 +106,7 @@ def test_processes_draw_different_faces(monkeypatch):
 
 
 def test_training_learns_and_writes_a_run(data, tmp_path):
-    longer = replace(RECIPE, optim=replace(RECIPE.optim, epochs=8))
+    longer = replace(QUICK, optim=replace(QUICK.optim, epochs=8))
     embedder = fit(data, tmp_path / "run", longer)
     assert embedder.card.metrics["train/accuracy"] > 0.9
     assert embedder.card.unit_features is False
@@ -126,7 +120,7 @@ def test_training_learns_and_writes_a_run(data, tmp_path):
 
 @pytest.mark.parametrize("steps", [0, 7])
 def test_an_interrupted_training_ends_with_the_same_weights(data, tmp_path, monkeypatch, steps):
-    recipe = replace(RECIPE, optim=replace(RECIPE.optim, steps=steps, milestones=(4,) if steps else ()))
+    recipe = replace(QUICK, optim=replace(QUICK.optim, steps=steps, milestones=(4,) if steps else ()))
     whole = fit(data, tmp_path / "whole", recipe)
     step = learning.LearningModule.training_step
 
@@ -154,8 +148,8 @@ def test_steps_and_milestones_are_those_asked_for(data, tmp_path, monkeypatch):
         return step(module, batch, index)
 
     monkeypatch.setattr(learning.LearningModule, "training_step", record)
-    optim = replace(RECIPE.optim, steps=8, milestones=(3, 5), warmup=0.0)
-    fit(data, tmp_path / "run", replace(RECIPE, optim=optim))
+    optim = replace(QUICK.optim, steps=8, milestones=(3, 5), warmup=0.0)
+    fit(data, tmp_path / "run", replace(QUICK, optim=optim))
     assert rates == pytest.approx([0.02] * 3 + [0.002] * 2 + [0.0002] * 3)
 
 
@@ -167,7 +161,7 @@ def test_a_finished_run_is_returned_as_it_is(data, tmp_path, monkeypatch):
 
 def test_what_cannot_be_trained_is_told(data, tmp_path, monkeypatch):
     with pytest.raises(RunError, match="do not fill a batch of 64"):
-        fit(data, tmp_path / "a", replace(RECIPE, optim=replace(RECIPE.optim, batch_size=64)))
+        fit(data, tmp_path / "a", replace(QUICK, optim=replace(QUICK.optim, batch_size=64)))
     with pytest.raises(FileNotFoundError, match="nowhere"):
         fit(replace(data, images=str(tmp_path / "nowhere")), tmp_path / "b")
     monkeypatch.delenv("NO_SUCH_FACES", raising=False)
@@ -177,7 +171,7 @@ def test_what_cannot_be_trained_is_told(data, tmp_path, monkeypatch):
     assert str(expanded("$NO_SUCH_FACES/x", "data.images")) == "/somewhere/x"
     fit(data, tmp_path / "run")
     with pytest.raises(RunError, match="other options"):
-        fit(data, tmp_path / "run", replace(RECIPE, seed=1), resume=True)
+        fit(data, tmp_path / "run", replace(QUICK, seed=1), resume=True)
 
 
 def test_an_unreadable_face_is_listed_and_left_out(data, folder, tmp_path, capsys):

@@ -20,15 +20,10 @@ from saree_cosface.faces.pair_lists import read_lfw_pairs
 from saree_cosface.faces.pairs import MissingImages
 from saree_cosface.faces.training import train_faces
 from saree_cosface.faces.verification import embed_faces, load_encoder, verify, verify_images
-from saree_cosface.options import FaceOptions, HeadOptions, ModelOptions, OptimOptions, Recipe
-from tests.faces import face, pairs_file, people
+from saree_cosface.options import FaceOptions, HeadOptions
+from tests.faces import QUICK, face, pairs_file, people
 
 NEEDS_FACES = pytest.mark.skipif("SAREE_COSFACE_DATA" not in os.environ, reason="SAREE_COSFACE_DATA is not set")
-RECIPE = Recipe(
-    model=ModelOptions("laptop10", embedding_dim=16, dropout=0.0, trainable_stages=4, precision="fp32"),
-    head=HeadOptions(scale=16.0, margin=0.2),
-    optim=OptimOptions("sgd", epochs=2, batch_size=8, lr=0.02, backbone_lr=0.02, layer_decay=1.0),
-)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +48,7 @@ def data(corpus):
 
 @pytest.fixture(scope="module")
 def run(data, corpus):
-    train_faces(data, RECIPE, corpus / "run", progress=False)
+    train_faces(data, QUICK, corpus / "run", progress=False)
     return corpus / "run"
 
 
@@ -214,7 +209,7 @@ def test_identification_from_the_command_line(run, corpus, capsys):
 
 
 def test_an_experiment_trains_each_cell_once(data, corpus, tmp_path, monkeypatch, capsys):
-    recipe = replace(RECIPE, optim=replace(RECIPE.optim, epochs=1))
+    recipe = replace(QUICK, optim=replace(QUICK.optim, epochs=1))
     settings = (Setting("softmax", HeadOptions("softmax"), 97.88), Setting("LMCL", recipe.head, 99.33, together=2))
     first = run_experiment("losses", settings, data, recipe, tmp_path, seeds=2)
     assert [len(row["seeds"]) for row in first.document["rows"]] == [2, 2]
@@ -235,11 +230,11 @@ def test_an_experiment_trains_each_cell_once(data, corpus, tmp_path, monkeypatch
 
 
 def test_a_cell_is_known_by_what_decides_its_weights(data):
-    name = cell_name(data, RECIPE)
-    assert cell_name(replace(data, cache=Path("elsewhere"), workers=2, lfw_pairs="x"), RECIPE) == name
-    for other in (replace(RECIPE, seed=1), replace(RECIPE, head=replace(RECIPE.head, balance=0.5))):
+    name = cell_name(data, QUICK)
+    assert cell_name(replace(data, cache=Path("elsewhere"), workers=2, lfw_pairs="x"), QUICK) == name
+    for other in (replace(QUICK, seed=1), replace(QUICK, head=replace(QUICK.head, balance=0.5))):
         assert cell_name(data, other) != name
-    assert cell_name(replace(data, together=4), RECIPE) != name
+    assert cell_name(replace(data, together=4), QUICK) != name
 
 
 def test_settings_of_the_paper():
