@@ -1,5 +1,6 @@
 """``saree-cosface faces ...``: the sub-commands of the benchmark on faces. Nothing heavy is imported until one runs."""
 
+from argparse import SUPPRESS
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,19 @@ def add_commands(parser: ArgumentParser) -> dict[str, Command]:
 
     margins = _new("Draw the decision boundaries of softmax, NSL, A-Softmax and LMCL (Figure 2).")
     margins.add_argument("--out", type=Path, required=True, help="folder for the figure and its numbers")
+    _let_pass(margins, "data", "model", "head", "optim")
     add("margins", _margins, margins, "decision boundaries (Figure 2)")
+
+    toy = _new(
+        "Eight classes in two dimensions under softmax, and under LMCL with margins of 0, 0.1 and 0.2 (Figure 4): the\n"
+        "eight people of data.images with most photos, or, where no data are given, handwritten digits. A few minutes."
+    )
+    toy.add_argument("--data", type=FaceOptions | None, default=None, help="faces; --data.images FOLDER is enough")
+    _let_pass(toy, "model", "head", "optim")
+    toy.add_argument("--epochs", type=int, default=40, help="passes over the images")
+    toy.add_argument("--seed", type=int, default=0, help="everything random follows from it")
+    toy.add_argument("--out", type=Path, required=True, help="folder for the figure and its numbers")
+    add("toy", _toy, toy, "eight classes in two dimensions (Figure 4)")
 
     return commands
 
@@ -120,6 +133,12 @@ def _add_training(parser: ArgumentParser) -> None:
     parser.add_class_arguments(ModelOptions, "model")
     parser.add_class_arguments(HeadOptions, "head")
     parser.add_class_arguments(OptimOptions, "optim")
+
+
+def _let_pass(parser: ArgumentParser, *groups: str) -> None:
+    """Accept groups of a recipe that this command does not use: one YAML file serves all experiments."""
+    for group in groups:
+        parser.add_argument(f"--{group}", type=dict, help=SUPPRESS)
 
 
 def _add_encoder(parser: ArgumentParser) -> None:
@@ -284,6 +303,15 @@ def _margins(options: Namespace) -> Any:
     from saree_cosface.faces.margins import draw_margins
 
     return draw_margins(options.out)
+
+
+def _toy(options: Namespace) -> Any:
+    from saree_cosface.faces.toy import digits, faces, print_table, run_toy
+
+    images = digits() if options.data is None else faces(FaceOptions(**options.data.as_dict()))
+    document = run_toy(options.out, images, epochs=options.epochs, seed=options.seed)
+    print_table(document, console)
+    return document
 
 
 def _losses(options: Namespace) -> Any:

@@ -9,11 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from saree_cosface.faces.margins import Loss
-from saree_cosface.figures import INK, MUTED, save_figure
+from saree_cosface.faces.toy import ToyImages, Trained
+from saree_cosface.figures import INK, MUTED, PALETTE, save_figure
 
 _REGIONS = {
     "neither class: the margin": "#E4E1DC",
@@ -109,4 +111,60 @@ def _width_text(loss: Loss, values: Mapping[str, Any]) -> str:
     return (
         f"own prototype {loss.norm:g} times as long as the other:\n"
         f"measured width {max(numbers):.2f} to {min(numbers):.2f}, an overlap".replace("-", "−")
+    )
+
+
+def toy_figure(found: Sequence[Trained], images: ToyImages, document: Mapping[str, Any], path: Path) -> None:
+    """Both rows of the paper's figure, a column a loss: embeddings in the plane, and their directions on the circle.
+
+    Args:
+        found: what each loss made of the images.
+        images: for their labels and names.
+        document: what was measured.
+        path: where to write.
+    """
+    figure = Figure(figsize=(3.5 * len(found), 8.6), layout=ConstrainedLayoutEngine(h_pad=0.1))
+    figure.suptitle(_toy_title(document), color=INK, fontsize=12)
+    for (plane, circle), trained in zip(figure.subplots(2, len(found)).T, found, strict=True):
+        lengths = np.linalg.norm(trained.embeddings, axis=1, keepdims=True)
+        reach = 1.08 * float(lengths.max())
+        directions = trained.embeddings / np.maximum(lengths, 1e-12)
+        prototypes = trained.prototypes / np.linalg.norm(trained.prototypes, axis=1, keepdims=True)
+        for axes, points, size in ((plane, trained.embeddings, reach), (circle, directions, 1.12)):
+            for index, (colour, prototype) in enumerate(zip(PALETTE, prototypes, strict=True)):
+                mine = points[images.labels == index]
+                end = 0.93 * size if axes is plane else 0.94
+                axes.plot([0, end * prototype[0]], [0, end * prototype[1]], color=colour, linewidth=1, zorder=1)
+                axes.scatter(*mine.T, s=9, color=colour, alpha=0.5, linewidth=0, zorder=2, label=images.names[index])
+            axes.set(xlim=(-size, size), ylim=(-size, size), aspect="equal", xticks=[], yticks=[])
+            for spine in axes.spines.values():
+                spine.set_color("#DDDDDD")
+        turn = np.linspace(0, 2 * math.pi, 361)
+        circle.plot(np.cos(turn), np.sin(turn), color="#CCCCCC", linewidth=0.8, zorder=0)
+        plane.set_title(trained.name, color=INK, fontsize=13)
+        circle.set_xlabel(_toy_text(trained.values), color=INK, fontsize=9.5, linespacing=1.5)
+    handles, labels = plane.get_legend_handles_labels()
+    legend = figure.legend(handles, labels, loc="outside lower center", ncols=8, frameon=False, labelcolor=INK)
+    for handle in filter(None, legend.legend_handles):
+        handle.set(alpha=1, sizes=[36])
+    save_figure(figure, path)
+
+
+def _toy_title(document: Mapping[str, Any]) -> str:
+    height, width = document["image"]
+    return (
+        f"{document['photos']} {document['images']} of {document['classes']} classes in two dimensions: "
+        f"{document['network']}, {height} × {width} pixels, {document['epochs']} epochs, s = {document['scale']:g}\n"
+        "Above: the embeddings as they are. Below: their directions. Lines: the directions of the class prototypes"
+    )
+
+
+def _toy_text(values: Mapping[str, Any]) -> str:
+    lengths = values["accuracy_with_lengths"]
+    with_lengths = f"\nand with lengths {lengths:.1%}" if lengths != values["accuracy"] else ""
+    return (
+        f"smallest angle between class means {values['min_angle']:.1f}°\n"
+        f"mean angle to the class mean {values['within_angle']:.1f}°\n"
+        f"mean gap between neighbours {values['gap']:.1f}°\n"
+        f"training accuracy by cosine {values['accuracy']:.1%}{with_lengths}"
     )
