@@ -2,7 +2,7 @@
 
 import difflib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import timm
@@ -121,17 +121,26 @@ class Backbone(nn.Module):
         return self
 
 
-def create_backbone(name: str, *, pretrained: bool = True, preprocessing: Preprocessing | None = None) -> Backbone:
+def create_backbone(
+    name: str,
+    *,
+    pretrained: bool = True,
+    learns_norms: bool = False,
+    faces: bool = False,
+    preprocessing: Preprocessing | None = None,
+) -> Backbone:
     """Make a backbone by name.
 
     Args:
         name: "lite0", a network for faces such as "sphereface20", or any timm model, such as "resnet50.a1_in1k".
         pretrained: load its weights; those of lite0 come with the installation, others through timm's hub. Networks for
             faces have none.
+        learns_norms: whether training moves the statistics of the batch norms; networks for faces always learn theirs.
+        faces: the input is an aligned face of 112 × 96, scaled as in the papers unless the weights expect another.
         preprocessing: what weights that are loaded later expect; by default what timm says of the model.
 
     Raises:
-        BackboneError: timm knows no such model, or its weights cannot be had.
+        BackboneError: timm knows no such model, its weights cannot be had, or it takes no faces of that size.
 
     >>> create_backbone("lite0", pretrained=False).num_features
     1280
@@ -140,7 +149,8 @@ def create_backbone(name: str, *, pretrained: bool = True, preprocessing: Prepro
         network = timm.create_model(_PACKAGED_ARCHITECTURE, num_classes=0)
         if pretrained:
             network.load_state_dict(packaged_weights(classifier=False))
-        return Backbone(name, network, preprocessing or _preprocessing(network))
+        preprocessing = preprocessing or _preprocessing(name, network, pretrained, faces)
+        return Backbone(name, network, preprocessing, learns_norms=learns_norms)
     if name in sphere_networks.UNITS:
         sphere = sphere_networks.SphereNetwork(name)
         return Backbone(name, sphere, preprocessing or FACES, learns_norms=True)
@@ -156,7 +166,8 @@ def create_backbone(name: str, *, pretrained: bool = True, preprocessing: Prepro
             f"the weights of {name!r} could not be loaded ({type(error).__name__}: {error}); they are downloaded on "
             f"first use, so connect once, or use {PACKAGED!r}, whose weights come with the installation."
         ) from error
-    return Backbone(name, network, preprocessing or _preprocessing(network))
+    preprocessing = preprocessing or _preprocessing(name, network, pretrained, faces)
+    return Backbone(name, network, preprocessing, learns_norms=learns_norms)
 
 
 def packaged_weights(*, classifier: bool = True) -> dict[str, Tensor]:
@@ -195,12 +206,20 @@ def unit(vectors: Tensor) -> Tensor:
     return F.normalize(vectors.float(), dim=-1)
 
 
-def _preprocessing(network: nn.Module) -> Preprocessing:
+def _preprocessing(name: str, network: nn.Module, pretrained: bool, faces: bool) -> Preprocessing:
     data = resolve_model_data_config(network)  # type: ignore[no-untyped-call]
     config = network.pretrained_cfg
-    return Preprocessing(
+    usual = Preprocessing(
         size=int(data["input_size"][-1]),
         mean=tuple(float(value) for value in data["mean"]),  # type: ignore[arg-type]  # timm gives 3 values
         std=tuple(float(value) for value in data["std"]),  # type: ignore[arg-type]
         fixed_size=bool(config.get("fixed_input_size", False)),  # type: ignore[operator, union-attr]
     )
+    if not faces:
+        return usual
+    if usual.fixed_size:
+        raise BackboneError(
+            f"{name!r} takes images of {usual.size} x {usual.size} only, and aligned faces are {FACES.size} x "
+            f"{FACES.width}: take a convolutional network, such as 'resnet18'."
+        )
+    return replace(usual, size=FACES.size, width=FACES.width) if pretrained else FACES

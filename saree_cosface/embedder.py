@@ -175,9 +175,9 @@ class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["co
         return cls.load(Path(folder))
 
 
-def new_embedder(card: EmbedderCard) -> Embedder:
-    """An untrained neck on a pretrained backbone, its preprocessing noted on the card."""
-    backbone = create_backbone(card.backbone)
+def new_embedder(card: EmbedderCard, *, pretrained: bool = True, faces: bool = False) -> Embedder:
+    """An untrained neck on a backbone, pretrained or to be learned whole; its preprocessing is noted on the card."""
+    backbone = create_backbone(card.backbone, pretrained=pretrained, learns_norms=not pretrained, faces=faces)
     return Embedder(replace(card, preprocessing=asdict(backbone.preprocessing)), backbone)
 
 

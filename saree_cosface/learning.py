@@ -227,7 +227,7 @@ def _whole(options: HeadOptions) -> int:
 def freeze(embedder: Embedder, trainable_stages: int) -> None:
     """Let only the last stages of the backbone learn."""
     stages = embedder.backbone.stages()
-    learning = {name for stage in stages[len(stages) - trainable_stages :] for name in stage}
+    learning = {name for stage in stages[max(0, len(stages) - trainable_stages) :] for name in stage}
     for name, parameter in embedder.backbone.network.named_parameters():
         parameter.requires_grad_(name in learning)
 

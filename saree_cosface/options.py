@@ -28,8 +28,7 @@ SphereNetworkName = Literal[
     "sphereface36",
     "sphereface64",
     "laptop10",
-    "laptop10_half",
-    "laptop20",
+    "laptop12",
 ]
 
 
@@ -77,6 +76,10 @@ class FaceOptions:
         min_photos: people with fewer photos are left out.
         together: photos of one person that lie together in a batch, which losses that compare photos need.
         shift: largest random shift in pixels, in each direction; half of the photos are mirrored as well.
+        rotation: largest random rotation in degrees, either way.
+        zoom: by how much a photo is enlarged or made smaller at most, as a share of its size.
+        colour_jitter: strength of random brightness, contrast and saturation.
+        cover: chance that a random rectangle is covered.
         lfw_images: aligned photos of Labeled Faces in the Wild, a folder a person.
         lfw_pairs: its list of pairs.
         cache: folder of decoded photos, shared by runs; safe to delete.
@@ -88,6 +91,10 @@ class FaceOptions:
     min_photos: int = 2
     together: int = 1
     shift: int = 4
+    rotation: float = 0.0
+    zoom: float = 0.0
+    colour_jitter: float = 0.0
+    cover: float = 0.0
     lfw_images: str = "lfw_aligned"
     lfw_pairs: str = "lfw_pairs.txt"
     cache: Path = Path("~/.cache/saree-cosface")
@@ -101,6 +108,10 @@ class FaceOptions:
             min_photos=(1, math.inf),
             together=(1, math.inf),
             shift=(0, 8),
+            rotation=(0, 45),
+            zoom=(0, 0.5),
+            colour_jitter=(0, 1),
+            cover=(0, 1),
             workers=(0, math.inf),
             devices=(1, math.inf),
         )
@@ -113,6 +124,8 @@ class ModelOptions:
     Attributes:
         backbone: "lite0" (EfficientNet-Lite0, its weights come with the installation), or any timm model by name, whose
             weights timm downloads.
+        pretrained: begin with the backbone's published weights, whose batch norms keep their statistics; without them it
+            learns everything, for which all its stages must be trainable. Networks for faces have no such weights.
         embedding_dim: D, length of the embedding.
         dropout: share of backbone features dropped in training.
         batch_norm: normalise the embedding's coordinates over the batch.
@@ -122,6 +135,7 @@ class ModelOptions:
     """
 
     backbone: str = "lite0"
+    pretrained: bool = True
     embedding_dim: int = 256
     dropout: float = 0.3
     batch_norm: bool = True
@@ -130,6 +144,11 @@ class ModelOptions:
 
     def __post_init__(self) -> None:
         _check(self, "model", embedding_dim=(2, math.inf), dropout=(0, 0.99), trainable_stages=(0, math.inf))
+        if not self.pretrained and not self.trainable_stages:
+            raise ValueError(
+                "option model.pretrained is false and model.trainable_stages is 0: a network of random weights that "
+                "stays as it is tells nothing; raise model.trainable_stages to the number of its stages or more."
+            )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ bias, those of the opening convolutions Xavier's with a bias, as in the authors'
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from saree_cosface.options import SphereNetworkName
 
@@ -29,8 +28,7 @@ UNITS: dict[SphereNetworkName, tuple[int, int, int, int]] = {
     "sphereface36": (2, 4, 8, 2),
     "sphereface64": (3, 8, 16, 3),
     "laptop10": (0, 1, 2, 0),
-    "laptop10_half": (0, 1, 2, 0),
-    "laptop20": (1, 2, 4, 1),
+    "laptop12": (0, 1, 2, 1),
 }
 """Residual units in each stage. The number in a name counts the convolutions."""
 
@@ -54,8 +52,7 @@ class SphereNetwork(nn.Module):
     """A network by name; it speaks the part of timm's interface that a backbone needs.
 
     The paper's have PReLU and no batch norm. The laptop's are half as wide and have batch norm and ReLU, with which a
-    network learns from few photos in minutes. One of them sees images at half their resolution, four pixels averaged
-    to one: it learns from four times as many images in the same time.
+    network learns from few photos in minutes.
 
     Attributes:
         num_features: length of the flattened feature map.
@@ -68,9 +65,6 @@ class SphereNetwork(nn.Module):
         super().__init__()
         self.pretrained_cfg = {}
         batch_norm = name.startswith("laptop")
-        self.halve = name.endswith("_half")
-        if self.halve:
-            height, width = height // 2, width // 2
         stages: list[nn.Module] = []
         before = 3
         for units, after in zip(UNITS[name], _LAPTOP if batch_norm else _PAPER, strict=True):
@@ -81,8 +75,8 @@ class SphereNetwork(nn.Module):
         self.num_features = before * height * width
 
     def forward_features(self, pixels: Tensor) -> Tensor:
-        """The last feature map: ``(B, 3, H, W) -> (B, C, H / 16, W / 16)``, rounded up; half of that if halved."""
-        features: Tensor = self.stages(functional.avg_pool2d(pixels, 2) if self.halve else pixels)
+        """The last feature map: ``(B, 3, H, W) -> (B, C, H / 16, W / 16)``, rounded up."""
+        features: Tensor = self.stages(pixels)
         return features
 
     def forward_head(self, features: Tensor, *, pre_logits: bool = True) -> Tensor:

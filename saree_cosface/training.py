@@ -124,7 +124,8 @@ def fit(
             batch_norm=model.batch_norm,
             precision=resolved_precision(model),
             classes=tuple(classes),
-        )
+        ),
+        pretrained=model.pretrained,
     )
     head = make_head(recipe.head, model.embedding_dim, len(classes), warn=progress)
     module = LearningModule(embedder, head, recipe)

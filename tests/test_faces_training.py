@@ -4,7 +4,6 @@ import subprocess
 import sys
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 import yaml
@@ -12,7 +11,7 @@ from PIL import Image
 
 from saree_cosface import learning
 from saree_cosface.embedder import Embedder
-from saree_cosface.faces.training import EveryFaceSampler, FaceDataset, expanded, train_faces
+from saree_cosface.faces.training import EveryFaceSampler, expanded, train_faces
 from saree_cosface.options import FaceOptions
 from saree_cosface.run_folder import RunError
 from tests.faces import QUICK, people
@@ -37,38 +36,7 @@ def same(one, other):
     return all(torch.equal(weights[name], others[name]) for name in weights)
 
 
-# --- what a batch holds ----------------------------------------------------------------------------------------------
-
-
-def test_unmoved_faces_are_the_columns_of_the_paper_s_crop():
-    pixels = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), dtype=np.uint8)
-    dataset = FaceDataset(pixels, np.array([3, 5]), shift=0)
-    plain, label = dataset[1, 0]
-    assert label == 5
-    assert np.array_equal(plain.permute(1, 2, 0).numpy(), pixels[1][:, 8:104])
-    mirrored, _ = dataset[1, 1]
-    assert np.array_equal(mirrored.permute(1, 2, 0).numpy(), pixels[1][:, 8:104][:, ::-1])
-
-
-def test_shifts_reach_every_place_equally_and_repeat_the_edge():
-    rows, columns = np.mgrid[:112, :112]
-    pixels = np.stack([rows, columns, rows], axis=2).astype(np.uint8)[None]
-    dataset = FaceDataset(pixels, np.array([0]), shift=2)
-    seen = {}
-    for number in range(50):
-        crop = dataset[0, number][0].numpy()
-        mirrored = bool(crop[1, 0, 0] > crop[1, 0, -1])
-        left = int(crop[1, 0, -1] if mirrored else crop[1, 0, 0])
-        seen[int(crop[0, 50, 0]) - 50, left - 8, mirrored] = crop
-    assert set(seen) == {(down, right, flip) for down in range(-2, 3) for right in range(-2, 3) for flip in (0, 1)}
-    assert seen[2, 0, False][0, -1, 0] == 111  # shifted up by two: the last row thrice
-    assert seen[2, 0, False][0, -3, 0] == 111
-    assert seen[-2, 0, False][0, 2, 0] == 0
-
-
-def test_faces_that_are_as_narrow_as_the_crop_are_shifted_too():
-    pixels = np.zeros((1, 112, 96, 3), np.uint8)
-    assert FaceDataset(pixels, np.array([0]), shift=4)[0, 7][0].shape == (3, 112, 96)
+# --- the order of faces ----------------------------------------------------------------------------------------------
 
 
 def test_an_epoch_shows_every_face_once_in_whole_batches():

@@ -37,7 +37,8 @@ def small_network(monkeypatch):
     """A backbone of untrained weights that looks at views of 32 pixels."""
     preprocessing = Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), False)
 
-    def new_embedder(card):
+    def new_embedder(card, *, pretrained):
+        assert pretrained
         torch.manual_seed(0)
         backbone = create_backbone("test_resnet", pretrained=False, preprocessing=preprocessing)
         return Embedder(replace(card, preprocessing=asdict(preprocessing)), backbone)

@@ -76,6 +76,16 @@ def test_key_of_random_views_follows_their_options():
     assert RandomViews(64, ViewOptions(random=4)).key != plain.key
 
 
+def test_flips_have_nothing_to_do_with_each_other():
+    corner = np.zeros((200, 200, 3), np.uint8)
+    corner[:100, :100] = 255  # bright at the top left, until a flip moves it; every crop keeps the order
+    options = ViewOptions(random=200, colour_jitter=0, vertical_flip=0.5)
+    views = RandomViews(32, options)(corner, "photo")[..., 0].astype(int)
+    mixed = [view for view in views if view.min() < 50 and view.max() > 200 and view.std(0).max() and view.std(1).max()]
+    seen = {(bool(view[:, 0].sum() < view[:, -1].sum()), bool(view[0].sum() < view[-1].sum())) for view in mixed}
+    assert seen == {(False, False), (False, True), (True, False), (True, True)}
+
+
 def test_without_jitter_random_views_keep_colours_and_the_right_way_up():
     gradient = np.repeat(np.linspace(0, 255, 200).astype(np.uint8)[:, None, None], 200, axis=1).repeat(3, axis=2)
     views = RandomViews(32, ViewOptions(random=30, colour_jitter=0))(gradient, "photo").astype(int)

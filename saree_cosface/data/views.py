@@ -5,20 +5,17 @@ parts at a larger scale, its weave does. So a photo is cut into a pyramid of ove
 """
 
 import hashlib
-import os
+import random
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
+import albumentations as A
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from saree_cosface.options import ViewOptions
-
-# albumentations asks a server for its newest version on import; nothing here calls home.
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-import albumentations as A
 
 Pixels = NDArray[np.uint8]
 
@@ -99,7 +96,7 @@ class RandomViews:
     @property
     def key(self) -> str:
         """Names what is computed from these views, in caches."""
-        settings = repr(sorted(asdict(self.options).items())) + repr((PYRAMID, WHOLE))
+        settings = repr(sorted(asdict(self.options).items())) + repr((PYRAMID, WHOLE, "one stream"))
         return f"random-{self.size}-{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
 
     @cached_property
@@ -128,9 +125,18 @@ class RandomViews:
     def view(self, pixels: Pixels, photo: str, number: int) -> Pixels:
         """View ``number`` of the photo, ``(H, W, 3) -> (S, S, 3)``."""
         digest = hashlib.sha256(f"{photo}/{number}".encode()).digest()
-        self._transform.set_random_seed(int.from_bytes(digest[:4], "little"))
+        reseed(self._transform, int.from_bytes(digest[:4], "little"))
         view: Pixels = self._transform(image=_middle(pixels))["image"]
         return view
+
+
+def reseed(transform: A.Compose, seed: int) -> None:
+    """Let what the transform does next follow from the seed.
+
+    Its own ``set_random_seed`` would hand the same seed to each of its parts, so that they draw the same numbers: then
+    a view would be mirrored or not according to where it was cropped. Here all parts draw from one stream.
+    """
+    transform.set_random_state(np.random.default_rng(seed), random.Random(seed))
 
 
 def _middle(pixels: Pixels) -> Pixels:

@@ -183,7 +183,8 @@ def cell_name(data: FaceOptions, recipe: Recipe) -> str:
     """A name for people, and a digest of all options that decide the weights."""
     head = recipe.head
     settings = settings_of(data, recipe)
-    settings["data"] = {key: settings["data"][key] for key in ("images", "min_photos", "together", "shift", "devices")}
+    elsewhere = ("lfw_images", "lfw_pairs", "cache", "workers")  # these do not change the weights
+    settings["data"] = {key: value for key, value in settings["data"].items() if key not in elsewhere}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     return f"{head.name}-s{head.scale:g}-m{head.margin:g}-seed{recipe.seed}-{digest}"
 

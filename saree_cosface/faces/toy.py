@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import lightning.pytorch as L
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ from saree_cosface.console import track
 from saree_cosface.data.datamodule import Batch
 from saree_cosface.embedder import Embedder, EmbedderCard
 from saree_cosface.faces.datasets import FaceDataError, read_identities
-from saree_cosface.faces.images import load_faces
+from saree_cosface.faces.images import SIZE, load_faces
 from saree_cosface.faces.training import expanded
 from saree_cosface.files import write_json
 from saree_cosface.learning import LearningModule, make_head
@@ -106,7 +107,7 @@ def digits() -> ToyImages:
 
 
 def faces(data: FaceOptions) -> ToyImages:
-    """The eight people with most photos in the folder of training photos. They are numbered, not named.
+    """The eight people with most photos in the folder of training photos, at half the resolution; numbered, not named.
 
     Raises:
         FaceDataError: there are fewer than eight people.
@@ -122,8 +123,12 @@ def faces(data: FaceOptions) -> ToyImages:
     list_bad(read.bad)
     place = {person: index for index, person in enumerate(most.tolist())}
     labels = np.array([place[person] for person in identities.labels[rows[read.rows]].tolist()], dtype=np.int64)
+    height, width = SIZE
+    small = np.stack(
+        [cv2.resize(face, (width // 2, height // 2), interpolation=cv2.INTER_AREA) for face in read.pixels]
+    )
     names = tuple(f"person {number + 1}" for number in range(CLASSES))
-    return ToyImages("toy", "faces", "laptop10_half", read.pixels, labels, names)
+    return ToyImages("toy", "faces", "laptop10", small, labels, names)
 
 
 def run_toy(out: Path, images: ToyImages, *, epochs: int = 40, seed: int = 0, progress: bool = True) -> dict[str, Any]:
@@ -193,7 +198,9 @@ def train(name: str, head: HeadOptions, images: ToyImages, optim: OptimOptions, 
     network = SphereNetwork(images.network, height=height, width=width)
     card = EmbedderCard(images.network, 2, batch_norm=False, unit_features=False, classes=images.names)
     embedder = Embedder(card, Backbone(images.network, network, preprocessing, learns_norms=True))
-    model = ModelOptions(images.network, 2, dropout=0.0, batch_norm=False, trainable_stages=4, precision="fp32")
+    model = ModelOptions(
+        images.network, embedding_dim=2, dropout=0.0, batch_norm=False, trainable_stages=4, precision="fp32"
+    )
     recipe = Recipe(model=model, head=head, optim=optim, seed=seed)
     # No warnings: they speak of the simplex floor, and SCALE is chosen for the circle.
     module = LearningModule(embedder, make_head(head, 2, len(images.names), warn=False), recipe)

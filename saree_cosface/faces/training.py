@@ -15,9 +15,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from saree_cosface.console import console
 from saree_cosface.data.datamodule import Batch
+from saree_cosface.data.views import Pixels
 from saree_cosface.embedder import Embedder, EmbedderCard, new_embedder
 from saree_cosface.faces.datasets import read_identities
 from saree_cosface.faces.images import SIZE, FaceImages, NotAligned, load_faces
+from saree_cosface.faces.views import FaceViews
 from saree_cosface.files import write_json, write_text
 from saree_cosface.learning import LearningModule, make_head
 from saree_cosface.options import FaceOptions, Recipe
@@ -25,44 +27,28 @@ from saree_cosface.run_folder import CONFIG, RunError, check_folder, settings_of
 from saree_cosface.runs import list_bad
 from saree_cosface.training import CHECKPOINT, first_process, optimise
 
-Pixels = NDArray[np.uint8]
-
 
 class FaceDataset(Dataset[Batch]):
-    """Aligned faces, shifted a little and mirrored at random; item (row, number of the draw).
+    """Random views of aligned faces; item (row, number of the view).
 
     Args:
         pixels: ``(N, H, W, 3)``, 112 high and at least as wide as the crop.
         labels: ``(N,)`` people.
-        shift: largest shift in pixels; what is shifted in repeats the edge.
+        views: makes a view of a face.
     """
 
-    def __init__(self, pixels: Pixels, labels: NDArray[np.int_], shift: int) -> None:
+    def __init__(self, pixels: Pixels, labels: NDArray[np.int_], views: FaceViews) -> None:
         self.pixels = pixels
         self.labels = torch.from_numpy(labels)
-        self.shift = shift
+        self.views = views
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, item: tuple[int, int]) -> Batch:
         row, number = item
-        height, width = SIZE
-        face = self.pixels[row]
-        down, right, mirrored = _moves(number, self.shift)
-        left = (face.shape[1] - width) // 2 + right
-        rows = np.arange(height) + down
-        columns = np.arange(left, left + width)
-        crop = face[rows.clip(0, face.shape[0] - 1)][:, columns.clip(0, face.shape[1] - 1)]
-        if mirrored:
-            crop = crop[:, ::-1]
-        return torch.from_numpy(np.ascontiguousarray(crop)).permute(2, 0, 1), self.labels[row]
-
-
-def _moves(number: int, shift: int) -> tuple[int, int, bool]:
-    """Pixels down and right, and whether mirrored, all told by one number."""
-    span = 2 * shift + 1
-    return number % span - shift, number // span % span - shift, bool(number // span**2 % 2)
+        view = self.views(self.pixels[row], number)
+        return torch.from_numpy(np.ascontiguousarray(view)).permute(2, 0, 1), self.labels[row]
 
 
 class EveryFaceSampler(Sampler[tuple[int, int]]):
@@ -174,7 +160,7 @@ def train_faces(
     optimise(
         module,
         FaceBatches(
-            FaceDataset(faces.pixels, labels, data.shift),
+            FaceDataset(faces.pixels, labels, FaceViews(data)),
             batch_size=recipe.optim.batch_size,
             workers=data.workers,
             seed=recipe.seed,
@@ -217,7 +203,7 @@ def face_module(recipe: Recipe, classes: tuple[str, ...], *, warn: bool = True) 
         precision=model.precision,
         classes=classes,
     )
-    embedder = new_embedder(card)
+    embedder = new_embedder(card, pretrained=model.pretrained, faces=True)
     return LearningModule(embedder, make_head(recipe.head, model.embedding_dim, len(classes), warn=warn), recipe)
 
 
