@@ -124,8 +124,8 @@ class ModelOptions:
     Attributes:
         backbone: "lite0" (EfficientNet-Lite0, its weights come with the installation), or any timm model by name, whose
             weights timm downloads.
-        pretrained: begin with the backbone's published weights, whose batch norms keep their statistics; without them it
-            learns everything, for which all its stages must be trainable. Networks for faces have no such weights.
+        pretrained: begin with the backbone's published weights, whose batch norms keep their statistics; without them
+            it learns from random ones, for which all its stages should be trainable. Networks for faces have none.
         embedding_dim: D, length of the embedding.
         dropout: share of backbone features dropped in training.
         batch_norm: normalise the embedding's coordinates over the batch.

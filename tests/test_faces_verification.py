@@ -246,6 +246,10 @@ def test_settings_of_the_paper():
     assert [each.head.margin for each in sweep][:1] == [0.0]
     assert {each.head.scale for each in sweep} == {30.0}
     assert {each.head.margin for each in scales(head)} == {0.0, 0.35}
+    assert {each.head.scale for each in scales(head)} == {8.0, 16.0, 30.0, 32.0, 64.0}
+    nsl = next(each.head for each in nine if each.name == "NSL")
+    assert nsl == sweep[0].head
+    assert nsl in [each.head for each in scales(head)]
     assert [each.head.name for each in normalization(head)] == ["cosface_unnormalized", "cosface"]
     lmcl = next(each for each in nine if each.name == experiments.LMCL)
     assert lmcl.head == next(each.head for each in sweep if each.head.margin == 0.35) == normalization(head)[1].head

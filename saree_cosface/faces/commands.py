@@ -119,6 +119,14 @@ def add_commands(parser: ArgumentParser) -> dict[str, Command]:
     toy.add_argument("--out", type=Path, required=True, help="folder for the figure and its numbers")
     add("toy", _toy, toy, "eight classes in two dimensions (Figure 4)")
 
+    report = _new(
+        "One page (report.md, report.html, report.png) of the experiments in a folder: what was measured beside what\n"
+        "the paper published, and what has not been run yet."
+    )
+    _let_pass(report, "data", "model", "head", "optim")
+    report.add_argument("--out", type=Path, required=True, help="folder that the experiments wrote to")
+    add("report", _report, report, "our numbers beside the published ones")
+
     return commands
 
 
@@ -312,6 +320,16 @@ def _toy(options: Namespace) -> Any:
     document = run_toy(options.out, images, epochs=options.epochs, seed=options.seed)
     print_table(document, console)
     return document
+
+
+def _report(options: Namespace) -> Any:
+    from saree_cosface.faces.report import write_report
+
+    found = write_report(options.out)
+    for name, command in found["missing"].items():
+        console.print(f"Not yet run: {name} ({command} --out {options.out})", style="yellow", highlight=False)
+    console.print(f"Report: {options.out / 'report.html'}", highlight=False)
+    return found
 
 
 def _losses(options: Namespace) -> Any:

@@ -1,7 +1,7 @@
 """Figures of the experiments on faces, drawn from what was measured, and written all or nothing."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,90 @@ def _width_text(loss: Loss, values: Mapping[str, Any]) -> str:
         f"own prototype {loss.norm:g} times as long as the other:\n"
         f"measured width {max(numbers):.2f} to {min(numbers):.2f}, an overlap".replace("-", "−")
     )
+
+
+def report_figure(found: Mapping[str, Mapping[str, Any]], path: Path) -> bool:
+    """The losses beside the paper's, and accuracy over the margin and over the scale; what was not run is left out.
+
+    Args:
+        found: documents by experiment: ``losses``, ``sweep_margins``, ``sweep_scales``.
+        path: where to write.
+
+    Returns:
+        Whether there was anything to draw.
+    """
+    panels: dict[str, Callable[[Axes, Mapping[str, Any]], None]] = {
+        "losses": _losses_panel,
+        "sweep_margins": _margins_panel,
+        "sweep_scales": _scales_panel,
+    }
+    present = [name for name in panels if name in found]
+    if not present:
+        return False
+    figure = Figure(figsize=(5.6 * len(present), 4.8), layout=ConstrainedLayoutEngine(w_pad=0.15))
+    for axes, name in zip(figure.subplots(1, len(present), squeeze=False)[0], present, strict=True):
+        panels[name](axes, found[name])
+        axes.tick_params(length=3, color=MUTED, labelcolor=INK)
+        for side, spine in axes.spines.items():
+            spine.set_visible(side in ("left", "bottom"))
+            spine.set_color("#CCCCCC")
+    save_figure(figure, path)
+    return True
+
+
+def _losses_panel(axes: Axes, document: Mapping[str, Any]) -> None:
+    """A line a loss: seeds as rings, their mean with the folds' standard error; the paper's figure in words."""
+    rows = sorted((row for row in document["rows"] if "accuracy" in row), key=lambda row: float(row["accuracy"]))
+    for place, row in enumerate(rows):
+        colour = PALETTE[1] if row["head"]["name"] == "cosface" else PALETTE[0]
+        axes.scatter(_seeds(row), [place] * len(row["seeds"]), s=22, facecolors="none", edgecolors=colour, alpha=0.6)
+        axes.errorbar(
+            100 * row["accuracy"], place, xerr=100 * row["standard_error"], fmt="o", color=colour, capsize=3, zorder=3
+        )
+        paper = "" if row["published"] is None else f"{row['published']:.2f}"
+        axes.text(1.02, place, paper, transform=axes.get_yaxis_transform(), va="center", color=MUTED, fontsize=9)
+    axes.text(1.02, len(rows) - 0.4, "paper", transform=axes.get_yaxis_transform(), color=MUTED, fontsize=9)
+    axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    axes.grid(axis="x", color="#EEEEEE", zorder=0)
+    axes.set_axisbelow(True)
+    axes.set_xlabel("LFW accuracy, per cent (± standard error; rings: seeds)", color=INK)
+    axes.set_title("Nine losses, one budget", color=INK, loc="left")
+
+
+def _margins_panel(axes: Axes, document: Mapping[str, Any]) -> None:
+    rows = [row for row in document["rows"] if "accuracy" in row]
+    _curve(axes, [row["head"]["margin"] for row in rows], rows, PALETTE[1], "")
+    axes.set_xlabel("m", color=INK)
+    axes.set_title(f"The margin, at s = {document['head']['scale']:g}", color=INK, loc="left")
+
+
+def _scales_panel(axes: Axes, document: Mapping[str, Any]) -> None:
+    rows = [row for row in document["rows"] if "accuracy" in row]
+    for colour, margin in zip(PALETTE, sorted({row["head"]["margin"] for row in rows}), strict=False):
+        mine = [row for row in rows if row["head"]["margin"] == margin]
+        _curve(axes, [row["head"]["scale"] for row in mine], mine, colour, f"m = {margin:g}")
+    axes.set_xscale("log", base=2)
+    scales = sorted({row["head"]["scale"] for row in rows})
+    axes.set_xticks(scales, [f"{scale:g}" for scale in scales])
+    axes.minorticks_off()
+    axes.set_xlabel("s", color=INK)
+    axes.set_title("The scale", color=INK, loc="left")
+    axes.legend(frameon=False, labelcolor=INK)
+
+
+def _curve(axes: Axes, at: Sequence[float], rows: Sequence[Mapping[str, Any]], colour: str, label: str) -> None:
+    means = [100 * row["accuracy"] for row in rows]
+    errors = [100 * row["standard_error"] for row in rows]
+    for place, row in zip(at, rows, strict=True):
+        axes.scatter([place] * len(row["seeds"]), _seeds(row), s=22, facecolors="none", edgecolors=colour, alpha=0.6)
+    axes.errorbar(at, means, yerr=errors, fmt="o-", color=colour, capsize=3, linewidth=1.2, label=label)
+    axes.grid(axis="y", color="#EEEEEE")
+    axes.set_axisbelow(True)
+    axes.set_ylabel("LFW accuracy, per cent", color=INK)
+
+
+def _seeds(row: Mapping[str, Any]) -> list[float]:
+    return [100 * seed["accuracy"] for seed in row["seeds"]]
 
 
 def toy_figure(found: Sequence[Trained], images: ToyImages, document: Mapping[str, Any], path: Path) -> None:

@@ -1,0 +1,121 @@
+"""The page beside the paper: it shows what was measured, says what was not run, and hides no difference."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from saree_cosface.cli import main
+from saree_cosface.faces.experiments import Setting, run_experiment
+from saree_cosface.faces.margins import draw_margins
+from saree_cosface.faces.report import ReportError, difference, write_report
+from saree_cosface.options import FaceOptions, HeadOptions
+from tests.faces import QUICK, face, pairs_file, people
+
+ONCE = replace(QUICK, optim=replace(QUICK.optim, epochs=1))
+
+
+@pytest.fixture(scope="module")
+def experiments(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faces")
+    test = people(folder / "test", 4, 3)
+    for person in range(4, 9):  # distractors
+        (test / f"Person_{person}").mkdir()
+        Image.fromarray(face(person, 1)).save(test / f"Person_{person}" / f"Person_{person}_0001.jpg")
+    data = FaceOptions(
+        images=str(people(folder / "train", 3, 6)),
+        lfw_images=str(test),
+        lfw_pairs=str(pairs_file(folder / "pairs.txt", 4, 3)),
+        cache=folder / "cache",
+    )
+    nsl = replace(ONCE.head, name="nsl", margin=0.0)
+    losses = (
+        Setting("softmax", HeadOptions("softmax"), 97.88, 54.85),
+        Setting("NSL", nsl),
+        Setting("LMCL", ONCE.head, 99.33, 77.11),
+    )
+    sweep = (Setting("m = 0", nsl), Setting("m = 0.2", ONCE.head))
+    out = folder / "out"
+    run_experiment("losses", losses, data, ONCE, out, seeds=2)
+    run_experiment("sweep_margins", sweep, data, ONCE, out, seeds=2)
+    run_experiment("sweep_scales", sweep, data, ONCE, out, seeds=1)
+    run_experiment("normalization", (losses[2],), data, ONCE, out, seeds=2)
+    draw_margins(out)
+    return out
+
+
+def test_the_page_is_written_in_three_formats(experiments):
+    found = write_report(experiments)
+    assert found["experiments"] == ["losses", "normalization", "sweep_margins", "sweep_scales", "margins"]
+    assert set(found["missing"]) == {"toy", "toy_digits"}
+    markdown, page = (experiments / "report.md").read_text(), (experiments / "report.html").read_text()
+    losses = json.loads((experiments / "losses.json").read_text())
+    lmcl = losses["rows"][2]
+    for text in (markdown, page):
+        assert f"{100 * lmcl['accuracy']:.2f} ± {100 * lmcl['standard_error']:.2f}" in text
+        assert f"{100 * lmcl['rank1']:.2f}" in text
+        for said in ("99.33", "77.11", "18 photos of 3 people", "10,575 people", "2 steps of 8 photos", "laptop10"):
+            assert said in text
+        assert "saree-cosface faces toy" in text  # what is missing, and how to make it
+    assert markdown.count("![") == 2
+    assert page.count('src="data:image/png;base64,') == 2
+    assert not re.search(r'(src|href)="(?!data:)', page)  # nothing from elsewhere
+    with Image.open(experiments / "report.png") as figure:
+        assert figure.width > 2 * figure.height
+
+
+def test_a_difference_is_taken_fold_by_fold():
+    def row(name, folds):
+        return {
+            "name": name,
+            "accuracy": np.mean(folds),
+            "seeds": [{"folds": list(np.array(folds) + d)} for d in (0, 0)],
+        }
+
+    document = {"rows": [row("LMCL", [0.9, 0.8, 0.95]), row("softmax", [0.88, 0.79, 0.94]), {"name": "NSL"}]}
+    gap, error = difference(document, "LMCL", "softmax")
+    assert gap == pytest.approx(100 * (0.02 + 0.01 + 0.01) / 3)
+    assert error == pytest.approx(np.std([2, 1, 1], ddof=1) / np.sqrt(3))
+    assert difference(document, "LMCL", "NSL") is None
+
+
+def test_an_experiment_that_was_cut_off_is_shown_as_far_as_it_went(experiments, tmp_path):
+    document = json.loads((experiments / "losses.json").read_text())
+    for key in ("accuracy", "standard_error", "seed_deviation", "rank1", "auc", "eer", "train_accuracy"):
+        del document["rows"][2][key]
+    document["rows"][2]["seeds"] = []
+    (tmp_path / "losses.json").write_text(json.dumps(document))
+    write_report(tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert "softmax" in text
+    assert "| LMCL |" not in text
+    assert "LMCL is" not in text
+
+
+def test_nothing_to_report_on_says_what_to_run(tmp_path):
+    with pytest.raises(ReportError, match=r"faces losses --config configs/faces/laptop.yaml --out"):
+        write_report(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{", "damaged"), ('{"rows": [{"name": 1, "a": 1, "b": 1, "c": 1, "d": 1}]}', "run its command again")],
+)
+def test_a_damaged_document_is_named(tmp_path, text, said):
+    (tmp_path / "losses.json").write_text(text)
+    with pytest.raises(ReportError, match=said) as error:
+        write_report(tmp_path)
+    assert "losses.json" in str(error.value)
+
+
+def test_the_command_prints_what_it_wrote(experiments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["faces", "report", "--out", str(experiments), "--json"])
+    assert ended.value.code == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["files"][0].endswith("report.md")
+    assert "Not yet run: toy" in captured.err
