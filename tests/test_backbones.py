@@ -146,3 +146,25 @@ def test_unit_rows_have_length_one():
     rows = unit(torch.tensor([[3.0, 4.0], [0.0, 0.0]], dtype=torch.float16))
     assert rows.dtype == torch.float32
     torch.testing.assert_close(rows, torch.tensor([[0.6, 0.8], [0.0, 0.0]]))
+
+
+def test_a_network_for_faces_from_random_weights_scales_them_as_the_papers_do_and_learns_its_norms():
+    backbone = create_backbone("resnet10t", pretrained=False, learns_norms=True, faces=True)
+    assert backbone.preprocessing.shape == (112, 96)
+    extremes = torch.tensor([0.0, 255.0]).view(2, 1, 1, 1)
+    scaled = (extremes - backbone.mean) / backbone.std
+    assert torch.allclose(scaled, (extremes - 127.5).div(128).expand(2, 3, 1, 1), atol=1e-6)
+    before = {name: buffer.clone() for name, buffer in backbone.named_buffers() if name.endswith("running_mean")}
+    backbone.train()(pixels(4, 3, 112, 96))
+    assert all(not torch.equal(before[name], buffer) for name, buffer in backbone.named_buffers() if name in before)
+
+
+def test_weights_that_are_there_keep_their_own_scaling_of_faces(lite0):
+    faces = create_backbone("lite0", faces=True)
+    assert faces.preprocessing.shape == (112, 96)
+    assert faces.preprocessing.mean == lite0.preprocessing.mean
+
+
+def test_a_network_of_fixed_size_takes_no_faces():
+    with pytest.raises(BackboneError, match="takes images of 224 x 224 only"):
+        create_backbone(SMALL_VIT, pretrained=False, faces=True)

@@ -150,6 +150,15 @@ def test_an_unreadable_face_is_listed_and_left_out(data, folder, tmp_path, capsy
     assert "Person_1_0003.jpg" in capsys.readouterr().err
 
 
+def test_a_network_of_timm_learns_faces_from_random_weights(data, tmp_path):
+    model = replace(QUICK.model, backbone="test_resnet", pretrained=False, trainable_stages=99)
+    embedder = fit(data, tmp_path / "run", replace(QUICK, model=model))
+    assert embedder.backbone.preprocessing.shape == (112, 96)
+    again = Embedder.load(tmp_path / "run" / "embedder")
+    assert same(again, embedder)
+    assert again.backbone.preprocessing == embedder.backbone.preprocessing
+
+
 def test_faces_of_the_papers_width_are_taken_as_they_are(folder, data, tmp_path):
     narrow = tmp_path / "narrow"
     for photo in folder.rglob("*.jpg"):

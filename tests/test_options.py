@@ -18,6 +18,7 @@ from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimO
         (OptimOptions, {"balance_power": 2}, r"optim\.balance_power"),
         (ModelOptions, {"dropout": 1.0}, r"model\.dropout"),
         (ModelOptions, {"embedding_dim": 1}, r"model\.embedding_dim"),
+        (ModelOptions, {"pretrained": False}, r"random weights that stays as it is tells nothing"),
         (ModelOptions, {"trainable_stages": -1}, r"model\.trainable_stages"),
         (ViewOptions, {"random": -1}, r"views\.random"),
         (ViewOptions, {"colour_jitter": 1.5}, r"views\.colour_jitter"),
