@@ -1,4 +1,4 @@
-"""The notebook runs from top to bottom on drawn sarees, and ends with an answer."""
+"""The notebooks run from top to bottom: one on drawn sarees, the other without any data."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,9 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 
-NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "your_own_sarees.ipynb"
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SAREES, COSFACE = ROOT / "notebooks" / "your_own_sarees.ipynb", ROOT / "notebooks" / "cosface_explained.ipynb"
 PROBE = """
 import json
 print(json.dumps({
@@ -25,8 +27,19 @@ print(json.dumps({
 """
 
 
-def test_is_kept_without_outputs():
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+def figures_of(notebook):
+    return [
+        output
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_is_kept_without_outputs(path):
+    notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -39,7 +52,7 @@ def test_runs_on_drawn_sarees(tmp_path, monkeypatch):
     monkeypatch.delenv("PHOTOS", raising=False)
     monkeypatch.setenv("TINY", "1")
     monkeypatch.setenv("WORK", str(tmp_path / "work"))
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = nbformat.read(SAREES, as_version=4)
     notebook.cells.append(new_code_cell(PROBE))
     NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
 
@@ -55,12 +68,38 @@ def test_runs_on_drawn_sarees(tmp_path, monkeypatch):
     assert found["scores"]["top1"] > 0.25  # better than a guess among four
     assert -1 <= found["gap"] <= 1
 
-    figures = [
-        output
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-        for output in cell.outputs
-        if "image/png" in output.get("data", {})
-    ]
-    assert len(figures) == 5  # contact sheet, learning curves, confusion matrix, two answers
+    assert len(figures_of(notebook)) == 5  # contact sheet, learning curves, confusion matrix, two answers
+    assert list(tmp_path.iterdir()) == [tmp_path / "work"]  # nothing is written elsewhere
+
+
+EXPLAINED = """
+import json
+print(json.dumps({
+    "posteriors": list(checked.values()),
+    "toy": [row["name"] for row in toy["rows"]],
+    "undecided": {name: float(degrees[np.argmin(np.abs(np.array(values) - np.log(2)))]) for name, values in losses.items()},
+    "last": {name: values[-1] for name, values in curves.items()},
+    "found": list(found),
+}))
+"""
+
+
+@pytest.mark.slow
+def test_cosface_is_explained_by_running_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINY", "1")
+    monkeypatch.setenv("WORK", str(tmp_path / "work"))
+    monkeypatch.setenv("EXPERIMENTS", str(ROOT / "benchmarks" / "faces"))
+    notebook = nbformat.read(COSFACE, as_version=4)
+    notebook.cells.append(new_code_cell(EXPLAINED))
+    NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+
+    said = json.loads(notebook.cells[-1].outputs[0].text)
+    assert said["posteriors"] == pytest.approx([0.99] * 8)
+    assert said["toy"] == ["softmax", "LMCL, m = 0", "LMCL, m = 0.1", "LMCL, m = 0.2"]
+    # Two prototypes at 90 degrees: undecided at 45, and with a margin where cos - sin = 0.35.
+    assert said["undecided"]["NSL"] == pytest.approx(45, abs=0.5)
+    assert said["undecided"]["LMCL"] == pytest.approx(30.7, abs=0.5)
+    assert said["last"]["softmax"] < 0.01 < said["last"]["NSL, s = 16"] < said["last"]["LMCL, s = 16"]
+    assert set(said["found"]) == {path.stem for path in (ROOT / "benchmarks" / "faces").glob("*.json")}
+    assert len(figures_of(notebook)) == 5 + bool(said["found"])
     assert list(tmp_path.iterdir()) == [tmp_path / "work"]  # nothing is written elsewhere

@@ -154,7 +154,7 @@ def _losses_panel(axes: Axes, document: Mapping[str, Any]) -> None:
         )
         paper = "" if row["published"] is None else f"{row['published']:.2f}"
         axes.text(1.02, place, paper, transform=axes.get_yaxis_transform(), va="center", color=MUTED, fontsize=9)
-    axes.text(1.02, len(rows) - 0.4, "paper", transform=axes.get_yaxis_transform(), color=MUTED, fontsize=9)
+    axes.text(1.02, 1.0, "paper", transform=axes.transAxes, va="bottom", color=MUTED, fontsize=9)
     axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
     axes.grid(axis="x", color="#EEEEEE", zorder=0)
     axes.set_axisbelow(True)
