@@ -57,7 +57,7 @@ def test_faces_are_the_people_with_most_photos(tmp_path):
     (tmp_path / "faces" / "Person_4" / "Person_4_0004.jpg").unlink()
     images = faces(FaceOptions(images=str(tmp_path / "faces"), cache=tmp_path / "cache"))
     assert np.array_equal(np.bincount(images.labels), [4] * CLASSES)
-    assert images.pixels.shape == (32, 112, 96, 3)
+    assert images.pixels.shape == (32, 56, 48, 3)
     assert not any("Person_" in name for name in images.names)
 
 

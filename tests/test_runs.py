@@ -85,7 +85,8 @@ def test_the_gallery_is_the_training_photos_as_the_embedder_sees_them(tiny_run):
     assert set(table["sha256"]) == {sha256 for sha256, part in tiny_run.used.items() if part == "train"}
     assert set(table["source"]) == tiny_run.sources["train"]
     embedded = embed_photos(tiny_run.embedder, [Path(path) for path in table["path"]])
-    assert np.array_equal(embedded.embeddings, tiny_run.gallery.embeddings)
+    # Other photos in a batch may change the last digits: libraries choose their kernels by its size.
+    assert np.allclose(embedded.embeddings, tiny_run.gallery.embeddings, atol=1e-5)
     assert all((tiny_run.folder / "gallery" / name).is_file() for name in table["thumbnail"])
 
 

@@ -21,6 +21,7 @@ class FaceViews:
     Args:
         options: strengths of the changes.
 
+    >>> import numpy as np
     >>> FaceViews(FaceOptions("folder"))(np.zeros((112, 112, 3), np.uint8), 7).shape
     (112, 96, 3)
     """
