@@ -6,6 +6,7 @@ from typing import Any
 
 import lightning.pytorch as L
 import torch
+from timm.optim.muon import Muon
 from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -157,6 +158,9 @@ class LearningModule(L.LightningModule):
         optimizer: Optimizer
         if optim.optimizer == "sgd":
             optimizer = SGD(groups, lr=optim.lr, momentum=optim.momentum, weight_decay=optim.weight_decay)
+        elif optim.optimizer == "muon":
+            # Three Newton-Schulz iterations take little more than half the time of the usual five on a CPU.
+            optimizer = Muon(groups, lr=optim.lr, momentum=optim.momentum, nesterov=True, ns_steps=3)
         else:
             optimizer = AdamW(groups, lr=optim.lr, weight_decay=optim.weight_decay)
         steps = self.steps()
@@ -233,9 +237,10 @@ def freeze(embedder: Embedder, trainable_stages: int) -> None:
 
 
 def parameter_groups(embedder: Embedder, head: Head, recipe: Recipe) -> list[dict[str, Any]]:
-    """AdamW's groups: neck and head at ``lr``, backbone stages at rates that fall towards the input.
+    """The optimiser's groups: neck and head at ``lr``, backbone stages at rates that fall towards the input.
 
-    Weight decay is off for norms and biases, which are the parameters with at most one dimension.
+    Weight decay is off for norms and biases, which are the parameters with at most one dimension. For Muon,
+    ``use_fallback`` leaves these to AdamW, and neck and head too: orthogonal steps are for hidden layers.
     """
     optim = recipe.optim
     groups: list[dict[str, Any]] = []
@@ -243,7 +248,13 @@ def parameter_groups(embedder: Embedder, head: Head, recipe: Recipe) -> list[dic
     for depth, stage in enumerate(reversed(embedder.backbone.stages())):
         rate = optim.backbone_lr * optim.layer_decay**depth
         groups += _decayed([named[name] for name in stage if named[name].requires_grad], rate, optim.weight_decay)
-    return groups + _decayed([*embedder.neck.parameters(), *head.parameters()], optim.lr, optim.weight_decay)
+    rest = _decayed([*embedder.neck.parameters(), *head.parameters()], optim.lr, optim.weight_decay)
+    if optim.optimizer == "muon":
+        for group in groups:
+            group["use_fallback"] = group["params"][0].ndim <= 1
+        for group in rest:
+            group["use_fallback"] = True
+    return groups + rest
 
 
 def _decayed(parameters: Sequence[torch.nn.Parameter], rate: float, decay: float) -> list[dict[str, Any]]:

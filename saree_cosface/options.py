@@ -29,6 +29,7 @@ SphereNetworkName = Literal[
     "sphereface64",
     "laptop10",
     "laptop12",
+    "laptop12_stride4",
 ]
 
 
@@ -201,13 +202,14 @@ class OptimOptions:
     """How the weights are learned: AdamW and a cosine schedule with warm-up, unless said otherwise.
 
     Attributes:
-        optimizer: adamw, or sgd with momentum, as in the papers on faces.
-        momentum: of sgd.
+        optimizer: adamw; sgd with momentum, as in the papers on faces; or muon, which moves the backbone's weight
+            matrices by orthogonal steps and leaves everything else to AdamW.
+        momentum: of sgd and muon.
         epochs: passes over the photos.
         steps: training steps, which then count instead of epochs; 0 for none.
         milestones: steps after which the learning rates are divided by 10, instead of the cosine schedule.
         batch_size: photos a step.
-        lr: learning rate of the neck and the head.
+        lr: learning rate of the neck and the head; with muon of all that AdamW learns.
         backbone_lr: learning rate of the last trainable stage of the backbone.
         layer_decay: factor on the learning rate from one backbone stage to the one before it.
         weight_decay: on weight matrices; never on norms and biases.
@@ -219,7 +221,7 @@ class OptimOptions:
         patience: epochs without a better validation score after which training stops; 0 never stops early.
     """
 
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
     momentum: float = 0.9
     epochs: int = 60
     steps: int = 0

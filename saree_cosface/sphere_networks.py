@@ -29,6 +29,7 @@ UNITS: dict[SphereNetworkName, tuple[int, int, int, int]] = {
     "sphereface64": (3, 8, 16, 3),
     "laptop10": (0, 1, 2, 0),
     "laptop12": (0, 1, 2, 1),
+    "laptop12_stride4": (0, 1, 2, 1),
 }
 """Residual units in each stage. The number in a name counts the convolutions."""
 
@@ -52,7 +53,8 @@ class SphereNetwork(nn.Module):
     """A network by name; it speaks the part of timm's interface that a backbone needs.
 
     The paper's have PReLU and no batch norm. The laptop's are half as wide and have batch norm and ReLU, with which a
-    network learns from few photos in minutes.
+    network learns from few photos in minutes. With "stride4" in its name, the first convolution is 7×7 and of stride 4,
+    so that every map after it has a quarter of the size, and the network takes a quarter of the time.
 
     Attributes:
         num_features: length of the flattened feature map.
@@ -67,15 +69,17 @@ class SphereNetwork(nn.Module):
         batch_norm = name.startswith("laptop")
         stages: list[nn.Module] = []
         before = 3
+        stride, kernel = (4, 7) if name.endswith("_stride4") else (2, 3)
         for units, after in zip(UNITS[name], _LAPTOP if batch_norm else _PAPER, strict=True):
-            opening = _convolution(before, after, 2, batch_norm=batch_norm, bias=not batch_norm)
+            opening = _convolution(before, after, stride, kernel, batch_norm=batch_norm, bias=not batch_norm)
             stages.append(nn.Sequential(*opening, *(Unit(after, batch_norm) for _ in range(units))))
-            height, width, before = (height + 1) // 2, (width + 1) // 2, after
+            height, width, before = -(-height // stride), -(-width // stride), after
+            stride, kernel = 2, 3
         self.stages = nn.Sequential(*stages)
         self.num_features = before * height * width
 
     def forward_features(self, pixels: Tensor) -> Tensor:
-        """The last feature map: ``(B, 3, H, W) -> (B, C, H / 16, W / 16)``, rounded up."""
+        """The last feature map: ``(B, 3, H, W) -> (B, C, H / 16, W / 16)``, or of a 32nd; rounded up."""
         features: Tensor = self.stages(pixels)
         return features
 
@@ -88,8 +92,10 @@ class SphereNetwork(nn.Module):
         return {"blocks": r"^stages\.(\d+)"}
 
 
-def _convolution(before: int, after: int, stride: int, *, batch_norm: bool, bias: bool) -> list[nn.Module]:
-    convolution = nn.Conv2d(before, after, 3, stride, 1, bias=bias)
+def _convolution(
+    before: int, after: int, stride: int, kernel: int = 3, *, batch_norm: bool, bias: bool
+) -> list[nn.Module]:
+    convolution = nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=bias)
     if batch_norm:
         nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
         return [convolution, nn.BatchNorm2d(after), nn.ReLU(inplace=True)]

@@ -147,7 +147,7 @@ def test_the_configuration_of_a_run_is_one_for_the_command(call, tiny_run):
 def test_shipped_configurations_for_faces_are_valid(call, path):
     code, printed, _ = call("faces", "train", "--config", path, "--out", "run", "--print_config")
     assert code == 0
-    assert yaml.safe_load(printed)["model"]["backbone"] in ("laptop12", "sphereface64")
+    assert yaml.safe_load(printed)["model"]["backbone"] in ("laptop12", "laptop12_stride4", "sphereface64")
 
 
 @pytest.mark.parametrize("path", sorted(Path("configs").glob("*.yaml")), ids=lambda path: path.name)

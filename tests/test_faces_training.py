@@ -86,9 +86,10 @@ def test_training_learns_and_writes_a_run(data, tmp_path):
     assert not torch.equal(norms[0].running_mean, torch.zeros_like(norms[0].running_mean))
 
 
-@pytest.mark.parametrize("steps", [0, 7])
-def test_an_interrupted_training_ends_with_the_same_weights(data, tmp_path, monkeypatch, steps):
-    recipe = replace(QUICK, optim=replace(QUICK.optim, steps=steps, milestones=(4,) if steps else ()))
+@pytest.mark.parametrize(("optimizer", "steps"), [("sgd", 0), ("sgd", 7), ("muon", 0)])
+def test_an_interrupted_training_ends_with_the_same_weights(data, tmp_path, monkeypatch, optimizer, steps):
+    changes = {"optimizer": optimizer, "steps": steps, "milestones": (4,) if steps else ()}
+    recipe = replace(QUICK, optim=replace(QUICK.optim, **changes))
     whole = fit(data, tmp_path / "whole", recipe)
     step = learning.LearningModule.training_step
 

@@ -246,7 +246,7 @@ def test_settings_of_the_paper():
     assert [each.head.margin for each in sweep][:1] == [0.0]
     assert {each.head.scale for each in sweep} == {30.0}
     assert {each.head.margin for each in scales(head)} == {0.0, 0.35}
-    assert {each.head.scale for each in scales(head)} == {8.0, 16.0, 30.0, 32.0, 64.0}
+    assert {each.head.scale for each in scales(head)} == {15.0, 30.0, 60.0, 120.0}
     nsl = next(each.head for each in nine if each.name == "NSL")
     assert nsl == sweep[0].head
     assert nsl in [each.head for each in scales(head)]

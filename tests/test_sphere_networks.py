@@ -43,7 +43,7 @@ def test_the_paper_s_twenty_layers_have_22_million_parameters_with_the_embedding
 
 @pytest.mark.parametrize("name", UNITS)
 def test_a_face_of_112_by_96_becomes_a_map_of_7_by_6_or_half_of_that(name):
-    height, width = (4, 3) if name.endswith("_half") else (7, 6)
+    height, width = (4, 3) if name.endswith("_stride4") else (7, 6)
     backbone = create_backbone(name).eval()
     assert backbone.preprocessing == FACES
     with torch.inference_mode():

@@ -187,6 +187,20 @@ def test_parameter_groups():
     assert of[id(norm.weight)]["weight_decay"] == of[id(norm.bias)]["weight_decay"] == 0.0
 
 
+def test_muon_moves_the_matrices_of_the_backbone_alone():
+    recipe = optim(replace(LEARNING, model=replace(LEARNING.model, trainable_stages=2)), optimizer="muon")
+    embedder = training.new_embedder(training.EmbedderCard(embedding_dim=8))
+    head = make_head(recipe.head, 8, 3)
+    freeze(embedder, 2)
+    groups = parameter_groups(embedder, head, recipe)
+    moved = {id(each) for group in groups if not group["use_fallback"] for each in group["params"]}
+    backbone = [each for each in embedder.backbone.parameters() if each.requires_grad]
+    assert moved == {id(each) for each in backbone if each.ndim > 1}
+    assert len(moved) < len(backbone)
+    learning = [*backbone, *embedder.neck.parameters(), *head.parameters()]
+    assert sum(len(group["params"]) for group in groups) == len(learning)
+
+
 @pytest.mark.parametrize("stages", [0, 1, 7, 99])
 def test_freezing(stages):
     embedder = training.new_embedder(training.EmbedderCard(embedding_dim=8))

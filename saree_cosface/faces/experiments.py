@@ -79,17 +79,17 @@ def losses(head: HeadOptions) -> tuple[Setting, ...]:
 
 
 def margins(head: HeadOptions) -> tuple[Setting, ...]:
-    """Figure 5 of the paper: m from 0 to 0.45 at one scale; one more that is too large."""
-    values = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.7)
+    """Figure 5 of the paper: m from 0 to 0.45 at one scale, the head's own, and two that are too large."""
+    values = sorted({0.0, 0.1, 0.2, 0.3, 0.4, 0.45, head.margin, 0.7, 1.0})
     return tuple(Setting(f"m = {margin:g}", _lmcl(head, head.scale, margin)) for margin in values)
 
 
 def scales(head: HeadOptions) -> tuple[Setting, ...]:
-    """The scale at the head's margin and without one: published gains of a margin may be gains of a scale."""
+    """Half to four times the scale, at the head's margin and without: gains of a margin may be gains of a scale."""
     return tuple(
         Setting(f"s = {scale:g}, m = {margin:g}", _lmcl(head, scale, margin))
         for margin in (0.0, head.margin)
-        for scale in sorted({8.0, 16.0, 32.0, 64.0, head.scale})
+        for scale in (head.scale / 2, head.scale, 2 * head.scale, 4 * head.scale)
     )
 
 

@@ -5,6 +5,7 @@ Markdown and as HTML with its pictures inside, and the main figure as PNG.
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,9 @@ PAPER = {
 """Of the small protocol: arXiv:1801.09414, Section 4.1."""
 
 FIGURE = "report.png"
+
+_LARGEST_TRIED = 0.45  # the largest margin of the paper's Figure 5
+_FITTED = 0.99  # probability that counts as fitted, as scale.check takes it
 
 
 class ReportError(ValueError):
@@ -122,9 +126,20 @@ def difference(document: Document, one: str, other: str) -> tuple[float, float] 
     rows = {row["name"]: row for row in document["rows"] if "accuracy" in row}
     if one not in rows or other not in rows:
         return None
-    by_fold = [np.mean([seed["folds"] for seed in rows[name]["seeds"]], axis=0) for name in (one, other)]
+    return _paired(rows[one], rows[other])
+
+
+def _paired(one: Document, other: Document) -> tuple[float, float]:
+    by_fold = [np.mean([seed["folds"] for seed in row["seeds"]], axis=0) for row in (one, other)]
     gaps = 100 * (by_fold[0] - by_fold[1])
     return float(gaps.mean()), float(gaps.std(ddof=1) / np.sqrt(len(gaps)))
+
+
+def _by_seed(document: Document, one: str, other: str) -> str:
+    """The same difference in each seed, in words: how much of it two trainings share."""
+    rows = {row["name"]: row["seeds"] for row in document["rows"]}
+    gaps = [100 * (a["accuracy"] - b["accuracy"]) for a, b in zip(rows[one], rows[other], strict=False)]
+    return ", ".join(f"{gap:+.2f}" for gap in gaps).replace("-", "−")
 
 
 def _losses(document: Document) -> Section:
@@ -135,7 +150,7 @@ def _losses(document: Document) -> Section:
             side = "above" if gap[0] >= 0 else "below"
             said.append(
                 f"LMCL is {abs(gap[0]):.2f} ± {gap[1]:.2f} points {side} {rival} on LFW (± the standard error over the "
-                "folds, which both share)."
+                f"folds, which both share; seed by seed {_by_seed(document, LMCL, rival)})."
             )
     return _compared("Losses (Table 2 of the paper)", said, document)
 
@@ -175,17 +190,41 @@ def _compared(title: str, text: Sequence[str], document: Document) -> Section:
 def _margins(document: Document) -> Section:
     rows = [row for row in document["rows"] if "accuracy" in row]
     best = max(rows, key=lambda row: float(row["accuracy"]))
-    at = {row["head"]["margin"]: row for row in rows}
+    scale, classes = document["head"]["scale"], rows[0]["seeds"][0]["training"]["people"]
+    odds = math.log((classes - 1) * _FITTED / (1 - _FITTED))
+    largest = classes / (classes - 1) - odds / scale
     said = [
-        f"The scale stays at {document['head']['scale']:g}. In the paper m = 0 is worst, accuracy rises with m and "
-        "stays level from 0.35 on.",
-        f"Here the best is {best['name']} with {_accuracy(best)}"
-        + (f"; without a margin it is {_accuracy(at[0.0])}." if 0.0 in at else "."),
+        f"The scale stays at {scale:g}. In the paper m = 0 is worst; accuracy rises with m and is level from 0.35 on.",
+        f"Here the best is {best['name']} with {_accuracy(best)}. {_against_no_margin(rows, best)}".rstrip(),
+        f"With s = {scale:g} and {classes} classes the centre of a class can reach a probability of {_FITTED} while m "
+        f"is at most {largest:.2f} (saree_cosface.scale): {_beyond(rows, best, largest)}",
     ]
-    worst = min(rows, key=lambda row: float(row["accuracy"]))
-    if worst is not best:
-        said.append(f"The worst is {worst['name']} with {_accuracy(worst)}.")
     return _swept("The margin (Figure 5 of the paper)", said, document)
+
+
+def _against_no_margin(rows: Sequence[Document], best: Document) -> str:
+    """Whether m = 0 is the worst of the margins that the paper tried, as it is there, and how sure that is."""
+    among = [row for row in rows if row["head"]["margin"] <= _LARGEST_TRIED]
+    without = next((row for row in among if row["head"]["margin"] == 0), None)
+    if without is None or best is without:
+        return ""
+    worst = min(among, key=lambda row: float(row["accuracy"]))
+    gap, error = _paired(best, without)
+    place = "the worst" if worst is without else f"not the worst, which is {worst['name']} with {_accuracy(worst)},"
+    sure = "more than twice that error" if gap > 2 * error else "less than twice that error, so perhaps chance"
+    return (
+        f"m = 0 is {place} of the margins up to {_LARGEST_TRIED}, {gap:.2f} ± {error:.2f} points below the best (± the "
+        f"standard error over the folds; {sure})."
+    )
+
+
+def _beyond(rows: Sequence[Document], best: Document, largest: float) -> str:
+    """What became of the margins that the scale cannot satisfy."""
+    beyond = [row for row in rows if row["head"]["margin"] > largest]
+    if not beyond:
+        return "no larger one was tried."
+    gaps = [f"{row['name']} {100 * (row['accuracy'] - best['accuracy']):+.2f}" for row in beyond]
+    return f"beyond it, against the best, {', '.join(gaps)} points.".replace("-", "−")
 
 
 def _scales(document: Document) -> Section:
