@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 
 from saree_cosface.cli import main
@@ -213,7 +214,7 @@ def test_an_experiment_trains_each_cell_once(data, corpus, tmp_path, monkeypatch
     settings = (Setting("softmax", HeadOptions("softmax"), 97.88), Setting("LMCL", recipe.head, 99.33, together=2))
     first = run_experiment("losses", settings, data, recipe, tmp_path, seeds=2)
     assert [len(row["seeds"]) for row in first.document["rows"]] == [2, 2]
-    assert len(list((tmp_path / "runs").iterdir())) == 4
+    assert len(list((tmp_path / "runs").glob("[!.]*"))) == 4
     monkeypatch.setattr(experiments, "train_faces", lambda *_, **__: 1 / 0)
     again = run_experiment("losses", settings, data, recipe, tmp_path, seeds=2)
     assert again.document == first.document == json.loads((tmp_path / "losses.json").read_text())
@@ -227,6 +228,28 @@ def test_an_experiment_trains_each_cell_once(data, corpus, tmp_path, monkeypatch
         run_experiment("losses", settings, replace(data, shift=1), recipe, tmp_path, seeds=1)
     with pytest.raises(ValueError, match="0 seeds"):
         run_experiment("losses", settings, data, recipe, tmp_path, seeds=0)
+
+
+def test_commands_share_the_cells_of_an_experiment(data, tmp_path, monkeypatch):
+    recipe = replace(QUICK, optim=replace(QUICK.optim, epochs=1))
+    settings = (Setting("softmax", HeadOptions("softmax")), Setting("LMCL", recipe.head))
+    name = cell_name(data, replace(recipe, head=settings[0].head))
+    (tmp_path / "runs").mkdir()
+    busy = FileLock(tmp_path / "runs" / f".{name}.lock", is_singleton=False)
+    trained = []
+    train = experiments.train_faces
+
+    def record(data, recipe, folder, **options):
+        trained.append(recipe.head.name)
+        embedder = train(data, recipe, folder, **options)
+        busy.release()  # the other command died
+        return embedder
+
+    monkeypatch.setattr(experiments, "train_faces", record)
+    with busy:
+        found = run_experiment("losses", settings, data, recipe, tmp_path, seeds=1)
+    assert trained == ["cosface", "softmax"]  # what another command is busy with comes last
+    assert [len(row["seeds"]) for row in found.document["rows"]] == [1, 1]
 
 
 def test_a_cell_is_known_by_what_decides_its_weights(data):

@@ -96,7 +96,8 @@ def add_commands(parser: ArgumentParser) -> dict[str, Command]:
     ):
         experiment = _new(
             f"{help[0].upper()}{help[1:]}.\n"
-            "Every training is a run below OUT/runs; a second call trains what is missing."
+            "Every training is a run below OUT/runs; a second call trains what is missing, also beside the first:\n"
+            "several calls at once, each with OMP_NUM_THREADS=1, are faster than one on all processor cores."
         )
         _add_training(experiment)
         experiment.add_argument("--out", type=Path, required=True, help="folder for runs, tables and figures")

@@ -1,7 +1,8 @@
 """The paper's experiments on losses and margins: trainings that differ in one thing, each scored on LFW.
 
 Every cell (a training of one setting and seed) is a run of its own below ``runs/``, so an interrupted experiment goes
-on where it stopped, and another experiment that needs the same cell finds it done.
+on where it stopped, and another experiment that needs the same cell finds it done. The same command given in several
+terminals shares the cells out: each trains what no other is busy with.
 """
 
 import csv
@@ -9,12 +10,15 @@ import hashlib
 import io
 import json
 import os
+import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -33,6 +37,8 @@ from saree_cosface.run_folder import settings_of
 from saree_cosface.training import first_process
 
 LMCL = "LMCL"
+
+_PATIENCE = 10.0  # seconds between looks at cells that other processes train
 
 FOOTNOTE = (
     "In per cent. LFW: mean over n seeds; ± folds its standard error over the ten folds, ± seeds the deviation between "
@@ -167,31 +173,51 @@ def run_experiment(
         }
         for each in settings
     ]
-    for seed in range(seeds):  # all settings once before any a second time: what is there early can be compared
-        for row, setting in zip(rows, settings, strict=True):
+    # All settings once before any a second time: what is there early can be compared.
+    cells = [(row, setting, seed) for seed in range(seeds) for row, setting in zip(rows, settings, strict=True)]
+    document = _summary(name, rows, data, recipe)
+    while cells:
+        elsewhere = []
+        for row, setting, seed in cells:
             cell = replace(recipe, head=setting.head, seed=seed)
-            faces = replace(data, together=setting.together)
-            row["seeds"].append(run_cell(faces, cell, out / "runs", pairs))
+            found = run_cell(replace(data, together=setting.together), cell, out / "runs", pairs)
+            if found is None:
+                elsewhere.append((row, setting, seed))
+                continue
+            row["seeds"] = sorted([*row["seeds"], found], key=lambda each: int(each["seed"]))
             document = _summary(name, rows, data, recipe)
             if first_process():
                 write_json(out / f"{name}.json", document)
                 write_text(out / f"{name}.md", markdown_table(document))
                 write_text(out / f"{name}.csv", _csv_table(document))
+        if len(elsewhere) == len(cells):
+            time.sleep(_PATIENCE)
+        cells = elsewhere
     return Experiment(document)
 
 
-def run_cell(data: FaceOptions, recipe: Recipe, runs: Path, pairs: Pairs) -> dict[str, Any]:
+def run_cell(data: FaceOptions, recipe: Recipe, runs: Path, pairs: Pairs) -> dict[str, Any] | None:
     """One training and its scores on LFW; both are kept in the run's folder.
 
     Returns:
         The scores of the pairs; ``identification``, the search among the distractors of LFW, None where nobody has a
-        second photo or everybody has; and ``training``, what the run says of itself.
+        second photo or everybody has; and ``training``, what the run says of itself. None while another command is
+        busy with the same cell.
     """
     folder = runs / cell_name(data, recipe)
     result = folder / "lfw.json"
-    known: dict[str, Any] = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else {}
-    if "identification" in known:
-        return known
+    # The processes of one training go through its cells together, and so need no lock among themselves.
+    runs.mkdir(parents=True, exist_ok=True)
+    alone = nullcontext() if data.devices > 1 else FileLock(runs / f".{folder.name}.lock", timeout=0)
+    try:
+        with alone:
+            known: dict[str, Any] = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else {}
+            return known if "identification" in known else _train_cell(data, recipe, folder, pairs)
+    except Timeout:
+        return None
+
+
+def _train_cell(data: FaceOptions, recipe: Recipe, folder: Path, pairs: Pairs) -> dict[str, Any]:
     if first_process():
         console.print(f"[bold]{folder.name}", highlight=False)
     embedder = train_faces(data, recipe, folder, resume=True)
@@ -205,7 +231,7 @@ def run_cell(data: FaceOptions, recipe: Recipe, runs: Path, pairs: Pairs) -> dic
         "training": json.loads((folder / "run.json").read_text(encoding="utf-8")),
     }
     if first_process():
-        write_json(result, document)
+        write_json(folder / "lfw.json", document)
     return document
 
 

@@ -137,8 +137,8 @@ def _paired(one: Document, other: Document) -> tuple[float, float]:
 
 def _by_seed(document: Document, one: str, other: str) -> str:
     """The same difference in each seed, in words: how much of it two trainings share."""
-    rows = {row["name"]: row["seeds"] for row in document["rows"]}
-    gaps = [100 * (a["accuracy"] - b["accuracy"]) for a, b in zip(rows[one], rows[other], strict=False)]
+    rows = {row["name"]: {seed["seed"]: seed["accuracy"] for seed in row["seeds"]} for row in document["rows"]}
+    gaps = [100 * (rows[one][seed] - rows[other][seed]) for seed in rows[one].keys() & rows[other].keys()]
     return ", ".join(f"{gap:+.2f}" for gap in gaps).replace("-", "−")
 
 
