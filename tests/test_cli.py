@@ -150,6 +150,25 @@ def test_shipped_configurations_for_faces_are_valid(call, path):
     assert yaml.safe_load(printed)["model"]["backbone"] in ("laptop12", "laptop12_stride4", "sphereface64")
 
 
+def test_the_recipe_of_the_paper_is_the_published_one(call):
+    """Section 4.1 of arXiv:1801.09414."""
+    _, printed, _ = call(
+        "faces", "train", "--config", Path("configs", "faces", "paper.yaml"), "--out", "run", "--print_config"
+    )
+    options = yaml.safe_load(printed)
+    assert options["model"]["backbone"] == "sphereface64"
+    assert options["model"]["embedding_dim"] == 512
+    assert not options["model"]["batch_norm"]
+    assert (options["head"]["name"], options["head"]["scale"], options["head"]["margin"]) == ("cosface", 64.0, 0.35)
+    optim = options["optim"]
+    assert (optim["optimizer"], optim["lr"], optim["backbone_lr"], optim["layer_decay"]) == ("sgd", 0.1, 0.1, 1.0)
+    assert (optim["momentum"], optim["weight_decay"], optim["warmup"]) == (0.9, 5e-4, 0.0)
+    assert (optim["steps"], list(optim["milestones"])) == (30_000, [16_000, 24_000, 28_000])
+    assert optim["batch_size"] * options["data"]["devices"] == 512
+    changes = ("shift", "rotation", "zoom", "colour_jitter", "cover")
+    assert not any(options["data"][change] for change in changes)  # photos are mirrored, and that is all
+
+
 @pytest.mark.parametrize("path", sorted(Path("configs").glob("*.yaml")), ids=lambda path: path.name)
 def test_shipped_configurations_are_valid(call, path):
     code, printed, err = call("train", "--config", path, "--data.manifest", "m.csv", "--out", "run", "--print_config")

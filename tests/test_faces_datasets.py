@@ -139,10 +139,10 @@ def test_numpy_truth_values_as_numpy_1_wrote_them(tmp_path):
 
 def test_large_bins_have_their_folds_in_order(tmp_path):
     images = [bytes([i % 256]) * (200 + i) for i in range(5000)]  # more than one batch of a pickler
-    packed = read_bin(store(tmp_path / "agedb_30.bin", (images, [i % 600 < 300 for i in range(2500)])))
+    packed = read_bin(store(tmp_path / "agedb_30.bin", (images, [i % 250 < 125 for i in range(2500)])))
     assert packed.images == tuple(images)
     np.testing.assert_array_equal(packed.pairs.folds, np.arange(2500) // 250)
-    np.testing.assert_array_equal(packed.pairs.same, np.arange(2500) % 600 < 300)
+    np.testing.assert_array_equal(packed.pairs.same, np.arange(2500) % 250 < 125)
 
 
 class Calls:

@@ -318,7 +318,7 @@ def test_all_images_there_or_none(tmp_path):
     images(tmp_path, ["a.jpg", "b/c.jpg"])
     assert missing(pairs, tmp_path) == ()
     assert check_images(pairs, tmp_path) == (pairs, ())
-    with pytest.raises(NotADirectoryError, match="a.jpg: not a folder"):
+    with pytest.raises(NotADirectoryError, match="a.jpg: no such folder"):
         missing(pairs, tmp_path / "a.jpg")
 
 

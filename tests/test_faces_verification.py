@@ -20,7 +20,7 @@ from saree_cosface.faces.images import NotAligned
 from saree_cosface.faces.pair_lists import read_lfw_pairs
 from saree_cosface.faces.pairs import MissingImages
 from saree_cosface.faces.training import train_faces
-from saree_cosface.faces.verification import embed_faces, load_encoder, verify, verify_images
+from saree_cosface.faces.verification import embed_faces, embed_folder, load_encoder, verify, verify_images
 from saree_cosface.options import FaceOptions, HeadOptions
 from tests.faces import QUICK, face, pairs_file, people
 
@@ -88,7 +88,10 @@ def test_a_run_is_scored_on_pairs_of_photos(run, corpus, capsys):
     ]
     (corpus / "list.txt").write_text("\n".join(rows))
     assert call("faces", "pairs", *arguments, "--pairs", corpus / "list.txt") == 0
-    assert json.loads(capsys.readouterr().out) == lfw
+    assert lfw.pop("remarks") == ["2 folds of 3 pairs of each kind, not the 10 of 300 of View 2"]
+    plain = json.loads(capsys.readouterr().out)
+    assert plain.pop("remarks") == []
+    assert plain == lfw
 
 
 def _rows(pairs):
@@ -126,6 +129,54 @@ def test_absent_and_unreadable_photos_are_refused_or_told(run, corpus, tmp_path,
     assert "--allow-missing" in capsys.readouterr().err
     assert call("faces", "lfw", *arguments, "--allow-missing") == 0
     assert "not the published" in capsys.readouterr().err.replace("\n", " ")
+    assert call("faces", "lfw", *arguments[:3], tmp_path / "nowhere", *arguments[4:]) == 1
+    assert "vis-www.cs.umass.edu/lfw" in capsys.readouterr().err.replace("\n", "")
+
+
+def test_one_photo_that_is_not_aligned_is_named_so(run, corpus, tmp_path, capsys):
+    images = shutil.copytree(corpus / "test", tmp_path / "test")
+    Image.fromarray(face(1, 1, 250)).save(images / "Person_1" / "Person_1_0001.jpg")
+    pairs = read_lfw_pairs(corpus / "pairs.txt")
+    with pytest.raises(MissingImages, match=r"Person_1_0001.jpg \(.*250 × 250.*align") as error:
+        verify_images(load_encoder(run), images, pairs)
+    assert "absent" not in str(error.value)
+    found = verify_images(load_encoder(run), images, pairs, allow_missing=True)
+    assert found.missing == ("Person_1/Person_1_0001.jpg",)
+    assert "Person_1_0001.jpg" in capsys.readouterr().err
+
+
+def test_photos_of_another_suffix_are_found(run, corpus, tmp_path, capsys):
+    for path in (corpus / "test").rglob("*.jpg"):
+        target = tmp_path / path.relative_to(corpus / "test").with_suffix(".png")
+        target.parent.mkdir(exist_ok=True)
+        Image.open(path).save(target)
+    scores = []
+    for images in (corpus / "test", tmp_path):
+        assert call("faces", "lfw", "--run", run, "--images", images, "--pairs", corpus / "pairs.txt", "--json") == 0
+        scores.append(json.loads(capsys.readouterr().out)["accuracy"])
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize("with_folds", [False, True])
+def test_any_list_is_scored_whatever_the_number_of_its_pairs(with_folds, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=(25, 8))
+    vectors = np.concatenate([own, own + 0.1 * rng.normal(size=own.shape)]).astype(np.float32)
+    np.savez(tmp_path / "v.npz", names=[f"{row}.jpg" for row in range(50)], embeddings=vectors)
+    rows = [(row, row + 25, 1, row % 2) for row in range(25)] + [(row, (row + 1) % 25, 0, row % 2) for row in range(25)]
+    lines = [f"{a}.jpg {b}.jpg {same}" + f" {fold}" * with_folds for a, b, same, fold in rows]
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    arguments = ("faces", "pairs", "--embeddings", tmp_path / "v.npz", "--pairs", tmp_path / "list.txt", "--json")
+    if with_folds:  # the list's own folds are its own fault
+        assert call(*arguments) == 1
+        said = " ".join(capsys.readouterr().err.split())
+        assert "list.txt" in said
+        assert "12 to 13" in said
+        arguments += ("--unequal-folds",)
+    assert call(*arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["accuracy"] > 0.9
+    assert "the folds are unequal" in found["remarks"][0]
 
 
 def test_photos_that_are_not_aligned_are_named_so(run, corpus, tmp_path):
@@ -136,10 +187,17 @@ def test_photos_that_are_not_aligned_are_named_so(run, corpus, tmp_path):
         verify_images(load_encoder(run), tmp_path, read_lfw_pairs(corpus / "pairs.txt"))
 
 
-@pytest.mark.parametrize("arguments", [(), ("--embeddings", "x.npz", "--run", "r"), ("--run", "r")])
-def test_one_encoder_is_asked_for(arguments, corpus, capsys):
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "give either --embeddings"),
+        (("--embeddings", "x.npz", "--run", "r"), "give either --embeddings"),
+        (("--run", "r"), "--run needs --images"),
+    ],
+)
+def test_one_encoder_is_asked_for(arguments, said, corpus, capsys):
     assert call("faces", "lfw", *arguments, "--pairs", corpus / "pairs.txt") == 1
-    assert "--embeddings" in capsys.readouterr().err or arguments[0] == "--run"
+    assert said in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_rate_that_cannot_be_told_says_why(corpus):
@@ -200,10 +258,27 @@ def test_a_name_tells_the_person():
     assert person_of("alone.jpg") == "alone"
 
 
-def test_identification_from_the_command_line(run, corpus, capsys):
+def test_identification_from_the_command_line(run, corpus, tmp_path, capsys):
     # Nobody has one photo alone.
     assert call("faces", "megaface", "--run", run, "--images", corpus / "test") == 1
     assert "both are needed" in capsys.readouterr().err.replace("\n", " ")
+    images = shutil.copytree(corpus / "test", tmp_path / "test")
+    for person in range(6, 12):
+        for photo in (2, 3):
+            (images / f"Person_{person}" / f"Person_{person}_{photo:04d}.jpg").unlink()
+    arguments = ("faces", "megaface", "--run", run, "--images", images, "--json")
+    assert call(*arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["people"], found["probes"], found["distractors"]) == (6, 12, 6)
+    vectors = embed_folder(load_encoder(run), images)
+    np.savez(tmp_path / "v.npz", names=[f"lfw/{Path(n).name}" for n in vectors.names], embeddings=vectors.embeddings)
+    assert call("faces", "megaface", "--embeddings", tmp_path / "v.npz", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["rates"] == found["rates"]  # one folder for all is nobody's name
+    (images / "Person_0" / "Person_0_0001.jpg").write_bytes(b"<html>")
+    assert call(*arguments) == 1
+    assert "Person_0_0001.jpg" in capsys.readouterr().err.replace("\n", "")
+    assert call(*arguments, "--allow-missing") == 0
+    assert json.loads(capsys.readouterr().out)["probes"] == 11
 
 
 # --- experiments -----------------------------------------------------------------------------------------------------
@@ -211,7 +286,8 @@ def test_identification_from_the_command_line(run, corpus, capsys):
 
 def test_an_experiment_trains_each_cell_once(data, corpus, tmp_path, monkeypatch, capsys):
     recipe = replace(QUICK, optim=replace(QUICK.optim, epochs=1))
-    settings = (Setting("softmax", HeadOptions("softmax"), 97.88), Setting("LMCL", recipe.head, 99.33, together=2))
+    softmax = Setting("softmax", HeadOptions("softmax"), (97.88, 93.1, 54.85, 65.92))
+    settings = (softmax, Setting("LMCL", recipe.head, (99.33, 96.1, 77.11, 89.88), together=2))
     first = run_experiment("losses", settings, data, recipe, tmp_path, seeds=2)
     assert [len(row["seeds"]) for row in first.document["rows"]] == [2, 2]
     assert len(list((tmp_path / "runs").glob("[!.]*"))) == 4
@@ -224,6 +300,10 @@ def test_an_experiment_trains_each_cell_once(data, corpus, tmp_path, monkeypatch
     assert row["seed_deviation"] == pytest.approx(np.std(accuracies, ddof=1))
     assert "| LMCL | " in (tmp_path / "losses.md").read_text()
     assert "99.33" in (tmp_path / "losses.csv").read_text()
+    other = shutil.copytree(corpus / "test", tmp_path / "test")
+    Image.fromarray(face(1, 1)).save(other / "Person_1" / "Person_1_0001.jpg", quality=50)
+    with pytest.raises(ZeroDivisionError):  # another LFW is scored anew
+        run_experiment("losses", settings, replace(data, lfw_images=str(other)), recipe, tmp_path, seeds=1)
     with pytest.raises(ZeroDivisionError):  # another setting is another cell
         run_experiment("losses", settings, replace(data, shift=1), recipe, tmp_path, seeds=1)
     with pytest.raises(ValueError, match="0 seeds"):
@@ -266,7 +346,7 @@ def test_settings_of_the_paper():
     assert len(nine) == len({each.name for each in nine}) == 9
     assert {each.head.scale for each in nine} == {30.0}
     sweep = margins(head)
-    assert [each.head.margin for each in sweep][:1] == [0.0]
+    assert [each.head.margin for each in sweep] == [0.0, 0.1, 0.2, 0.3, 0.35, 0.4, 0.45, 0.7, 1.0]
     assert {each.head.scale for each in sweep} == {30.0}
     assert {each.head.margin for each in scales(head)} == {0.0, 0.35}
     assert {each.head.scale for each in scales(head)} == {15.0, 30.0, 60.0, 120.0}

@@ -20,6 +20,17 @@ def expected_parameters(units, widths=(64, 128, 256, 512)):
     return total
 
 
+def test_the_papers_networks_have_the_published_units():
+    """Table 2 of the SphereFace paper."""
+    assert {name: UNITS[name] for name in PAPER} == {
+        "sphereface4": (0, 0, 0, 0),
+        "sphereface10": (0, 1, 2, 0),
+        "sphereface20": (1, 2, 4, 1),
+        "sphereface36": (2, 4, 8, 2),
+        "sphereface64": (3, 8, 16, 3),
+    }
+
+
 @pytest.mark.parametrize("name", PAPER)
 def test_papers_networks_have_the_published_layers(name):
     network = SphereNetwork(name)

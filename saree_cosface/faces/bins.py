@@ -7,12 +7,12 @@ knows only those which build lists of bytes and truth values; nothing that a fil
 
 import mmap
 import pickletools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, cast
 
 from saree_cosface.faces.datasets import INSIGHTFACE_BINS, FaceDataError, require
-from saree_cosface.faces.pairs import PairRow, Pairs, make_pairs
+from saree_cosface.faces.pairs import FOLDS, PairRow, Pairs, make_pairs
 
 _ENCODE = ("_codecs", "encode")  # how Python 3 writes bytes for Python 2
 _DTYPE = ("numpy", "dtype")
@@ -41,7 +41,8 @@ class BinPairs:
 
     Attributes:
         images: (2P,) the bytes of an image file each; those of pair i are images 2i and 2i + 1.
-        pairs: the pairs; the names are the positions of the images, "0", "1", ...; the folds are tenths, in order.
+        pairs: the pairs; the names are the positions of the images, "0", "1", ...; the folds are tenths, in order,
+            unless one of these has no pair of a kind.
     """
 
     images: tuple[bytes, ...]
@@ -90,10 +91,15 @@ def read_bin(path: Path | str) -> BinPairs:
         raise BadBin(f"{path}: holds {len(images)} images for {len(same)} pairs; two a pair are needed")
     rows = [
         # The fold is a tenth of the whole, whatever is in it: so do all who evaluate on these files.
-        PairRow(pair + 1, str(2 * pair), str(2 * pair + 1), bool(answer), pair * 10 // len(same))
+        PairRow(pair + 1, str(2 * pair), str(2 * pair + 1), bool(answer), pair * FOLDS // len(same))
         for pair, answer in enumerate(same)
     ]
-    return BinPairs(tuple(images), make_pairs(path, rows))
+    if any(len({row.same for row in rows if row.fold == fold}) < 2 for fold in range(min(FOLDS, len(rows)))):
+        note = "a tenth of the file holds one kind of pair alone, so each kind was dealt to the folds by itself"
+        dealt = make_pairs(path, [replace(row, fold=None) for row in rows])
+        return BinPairs(tuple(images), replace(dealt, notes=(note,)))
+    # The file gives no folds, so that tenths of unequal size are no fault of it.
+    return BinPairs(tuple(images), replace(make_pairs(path, rows), dealt=True))
 
 
 def _value(content: mmap.mmap) -> Any:

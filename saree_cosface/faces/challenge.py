@@ -1,8 +1,9 @@
 """MegaFace's Challenge 1: probes with a mate among up to a million strangers. For those who hold a copy."""
 
 import hashlib
+import stat
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from saree_cosface.faces.pairs import MissingImages, listed
 from saree_cosface.faces.verification import embed_faces
 from saree_cosface.files import atomic_path
 from saree_cosface.metrics.identification import distractor_ranks, large_scale_tar_at_far
-from saree_cosface.metrics.operating_point import TooFewImpostors
+from saree_cosface.metrics.operating_point import TooFewImpostors, false_accepts
 
 RANKS = (1, 10, 100)
 FARS = (1e-4, 1e-5, 1e-6)
@@ -41,7 +42,7 @@ class Challenge:
         distractors: strangers.
         rates: by number of strangers, by rank, the share of mates at that rank or before it.
         tar_at_far: by false accept rate, the true accept rate, or why it cannot be told.
-        noise: how many probes and distractors the noise lists took out; both 0 without such lists, which is another
+        noise: how many probes and distractors each noise list took out; empty without such lists, which is another
             protocol: results with and without cannot be compared.
         missing: photos that are listed and absent, which is no longer the protocol.
     """
@@ -51,7 +52,7 @@ class Challenge:
     distractors: int
     rates: Mapping[str, Mapping[str, float]]
     tar_at_far: Mapping[str, Mapping[str, Any]]
-    noise: tuple[int, int] = (0, 0)
+    noise: Mapping[str, int] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -68,8 +69,10 @@ class Challenge:
         for far, found in self.tar_at_far.items():
             said = found.get("refused") or f"{100 * found['tar']:.2f} %"
             console.print(f"True accepts at a false accept rate of {far}: {said}", highlight=False)
-        lists = f"left out {self.noise[0]} probes and {self.noise[1]} distractors" if any(self.noise) else "not used"
-        console.print(f"Noise lists: {lists}.", highlight=False)
+        lists = ", ".join(f"{name} left out {count} photos" for name, count in self.noise.items()) or "not used"
+        console.print(f"Noise lists: {lists}.", highlight=False, markup=False)
+        if 0 in self.noise.values():
+            console.print("A noise list names no photo that is used: is it the right one?", style="yellow")
         if self.missing:
             console.print(
                 f"{len(self.missing)} listed photos are absent: this is not the published protocol.", style="yellow"
@@ -81,7 +84,7 @@ def run_challenge(
     probes: tuple[Path, TemplateList],
     distractors: tuple[Path, TemplateList],
     *,
-    noise: Collection[str] = (),
+    noise: Mapping[str, Collection[str]] | None = None,
     cache: Path,
     allow_missing: bool = False,
 ) -> Challenge:
@@ -91,7 +94,7 @@ def run_challenge(
         embedder: of a run.
         probes: the folder of FaceScrub or FGNet, aligned, and the devkit's list.
         distractors: the folder of MegaFace, aligned, and one of the devkit's draws.
-        noise: names that noise lists give.
+        noise: the names that each noise list gives, by the list's own name.
         cache: folder for embeddings, which are kept: an interrupted call goes on where it stopped.
         allow_missing: leave out what is listed and absent, and say so.
 
@@ -99,14 +102,18 @@ def run_challenge(
         MissingImages: photos are absent or unreadable, and ``allow_missing`` is not set.
         FaceDataError: no probe has a mate.
     """
-    kept_probes, noisy_probes = without_noise(probes[1], noise)
-    kept_distractors, noisy_distractors = without_noise(distractors[1], noise)
+    kept_probes, kept_distractors = probes[1], distractors[1]
+    left_out: dict[str, int] = {}
+    for name, names in (noise or {}).items():
+        kept_probes, noisy_probes = without_noise(kept_probes, names)
+        kept_distractors, noisy_distractors = without_noise(kept_distractors, names)
+        left_out[name] = len(noisy_probes) + len(noisy_distractors)
     vectors, rows, missing = embed_listed(embedder, probes[0], kept_probes.paths, cache, "probes", allow_missing)
     others, _, absent = embed_listed(
         embedder, distractors[0], kept_distractors.paths, cache, "distractors", allow_missing
     )
     found = score_challenge(vectors, [kept_probes.ids[row] for row in rows], others)
-    return Challenge(**found, noise=(len(noisy_probes), len(noisy_distractors)), missing=missing + absent)
+    return Challenge(**found, noise=left_out, missing=missing + absent)
 
 
 def score_challenge(probes: NDArray[Any], people: Sequence[str], distractors: NDArray[Any]) -> dict[str, Any]:
@@ -123,12 +130,16 @@ def score_challenge(probes: NDArray[Any], people: Sequence[str], distractors: ND
     sizes = [size for size in (10, 100, 1_000, 10_000, 100_000) if size < len(distractors)] + [len(distractors)]
     ranks = distractor_ranks(probes, probes[mates], distractors, sizes, owners=owners)
     rates: dict[str, dict[str, Any]] = {}
+    possible = []
     for far in FARS:
         try:
-            (rate,) = large_scale_tar_at_far(probes, probes[mates], distractors, [far], owners=owners)
-            rates[f"{far:g}"] = asdict(rate)
+            false_accepts(far, len(probes) * len(distractors))
+            possible.append(far)
         except TooFewImpostors as error:
             rates[f"{far:g}"] = {"refused": str(error)}
+    # All at once: each call goes through all cosines.
+    found = large_scale_tar_at_far(probes, probes[mates], distractors, possible, owners=owners) if possible else []
+    rates |= {f"{far:g}": asdict(rate) for far, rate in zip(possible, found, strict=True)}
     return {
         "probes": len(probes),
         "mates": len(mates),
@@ -142,7 +153,7 @@ def score_challenge(probes: NDArray[Any], people: Sequence[str], distractors: ND
 
 
 def embed_listed(
-    embedder: Embedder, folder: Path, names: Sequence[str], cache: Path, what: str, allow_missing: bool = False
+    embedder: Embedder, folder: Path, names: tuple[str, ...], cache: Path, what: str, allow_missing: bool = False
 ) -> tuple[NDArray[np.float16], NDArray[np.int64], tuple[str, ...]]:
     """Embeddings of named photos ``(N, 2 D)`` as a memory map, the row of each in ``names``, and the names left out.
 
@@ -151,13 +162,15 @@ def embed_listed(
     Raises:
         MissingImages: photos are absent or unreadable, and ``allow_missing`` is not set; all are counted first.
     """
-    absent = [name for name in names if not (folder / name).is_file()]
+    states = [_state(folder / name) for name in names]
+    absent = [name for name, state in zip(names, states, strict=True) if not state]
+    if len(absent) == len(names):
+        raise MissingImages(f"{folder}: none of the {len(names)} {what} is there; is it the right folder?", names)
     _refuse(folder, what, absent, len(names), allow_missing)
-    gone = set(absent)
-    present = np.array([row for row, name in enumerate(names) if name not in gone], dtype=np.int64)
-    identity = "\n".join(
-        [fingerprint(embedder), embedder.card.precision, str(folder.resolve()), *(names[row] for row in present)]
-    )
+    present = np.array([row for row, state in enumerate(states) if state], dtype=np.int64)
+    # With size and time of each photo: one that was mended or aligned anew is another.
+    photos = (f"{names[row]} {states[row]}" for row in present)
+    identity = "\n".join([fingerprint(embedder), embedder.card.precision, str(folder.resolve()), *photos])
     target = cache / "faces-embedded" / f"{what}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
     for number, start in enumerate(track(range(0, len(present), _CHUNK), f"Embedding {what}")):
         chunk = target / f"{number:05d}.npz"
@@ -174,8 +187,19 @@ def embed_listed(
     read = set(rows.tolist())
     unreadable = [names[row] for row in present.tolist() if row not in read]
     _refuse(folder, what, unreadable, len(names), allow_missing)
+    if not len(rows):
+        raise MissingImages(f"{folder}: none of the {len(names)} {what} can be read", names)
     vectors = np.load(target / "vectors.npy", mmap_mode="r", allow_pickle=False)
     return vectors, rows, (*absent, *unreadable)
+
+
+def _state(photo: Path) -> str:
+    """Size and time of a photo; "" where there is none."""
+    try:
+        found = photo.stat()
+    except OSError:
+        return ""
+    return f"{found.st_size} {found.st_mtime_ns}" if stat.S_ISREG(found.st_mode) else ""
 
 
 def _join(folder: Path) -> None:

@@ -58,15 +58,16 @@ def add_commands(parser: ArgumentParser) -> dict[str, Command]:
     )
     _add_encoder(pairs)
     pairs.add_argument("--pairs", type=Path, required=True, help="the list; for CFP the folder of the data set")
-    pairs.add_argument(
-        "--format", choices=("plain", "calfw", "cplfw", "cfp-ff", "cfp-fp"), default="plain", help="of the list"
-    )
+    formats = ("plain", "agedb", "calfw", "cplfw", "cfp-ff", "cfp-fp")
+    pairs.add_argument("--format", choices=formats, default="plain", help="of the list")
+    pairs.add_argument("--unequal-folds", action="store_true", help="score folds of different sizes, and say so")
     add("pairs", _pairs, pairs, "verification on another list of pairs")
 
     ytf = _new("Verification of videos: YouTube Faces, 5,000 pairs, a video being the mean of its frames' features.")
     ytf.add_argument("--run", type=Path, required=True, help="folder of a run")
     ytf.add_argument("--images", type=Path, required=True, help="aligned frames: person/video/frame.jpg")
     ytf.add_argument("--splits", type=Path, required=True, help="splits.txt")
+    ytf.add_argument("--allow-missing", action="store_true", help="leave out pairs whose videos are absent")
     _add_cache(ytf)
     add("ytf", _ytf, ytf, "verification on YouTube Faces")
 
@@ -153,7 +154,11 @@ def _let_pass(parser: ArgumentParser, *groups: str) -> None:
 def _add_encoder(parser: ArgumentParser) -> None:
     parser.add_argument("--run", type=Path | None, help="folder of a run")
     parser.add_argument("--images", type=Path | None, help="folder of aligned photos, to which names are relative")
-    parser.add_argument("--embeddings", type=Path | None, help=".npz with names and embeddings, instead of a run")
+    parser.add_argument(
+        "--embeddings",
+        type=Path | None,
+        help=".npz with names (N,), embeddings (N, D) and perhaps mirrored (N, D), instead of a run",
+    )
     parser.add_argument("--allow-missing", action="store_true", help="leave out pairs whose images are absent")
     _add_cache(parser)
 
@@ -187,6 +192,8 @@ def _align(options: Namespace) -> Any:
     size = (112, 96) if options.size == "112x96" else (112, 112)
     found = align_folder(options.folder, options.out, size=size, detector=detector, landmarks=landmarks)
     found.print_table(console)
+    if not found.aligned + found.kept:
+        raise ValueError(f"{options.folder}: not one photo could be aligned; {options.out / 'skipped.csv'} says why.")
     return found.to_json()
 
 
@@ -201,14 +208,16 @@ def _train(options: Namespace) -> Any:
     return {"run": str(options.out), **embedder.card.metrics}
 
 
-def _verified(options: Namespace, pairs: Any) -> Any:
+def _verified(options: Namespace, pairs: Any, *, unequal: bool = False) -> Any:
     from saree_cosface.faces.embeddings import read_embeddings
     from saree_cosface.faces.verification import load_encoder, verify_embeddings, verify_images
 
     if (options.embeddings is None) == (options.run is None):
         raise ValueError("give either --embeddings FILE.npz, or --run RUN and --images FOLDER.")
     if options.embeddings is not None:
-        found = verify_embeddings(read_embeddings(options.embeddings), pairs, allow_missing=options.allow_missing)
+        found = verify_embeddings(
+            read_embeddings(options.embeddings), pairs, allow_missing=options.allow_missing, unequal=unequal
+        )
     elif options.images is None:
         raise ValueError("--run needs --images FOLDER, the aligned photos that the pairs name.")
     else:
@@ -218,24 +227,36 @@ def _verified(options: Namespace, pairs: Any) -> Any:
             pairs,
             cache=options.cache.expanduser(),
             allow_missing=options.allow_missing,
+            unequal=unequal,
         )
     found.print_table(console)
     return found.to_json()
 
 
 def _lfw(options: Namespace) -> Any:
-    from saree_cosface.faces.pair_lists import read_lfw_pairs
+    from saree_cosface.faces.datasets import LFW, require
+    from saree_cosface.faces.pair_lists import read_lfw_pairs, suffix_there
 
-    return _verified(options, read_lfw_pairs(options.pairs))
+    pairs = read_lfw_pairs(options.pairs)
+    if options.images is not None:
+        images = require(options.images, LFW, "the folder of aligned photos, person/person_0001.jpg")
+        pairs = read_lfw_pairs(options.pairs, suffix=suffix_there(images, pairs))
+    return _verified(options, pairs)
 
 
 def _pairs(options: Namespace) -> Any:
     from saree_cosface.faces.bins import read_bin
+    from saree_cosface.faces.datasets import AGEDB, CALFW, CFP, CPLFW, require
     from saree_cosface.faces.pair_lists import read_calfw_pairs, read_cfp_pairs, read_cplfw_pairs, read_pair_list
 
     if options.pairs.suffix == ".bin":
         return _verified_bin(options, read_bin(options.pairs))
+    owners = {"agedb": AGEDB, "calfw": CALFW, "cplfw": CPLFW, "cfp-ff": CFP, "cfp-fp": CFP}
+    if options.images is not None and options.format in owners:
+        require(options.images, owners[options.format], "the folder of aligned photos")
     match options.format:
+        case "agedb":
+            pairs = read_pair_list(options.pairs, AGEDB)
         case "calfw":
             pairs = read_calfw_pairs(options.pairs)
         case "cplfw":
@@ -246,7 +267,7 @@ def _pairs(options: Namespace) -> Any:
             pairs = read_cfp_pairs(options.pairs, "FP")
         case _:
             pairs = read_pair_list(options.pairs)
-    return _verified(options, pairs)
+    return _verified(options, pairs, unequal=options.unequal_folds)
 
 
 def _verified_bin(options: Namespace, packed: Any) -> Any:
@@ -254,7 +275,12 @@ def _verified_bin(options: Namespace, packed: Any) -> Any:
 
     if options.run is None:
         raise ValueError(f"{options.pairs} brings its own images: give --run RUN to embed them.")
-    found = verify_packed(load_encoder(options.run), packed, cache=options.cache.expanduser())
+    found = verify_packed(
+        load_encoder(options.run),
+        packed,
+        cache=options.cache.expanduser(),
+        allow_missing=options.allow_missing,
+    )
     found.print_table(console)
     return found.to_json()
 
@@ -264,7 +290,13 @@ def _ytf(options: Namespace) -> Any:
     from saree_cosface.faces.youtube import read_ytf_pairs
 
     pairs = read_ytf_pairs(options.splits)
-    found = verify_videos(load_encoder(options.run), options.images, pairs, cache=options.cache.expanduser())
+    found = verify_videos(
+        load_encoder(options.run),
+        options.images,
+        pairs,
+        cache=options.cache.expanduser(),
+        allow_missing=options.allow_missing,
+    )
     found.print_table(console)
     return found.to_json()
 
@@ -283,7 +315,12 @@ def _megaface(options: Namespace) -> Any:
     elif options.images is None:
         raise ValueError("--run needs --images FOLDER, aligned photos, a folder a person.")
     else:
-        embeddings = embed_folder(load_encoder(options.run), options.images, cache=options.cache.expanduser())
+        embeddings = embed_folder(
+            load_encoder(options.run),
+            options.images,
+            cache=options.cache.expanduser(),
+            allow_missing=options.allow_missing,
+        )
     found = identify(embeddings)
     found.print_table(console)
     return found.to_json()
@@ -291,16 +328,19 @@ def _megaface(options: Namespace) -> Any:
 
 def _challenge(options: Namespace) -> Any:
     from saree_cosface.faces.challenge import run_challenge
+    from saree_cosface.faces.datasets import FACESCRUB, FGNET, MEGAFACE, require
     from saree_cosface.faces.megaface import read_distractors, read_noise_list, read_probes
     from saree_cosface.faces.verification import load_encoder
 
     if options.run is None or options.probes is None or options.distractors is None:
         raise ValueError("--devkit needs --run RUN, --probes FOLDER and --distractors FOLDER.")
+    require(options.probes, FGNET if options.probe_set == "fgnet" else FACESCRUB, "the folder of aligned probes")
+    require(options.distractors, MEGAFACE, "the folder of aligned distractors")
     found = run_challenge(
         load_encoder(options.run),
         (options.probes, read_probes(options.devkit, options.probe_set)),
         (options.distractors, read_distractors(options.devkit, options.count, options.subset)),
-        noise=frozenset().union(*(read_noise_list(path) for path in options.noises)),
+        noise={path.name: read_noise_list(path) for path in options.noises},
         cache=options.cache.expanduser(),
         allow_missing=options.allow_missing,
     )

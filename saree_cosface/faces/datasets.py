@@ -46,6 +46,11 @@ CASIA_WEBFACE = FaceSet(
     "http://www.cbsr.ia.ac.cn/",
     "The Institute of Automation, Chinese Academy of Sciences, gave it out to researchers who signed a form.",
 )
+TRAINING = FaceSet(
+    "a training set such as CASIA-WebFace", CASIA_WEBFACE.page, "Any folder of people will do: PERSON/PHOTO."
+)
+FACESCRUB = FaceSet("FaceScrub", "http://vintage.winklerbros.net/facescrub.html")
+FGNET = FaceSet("FG-NET", "https://yanweifu.github.io/FG_NET_data/")
 MEGAFACE = FaceSet(
     "MegaFace",
     "http://megaface.cs.washington.edu/",

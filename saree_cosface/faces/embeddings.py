@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from saree_cosface.console import console
 from saree_cosface.data.images import PHOTO_SUFFIXES
 from saree_cosface.faces.datasets import FaceDataError
 from saree_cosface.faces.pairs import Pairs, leave_out, listed
+
+_ARRAYS = ("names", "embeddings", "mirrored")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +45,9 @@ class NamedEmbeddings:
             )
         repeated = [name for name, times in Counter(map(_plain, self.names)).items() if times > 1]
         if repeated:
-            raise FaceDataError(f"{self.source}: {len(repeated)} names occur twice: {listed(repeated)}")
+            raise FaceDataError(
+                f"{self.source}: {len(repeated)} names occur twice: {listed(repeated)}. Give each image one vector"
+            )
         for wrong, words in (
             (~np.isfinite(vectors).all(axis=1), "NaN or infinite values"),
             (~vectors.any(axis=1), "nothing but zeros, which has no direction"),
@@ -50,7 +55,10 @@ class NamedEmbeddings:
             if wrong.any():
                 first = listed(self.names[row] for row in np.flatnonzero(wrong))
                 count = np.count_nonzero(wrong)
-                raise FaceDataError(f"{self.source}: {count} of {len(vectors)} vectors hold {words}: {first}")
+                raise FaceDataError(
+                    f"{self.source}: {count} of {len(vectors)} vectors hold {words}: {first}. Compute them again, or "
+                    "leave them out of the file and score with --allow-missing"
+                )
 
     def __len__(self) -> int:
         return len(self.names)
@@ -61,7 +69,8 @@ def read_embeddings(path: Path | str) -> NamedEmbeddings:
 
     It holds ``names`` (N,), ``embeddings`` (N, D), and perhaps ``mirrored`` (N, D), the vectors of the mirrored
     images. As in the paper these are then concatenated to ``(N, 2 D)``. Vectors may have any length: neither half is
-    scaled, so hand in unit vectors for both halves to weigh the same.
+    scaled, so hand in unit vectors for both halves to weigh the same. Other arrays are not looked at, and named on
+    stderr.
 
     Raises:
         FaceDataError: it is no such archive, a shape is wrong, or :class:`NamedEmbeddings` refuses what it holds.
@@ -163,12 +172,20 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
                 raise FaceDataError(
                     f"{path}: has no {' and no '.join(sorted(absent))}, only {listed(archive.files) or 'nothing'}"
                 )
-            return {key: archive[key] for key in ("names", "embeddings", "mirrored") if key in archive.files}
+            others = sorted(set(archive.files) - set(_ARRAYS))
+            if others:
+                console.print(
+                    f"{path}: {listed(others)} not looked at; vectors of mirrored images go by the name 'mirrored'.",
+                    style="yellow",
+                    highlight=False,
+                    markup=False,
+                )
+            return {key: archive[key] for key in _ARRAYS if key in archive.files}
     except FaceDataError:
         raise
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError, NotImplementedError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError, RuntimeError) as error:
         raise FaceDataError(
             f"{path}: not a NumPy archive of names and numbers ({error}); save one with "
             "np.savez(path, names=..., embeddings=...), names as text, not as objects"

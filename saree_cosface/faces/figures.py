@@ -152,7 +152,7 @@ def _losses_panel(axes: Axes, document: Mapping[str, Any]) -> None:
         axes.errorbar(
             100 * row["accuracy"], place, xerr=100 * row["standard_error"], fmt="o", color=colour, capsize=3, zorder=3
         )
-        paper = "" if row["published"] is None else f"{row['published']:.2f}"
+        paper = "" if row["published"] is None else f"{row['published'][0]:.2f}"
         axes.text(1.02, place, paper, transform=axes.get_yaxis_transform(), va="center", color=MUTED, fontsize=9)
     axes.text(1.02, 1.0, "paper", transform=axes.transAxes, va="bottom", color=MUTED, fontsize=9)
     axes.set_yticks(range(len(rows)), [row["name"] for row in rows])

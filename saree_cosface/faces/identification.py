@@ -69,15 +69,17 @@ def identify(embeddings: NamedEmbeddings, *, seed: int = 0) -> Identification:
     """Search everyone with two photos or more among everyone with one.
 
     Args:
-        embeddings: of all photos; a name's folder is the person, or what stands before its last underscore.
+        embeddings: of all photos; a name's folder is the person. Where there is none, or but one for all, it is what
+            stands before the last underscore.
         seed: of the order in which distractors are added.
 
     Raises:
         FaceDataError: nobody has two photos, or nobody has one.
     """
     rows: dict[str, list[int]] = defaultdict(list)
+    flat = len({PurePosixPath(name).parent for name in embeddings.names}) == 1
     for row, name in sorted(enumerate(embeddings.names), key=lambda item: item[1]):
-        rows[person_of(name)].append(row)
+        rows[person_of(PurePosixPath(name).name if flat else name)].append(row)
     several = [photos for photos in rows.values() if len(photos) > 1]
     single = np.array([photos[0] for photos in rows.values() if len(photos) == 1], dtype=np.int64)
     if not several or not len(single):

@@ -32,12 +32,13 @@ def read_lfw_pairs(path: Path | str, *, suffix: str = ".jpg") -> Pairs:
     lines = text_lines(path)
     line, header = lines[0]
     numbers = header.split()
-    if len(numbers) not in (1, 2) or not all(number.isdecimal() and int(number) for number in numbers):
+    if len(numbers) not in (1, 2) or not all(_is_number(number) and int(number) for number in numbers):
         raise FaceDataError(
             f"{path}, line {line}: {header!r} is no header of an LFW list; it should be the number of folds and the "
             "pairs of each kind in a fold, as in '10 300', or in View 1 the pairs of each kind"
         )
     size, folds = int(numbers[-1]), int(numbers[0]) if len(numbers) == 2 else 1
+    published = (folds, size) == (10, 300)
     if len(lines) - 1 != 2 * size * folds:
         raise FaceDataError(
             f"{path}: has {len(lines) - 1} pairs, but its header {header!r} announces {2 * size * folds}; it was cut "
@@ -48,10 +49,25 @@ def read_lfw_pairs(path: Path | str, *, suffix: str = ".jpg") -> Pairs:
         fold, within = divmod(index, 2 * size)
         first, second = _lfw_names(path, line, text, within < size, suffix)
         rows.append(PairRow(line, first, second, within < size, fold))
-    return make_pairs(path, rows)
+    pairs = make_pairs(path, rows)
+    note = f"{folds} {'fold' if folds == 1 else 'folds'} of {size} pairs of each kind, not the 10 of 300 of View 2"
+    return pairs if published else replace(pairs, notes=(note,))
 
 
-def read_pair_list(path: Path | str) -> Pairs:
+def suffix_there(folder: Path | str, pairs: Pairs) -> str:
+    """The suffix under which a folder holds the images that pairs name: the pairs' own, unless it has another.
+
+    Some keep LFW as PNG, and its list has no suffixes.
+    """
+    own = PurePosixPath(pairs.first[0]).suffix
+    for name in pairs.names[:100]:
+        for suffix in (own, *PHOTO_SUFFIXES):
+            if (Path(folder) / name).with_suffix(suffix).is_file():
+                return suffix
+    return own
+
+
+def read_pair_list(path: Path | str, data: FaceSet | None = None) -> Pairs:
     """Any list with two image names and 0 or 1 (1: one person) a row, and perhaps a fold.
 
     Columns are separated by tabs, commas or blanks, whichever the first row has. A first row that names the columns is
@@ -59,11 +75,15 @@ def read_pair_list(path: Path | str) -> Pairs:
     different pairs likewise; on the balanced lists that circulate (AgeDB-30: 300 same and 300 different pairs, ten
     times) these are the folds that everybody takes.
 
+    Args:
+        path: the list.
+        data: the data set, named when the list is missing.
+
     Raises:
         FaceDataError: a row is malformed, names a file outside the image folder, or contradicts another one.
         FileNotFoundError: there is no such file.
     """
-    path = Path(path)
+    path = Path(path) if data is None else require(path, data, "the list of pairs")
     lines = text_lines(path)
     delimiter = next((mark for mark in "\t," if mark in lines[0][1]), None)
     rows = []
@@ -83,7 +103,7 @@ def read_pair_list(path: Path | str) -> Pairs:
             raise FaceDataError(
                 f"{path}, line {line}: {fields[2]!r} says not whether the two are one person; write 1 or 0"
             )
-        if width == 4 and not (fields[3].isdecimal() and len(fields[3]) < 10):
+        if width == 4 and not _is_number(fields[3]):
             raise FaceDataError(f"{path}, line {line}: {fields[3]!r} is no fold; folds are whole numbers")
         rows.append(PairRow(line, fields[0], fields[1], fields[2] == "1", int(fields[3]) if width == 4 else None))
     return make_pairs(path, rows)
@@ -175,7 +195,7 @@ def _two_row_pairs(path: Path | str, data: FaceSet, what: str) -> Pairs:
         pair = [row[1].rsplit(maxsplit=1) for row in lines[index : index + 2]]
         numbers = {fields[-1] for fields in pair}
         number = numbers.pop()
-        if len(pair) != 2 or any(len(fields) != 2 for fields in pair) or numbers or not number.isdecimal():
+        if len(pair) != 2 or any(len(fields) != 2 for fields in pair) or numbers or not _is_number(number):
             raise FaceDataError(
                 f"{path}, line {line}: {text!r} and the row after it are no pair; each should be an image name and the "
                 "same number, 0 for two people"
@@ -206,12 +226,17 @@ def _lfw_names(path: Path, line: int, text: str, same: bool, suffix: str) -> tup
     fields = text.split()
     expected = "one person's pair: name, number, number" if same else "two people's pair: name, number, name, number"
     people, numbers = ([fields[0]] * 2, fields[1:]) if same else (fields[::2], fields[1::2])
-    if len(fields) != (3 if same else 4) or not all(n.isdecimal() and int(n) for n in numbers):
+    if len(fields) != (3 if same else 4) or not all(_is_number(n) and int(n) for n in numbers):
         raise FaceDataError(f"{path}, line {line}: {text!r} stands where the header calls for {expected}")
     if not same and people[0] == people[1]:
         raise FaceDataError(f"{path}, line {line}: {text!r} names one person where the header calls for {expected}")
     first, second = (f"{person}/{person}_{int(n):04d}{suffix}" for person, n in zip(people, numbers, strict=True))
     return first, second
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is a whole number of a length that a list could have."""
+    return text.isdecimal() and len(text) < 10
 
 
 def _fields(path: Path, line: int, text: str, delimiter: str | None) -> list[str]:

@@ -6,8 +6,8 @@ listed twice) is refused or told, never repaired.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
@@ -42,12 +42,18 @@ class Pairs:
         second: (P,) names.
         same: (P,) whether both show one person.
         folds: (P,) fold of each pair, from 0.
+        source: where the list is from, for messages.
+        dealt: whether the list gives no folds, so that pairs were dealt to them here.
+        notes: what else a reader of the score should know about the list.
     """
 
     first: tuple[str, ...]
     second: tuple[str, ...]
     same: NDArray[np.bool_]
     folds: NDArray[np.int64]
+    source: str = "the pairs"
+    dealt: bool = False
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.first)
@@ -61,7 +67,7 @@ class Pairs:
         """The pairs where ``chosen`` (P,) is true; their folds keep their numbers."""
         rows = np.flatnonzero(chosen)
         first, second = (tuple(names[row] for row in rows) for names in (self.first, self.second))
-        return Pairs(first, second, self.same[rows], self.folds[rows])
+        return replace(self, first=first, second=second, same=self.same[rows], folds=self.folds[rows])
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,21 @@ def make_pairs(path: Path, rows: Sequence[PairRow]) -> Pairs:
         dealt = np.flatnonzero((folds < 0) & (same == kind))
         folds[dealt] = np.arange(len(dealt)) * FOLDS // max(1, len(dealt))
     first, second = zip(*names, strict=True)
-    return Pairs(first, second, same, np.unique(folds, return_inverse=True)[1].astype(np.int64))
+    dealt = any(row.fold is None for row in rows)
+    return Pairs(first, second, same, np.unique(folds, return_inverse=True)[1].astype(np.int64), str(path), dealt)
+
+
+def unequal_folds(pairs: Pairs) -> str:
+    """How the folds differ in size, in words; "" where they do not.
+
+    >>> unequal_folds(Pairs(("a", "a", "b"), ("b", "b", "c"), np.array([True, True, False]), np.array([0, 0, 1])))
+    'the folds are unequal: of one person 0 to 2 pairs, of two people 0 to 1'
+    """
+    sizes = [np.bincount(pairs.folds[pairs.same == kind], minlength=int(pairs.folds.max()) + 1) for kind in (1, 0)]
+    if all(len(set(size.tolist())) == 1 for size in sizes):
+        return ""
+    spans = [f"{size.min()} to {size.max()}" for size in sizes]
+    return f"the folds are unequal: of one person {spans[0]} pairs, of two people {spans[1]}"
 
 
 def remarks(pairs: Pairs) -> tuple[str, ...]:
@@ -113,11 +133,7 @@ def remarks(pairs: Pairs) -> tuple[str, ...]:
     >>> remarks(pairs)
     ('the folds are unequal: of one person 0 to 2 pairs, of two people 0 to 1', '1 pair is listed twice')
     """
-    found = []
-    sizes = [np.bincount(pairs.folds[pairs.same == kind], minlength=int(pairs.folds.max()) + 1) for kind in (1, 0)]
-    if any(len(set(size.tolist())) > 1 for size in sizes):
-        spans = [f"{size.min()} to {size.max()}" for size in sizes]
-        found.append(f"the folds are unequal: of one person {spans[0]} pairs, of two people {spans[1]}")
+    found = [*pairs.notes, *filter(None, [unequal_folds(pairs)])]
     for kind, words in ((True, "one person"), (False, "two people")):
         if not np.any(pairs.same == kind):
             found.append(f"there is no pair of {words}")
@@ -138,7 +154,10 @@ def missing(pairs: Pairs, folder: Path | str) -> tuple[str, ...]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise NotADirectoryError(f"{folder}: not a folder; give the folder that holds the images of the pairs.")
+        raise NotADirectoryError(
+            f"{folder}: no such folder; give the one that holds the images of {pairs.source}, to which names are "
+            "relative."
+        )
     wanted: dict[str, list[str]] = defaultdict(list)
     for name in pairs.names:
         wanted[name.rpartition("/")[0]].append(name)
@@ -165,11 +184,25 @@ def check_images(pairs: Pairs, folder: Path | str, allow_missing: bool = False) 
     return leave_out(pairs, missing(pairs, folder), str(folder), allow_missing)
 
 
-def leave_out(pairs: Pairs, absent: tuple[str, ...], where: str, allow_missing: bool) -> tuple[Pairs, tuple[str, ...]]:
+def leave_out(
+    pairs: Pairs,
+    absent: tuple[str, ...],
+    where: str,
+    allow_missing: bool,
+    *,
+    reasons: Mapping[str, str] | None = None,
+) -> tuple[Pairs, tuple[str, ...]]:
     """The pairs that name none of ``absent``, and ``absent``; see :func:`check_images`.
 
+    Args:
+        pairs: as read.
+        absent: names of images that are not there, or cannot be used.
+        where: they were sought; the message begins with it.
+        allow_missing: as there.
+        reasons: why an image that is there cannot be used, by its name.
+
     Raises:
-        MissingImages: as there; the message begins with ``where`` they were sought.
+        MissingImages: as there.
     """
     if not absent:
         return pairs, ()
@@ -177,12 +210,14 @@ def leave_out(pairs: Pairs, absent: tuple[str, ...], where: str, allow_missing: 
     whole = np.array([not gone & set(pair) for pair in zip(pairs.first, pairs.second, strict=True)])
     if allow_missing and whole.any():
         return pairs.select(whole), absent
+    names = [f"{name} ({reasons[name]})" for name in absent] if reasons else absent
     raise MissingImages(
-        f"{where}: {len(absent)} of the {len(pairs.names)} images that the pairs name are absent, and "
-        f"{np.count_nonzero(~whole)} of {len(pairs)} pairs need them: {listed(absent)}. "
+        f"{where}: {len(absent)} of the {len(pairs.names)} images that the pairs name "
+        f"{'cannot be used' if reasons else 'are absent'}, and {np.count_nonzero(~whole)} of {len(pairs)} pairs need "
+        f"them: {listed(names)}. "
         + (
-            "Names are relative to the image folder; add them, or leave these pairs out with --allow-missing: the "
-            "score is then not that of the published protocol"
+            f"{'Mend them' if reasons else 'Names are relative to the image folder; add them'}, or leave these pairs "
+            "out with --allow-missing: the score is then not that of the published protocol"
             if whole.any()
             else "No pair is left; is it the right folder? Names are relative to it"
         ),

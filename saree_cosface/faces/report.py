@@ -166,19 +166,22 @@ def _compared(title: str, text: Sequence[str], document: Document) -> Section:
     ours = _conditions(document, rows[0])
     searched = [row["seeds"][0]["identification"] for row in rows if row["seeds"][0]["identification"] is not None]
     among = f"{searched[0]['distractors']:,} people of LFW" if searched else "not measured"
-    lines = [(what, ours[what], PAPER[what], "", "") for what in PAPER]
-    lines.append(("rank 1 among", "", "", among, "1,000,000 photos of MegaFace"))
+    lines = [(what, ours[what], PAPER[what], "", "", "", "") for what in PAPER]
+    lines.append(("rank 1 among", "", "", among, "1,000,000 photos of MegaFace", "", ""))
     for row in rows:
-        lines.append(
-            (
-                row["name"],
-                _accuracy(row),
-                _percent(row["published"]),
-                "" if row["rank1"] is None else f"{100 * row['rank1']:.2f}",
-                _percent(row["published_rank1"]),
-            )
-        )
-    head = ("", "LFW, here", "LFW, paper", "rank 1, here", "rank 1, paper")
+        lfw, ytf, rank1, verified = row["published"] or (None,) * 4
+        rank1_here = "" if row["rank1"] is None else f"{100 * row['rank1']:.2f}"
+        papers = (_percent(rank1), _percent(verified), _percent(ytf, 1))
+        lines.append((row["name"], _accuracy(row), _percent(lfw), rank1_here, *papers))
+    head = (
+        "",
+        "LFW, here",
+        "LFW, paper",
+        "rank 1, here",
+        "rank 1, paper",
+        "MegaFace verification, paper",
+        "YTF, paper",
+    )
     seeds = max(len(row["seeds"]) for row in rows)
     note = (
         f"In per cent. Here: mean of {seeds} {'seed' if seeds == 1 else 'seeds'} ± standard error over the folds of "
@@ -309,8 +312,8 @@ def _accuracy(row: Document) -> str:
     return f"{100 * row['accuracy']:.2f} ± {100 * row['standard_error']:.2f}{seeds}"
 
 
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+def _percent(value: float | None, digits: int = 2) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -322,7 +325,7 @@ def _read(path: Path) -> dict[str, Any] | None:
         raise ReportError(f"{path}: damaged ({error}); delete it and run its command again.") from error
     # An experiment that was interrupted in its first training has rows without a number in them.
     rows = document.get("rows")
-    return document if rows is None or any("name" in row and len(row) > 4 for row in rows) else None
+    return document if rows is None or any({"accuracy", "min_angle"} & set(row) for row in rows) else None
 
 
 TITLE = "CosFace on faces: this engine beside the paper"

@@ -56,6 +56,7 @@ HEADS = {
     "LMCL, m = 0.2": HeadOptions("cosface", SCALE, 0.2),
 }
 
+_FEW = 1000  # images; with fewer, batches are smaller: it takes a thousand steps until prototypes stand evenly
 _COVERED = 0.95  # share of a class's images that its arc on the circle covers
 
 
@@ -150,8 +151,9 @@ def run_toy(out: Path, images: ToyImages, *, epochs: int = 40, seed: int = 0, pr
     """
     from saree_cosface.faces.figures import toy_figure  # it imports this module
 
+    few = len(images.labels) < _FEW
     optim = OptimOptions(
-        epochs=epochs, batch_size=min(64, len(images.labels)), lr=3e-3, backbone_lr=3e-3, layer_decay=1.0
+        epochs=epochs, batch_size=min(16 if few else 64, len(images.labels)), lr=3e-3, backbone_lr=3e-3, layer_decay=1.0
     )
     heads = list(HEADS.items())
     found = [

@@ -17,7 +17,7 @@ from saree_cosface.console import console
 from saree_cosface.data.datamodule import Batch
 from saree_cosface.data.views import Pixels
 from saree_cosface.embedder import Embedder, EmbedderCard, new_embedder
-from saree_cosface.faces.datasets import read_identities
+from saree_cosface.faces.datasets import TRAINING, read_identities
 from saree_cosface.faces.images import SIZE, FaceImages, NotAligned, load_faces
 from saree_cosface.faces.views import FaceViews
 from saree_cosface.files import write_json, write_text
@@ -140,7 +140,7 @@ def train_faces(
         check_folder(out, settings, resume)
     if (out / "run.json").is_file():
         return Embedder.load(out / "embedder")
-    identities = read_identities(expanded(data.images, "data.images"), min_photos=data.min_photos)
+    identities = read_identities(expanded(data.images, "data.images"), data.min_photos, data=TRAINING)
     if len(identities.names) < 2:
         raise RunError(f"{data.images}: photos of {len(identities.names)} people; at least 2 are needed.")
     faces = _load(identities.files, data.cache.expanduser(), progress)

@@ -1,7 +1,7 @@
 """Face verification: are these two photos of one person? Embeddings of pairs, and the scores of the protocol."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ from saree_cosface.console import track
 from saree_cosface.data.images import BadImage
 from saree_cosface.embedder import Embedder
 from saree_cosface.faces.bins import BinPairs
-from saree_cosface.faces.datasets import LFW, FaceDataError, read_identities
+from saree_cosface.faces.datasets import LFW, YTF, FaceDataError, read_identities, require
 from saree_cosface.faces.embeddings import NamedEmbeddings, pair_scores
 from saree_cosface.faces.images import SIZE, crop_face, load_faces
-from saree_cosface.faces.pairs import Pairs, check_images, leave_out, remarks
+from saree_cosface.faces.pairs import MissingImages, Pairs, check_images, leave_out, listed, remarks, unequal_folds
 from saree_cosface.faces.youtube import read_frames, video_means
 from saree_cosface.metrics.operating_point import TooFewImpostors
 from saree_cosface.metrics.verification import auc, equal_error_rate, kfold_accuracy, tar_at_far
@@ -40,7 +40,8 @@ class Verification:
         eer: equal error rate.
         tar_at_far: by false accept rate, the true accept rate with a 95 % interval, or why it cannot be told.
         pairs: how many were scored.
-        missing: images that were named and absent; their pairs were left out, which is no longer the protocol.
+        missing: images that were named, and absent or not usable; their pairs were left out, which is no longer the
+            protocol.
         remarks: what else departs from a published protocol.
     """
 
@@ -74,8 +75,8 @@ class Verification:
         console.print(table)
         if self.missing:
             console.print(
-                f"{len(self.missing)} images are absent and their pairs were left out: this is not the published "
-                f"protocol. The first: {self.missing[0]}",
+                f"{len(self.missing)} images are absent or cannot be used, and their pairs were left out: this is not "
+                f"the published protocol. The first: {self.missing[0]}",
                 style="yellow",
                 highlight=False,
                 markup=False,
@@ -84,13 +85,30 @@ class Verification:
             console.print(f"Note: {remark}.", style="yellow", highlight=False, markup=False)
 
 
-def verify(scores: NDArray[np.floating[Any]], pairs: Pairs, *, missing: Sequence[str] = ()) -> Verification:
+def verify(
+    scores: NDArray[np.floating[Any]], pairs: Pairs, *, missing: Sequence[str] = (), unequal: bool = False
+) -> Verification:
     """Score cosines ``(P,)`` of pairs.
 
+    Args:
+        scores: a cosine a pair.
+        pairs: those that were scored.
+        missing: images whose pairs were left out, which makes folds unequal.
+        unequal: score folds of unequal size though the list itself gives them.
+
     Raises:
-        ValueError: the folds are unequal though no image is missing, or a fold lacks a kind of pair.
+        FaceDataError: the list's folds are unequal and that was not asked for, or a fold lacks a kind of pair.
     """
-    accuracy = kfold_accuracy(scores, pairs.same, pairs.folds, unequal=bool(missing))
+    unequal = unequal or pairs.dealt or bool(missing)
+    if not unequal and unequal_folds(pairs):
+        raise FaceDataError(
+            f"{pairs.source}: {unequal_folds(pairs)}; the protocol takes equal folds. Mend the list, or score it as it "
+            "is with --unequal-folds, which the result then says."
+        )
+    try:
+        accuracy = kfold_accuracy(scores, pairs.same, pairs.folds, unequal=unequal)
+    except ValueError as error:
+        raise FaceDataError(f"{pairs.source}: {error}") from error
     rates: dict[str, dict[str, Any]] = {}
     for far in FARS:
         try:
@@ -108,81 +126,133 @@ def verify(scores: NDArray[np.floating[Any]], pairs: Pairs, *, missing: Sequence
     )
 
 
-def verify_embeddings(embeddings: NamedEmbeddings, pairs: Pairs, *, allow_missing: bool = False) -> Verification:
+def verify_embeddings(
+    embeddings: NamedEmbeddings, pairs: Pairs, *, allow_missing: bool = False, unequal: bool = False
+) -> Verification:
     """Score pairs by embeddings that were computed elsewhere.
 
     Raises:
         MissingImages: pairs name images that have no embedding, and ``allow_missing`` is not set.
+        FaceDataError: as in :func:`verify`.
     """
     scores, kept, missing = pair_scores(pairs, embeddings, allow_missing=allow_missing)
-    return verify(scores, kept, missing=missing)
+    return verify(scores, kept, missing=missing, unequal=unequal)
 
 
 def verify_images(
-    embedder: Embedder, folder: Path, pairs: Pairs, *, cache: Path | None = None, allow_missing: bool = False
+    embedder: Embedder,
+    folder: Path,
+    pairs: Pairs,
+    *,
+    cache: Path | None = None,
+    allow_missing: bool = False,
+    unequal: bool = False,
 ) -> Verification:
     """Embed the images that the pairs name, and score them.
 
     Raises:
-        MissingImages: pairs name images that are absent or cannot be read, and ``allow_missing`` is not set.
-        NotAligned: an image is no aligned face.
+        MissingImages: pairs name images that are absent, cannot be read or are no aligned faces, and ``allow_missing``
+            is not set.
+        NotAligned: none of the first images is an aligned face.
+        FaceDataError: as in :func:`verify`.
     """
     pairs, absent = check_images(pairs, folder, allow_missing)
     embeddings, bad = embed_images(embedder, folder, pairs.names, cache=cache)
-    unreadable = tuple(str(each.path.relative_to(folder)) for each in bad)
-    pairs, unreadable = leave_out(pairs, unreadable, str(folder), allow_missing)
+    reasons = {each.path.relative_to(folder).as_posix(): each.reason for each in bad}
+    pairs, unusable = leave_out(pairs, tuple(reasons), str(folder), allow_missing, reasons=reasons)
+    list_bad(bad)
     scores, kept, _ = pair_scores(pairs, embeddings)
-    return verify(scores, kept, missing=absent + unreadable)
+    return verify(scores, kept, missing=absent + unusable, unequal=unequal)
 
 
-def verify_packed(embedder: Embedder, packed: BinPairs, *, cache: Path | None = None) -> Verification:
+def verify_packed(
+    embedder: Embedder, packed: BinPairs, *, cache: Path | None = None, allow_missing: bool = False
+) -> Verification:
     """Embed the images that a ``.bin`` file brings along, and score its pairs.
 
     Raises:
-        MissingImages: an image cannot be read.
+        MissingImages: an image cannot be read or is no aligned face, and ``allow_missing`` is not set.
+        NotAligned: none of the first images is an aligned face.
     """
-    faces = load_faces(packed.images, cache=cache)
+    where = packed.pairs.source
+    try:
+        faces = load_faces(packed.images, cache=cache)
+    except BadImage as error:
+        raise type(error)(Path(f"{where}, image {error.path}"), error.reason) from error
     vectors = embed_faces(embedder, faces.pixels)
-    pairs, _ = leave_out(packed.pairs, tuple(each.path.name for each in faces.bad), "the .bin file", False)
+    reasons = {each.path.name: each.reason for each in faces.bad}
+    pairs, unusable = leave_out(packed.pairs, tuple(reasons), where, allow_missing, reasons=reasons)
     scores, _, _ = pair_scores(pairs, NamedEmbeddings(tuple(str(row) for row in faces.rows), vectors))
-    return verify(scores, pairs)
+    return verify(scores, pairs, missing=unusable)
 
 
-def verify_videos(embedder: Embedder, folder: Path, pairs: Pairs, *, cache: Path | None = None) -> Verification:
+def verify_videos(
+    embedder: Embedder, folder: Path, pairs: Pairs, *, cache: Path | None = None, allow_missing: bool = False
+) -> Verification:
     """Embed the frames of the videos that the pairs name, and score the means (paper, Section 4.2).
 
+    Video by video: all frames of YouTube Faces at once would fill a memory.
+
     Raises:
-        FileNotFoundError: a video has no folder.
+        FileNotFoundError: there is no such folder.
+        MissingImages: videos have no folder, and ``allow_missing`` is not set.
         FaceDataError: a video has no frame that can be read.
     """
-    videos = read_frames(folder, pairs.names)
-    faces = load_faces(videos.files, cache=cache)
-    list_bad(videos.bad + faces.bad)
-    index = videos.video_index[faces.rows]
-    empty = np.setdiff1d(np.arange(len(videos.videos)), index)
-    if len(empty):
-        raise FaceDataError(f"{folder / videos.videos[empty[0]]}: no frame of this video can be read")
-    means = video_means(embed_faces(embedder, faces.pixels), index, len(videos.videos))
-    scores, _, _ = pair_scores(pairs, NamedEmbeddings(videos.videos, means.astype(np.float32)))
-    return verify(scores, pairs)
+    require(folder, YTF, "the folder of aligned frames, person/video/frame.jpg")
+    pairs, absent = check_images(pairs, folder, allow_missing)
+    bad: list[BadImage] = []
+    means = []
+    for video in track(pairs.names, "Embedding videos"):
+        frames = read_frames(folder, [video])
+        try:
+            faces = load_faces(frames.files, cache=cache, progress=False)
+        except BadImage as error:
+            raise FaceDataError(f"{folder / video}: no frame of this video can be read; {error}") from error
+        bad += [*frames.bad, *faces.bad]
+        vectors = embed_faces(embedder, faces.pixels, description=None)
+        means.append(video_means(vectors, np.zeros(len(vectors), np.int64), 1)[0])
+    list_bad(tuple(bad))
+    scores, _, _ = pair_scores(pairs, NamedEmbeddings(pairs.names, np.array(means, np.float32)))
+    return verify(scores, pairs, missing=absent)
 
 
 def load_encoder(run: Path) -> Embedder:
-    """The embedder of a run.
+    """The embedder of a run, on the accelerator that this machine has, if any.
 
     Raises:
         EmbedderError: there is none, or it is damaged.
     """
-    return Embedder.load(run / "embedder")
+    return on_accelerator(Embedder.load(run / "embedder"))
 
 
-def embed_folder(embedder: Embedder, folder: Path, *, cache: Path | None = None) -> NamedEmbeddings:
-    """Embeddings of all photos of a folder with one sub-folder a person; unreadable ones are listed on stderr."""
+def on_accelerator(embedder: Embedder) -> Embedder:
+    """The embedder where a million faces are embedded fastest: on a GPU, or where it was."""
+    if not torch.accelerator.is_available():
+        return embedder
+    return embedder.to(torch.accelerator.current_accelerator())
+
+
+def embed_folder(
+    embedder: Embedder, folder: Path, *, cache: Path | None = None, allow_missing: bool = True
+) -> NamedEmbeddings:
+    """Embeddings of all photos of a folder with one sub-folder a person; unusable ones are listed on stderr.
+
+    Raises:
+        MissingImages: a photo cannot be read or is no aligned face, and ``allow_missing`` is not set: whoever loses one
+            of two photos would turn from somebody sought into a distractor.
+    """
     identities = read_identities(folder, data=LFW)
     names = [file.relative_to(folder).as_posix() for file in identities.files]
     embeddings, bad = embed_images(embedder, folder, names, cache=cache)
-    list_bad(identities.bad + bad)
-    return embeddings
+    bad = identities.bad + bad
+    if bad and not allow_missing:
+        raise MissingImages(
+            f"{folder}: {len(bad)} photos cannot be used: {listed(str(each) for each in bad)}. Mend or remove them, or "
+            "leave them out with --allow-missing",
+            tuple(str(each.path) for each in bad),
+        )
+    list_bad(bad)
+    return replace(embeddings, source=str(folder))
 
 
 def embed_images(
