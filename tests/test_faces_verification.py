@@ -346,7 +346,7 @@ def test_settings_of_the_paper():
     assert len(nine) == len({each.name for each in nine}) == 9
     assert {each.head.scale for each in nine} == {30.0}
     sweep = margins(head)
-    assert [each.head.margin for each in sweep] == [0.0, 0.1, 0.2, 0.3, 0.35, 0.4, 0.45, 0.7, 1.0]
+    assert [each.head.margin for each in sweep] == [0.0, 0.1, 0.2, 0.3, 0.35, 0.45, 0.7, 1.0]
     assert {each.head.scale for each in sweep} == {30.0}
     assert {each.head.margin for each in scales(head)} == {0.0, 0.35}
     assert {each.head.scale for each in scales(head)} == {15.0, 30.0, 60.0, 120.0}

@@ -92,7 +92,7 @@ def losses(head: HeadOptions) -> tuple[Setting, ...]:
 
 def margins(head: HeadOptions) -> tuple[Setting, ...]:
     """Figure 5 of the paper: m from 0 to 0.45 at one scale, the head's own, and two that are too large."""
-    values = sorted({0.0, 0.1, 0.2, 0.3, 0.35, 0.4, 0.45, head.margin, 0.7, 1.0})
+    values = sorted({0.0, 0.1, 0.2, 0.3, 0.35, 0.45, head.margin, 0.7, 1.0})
     return tuple(Setting(f"m = {margin:g}", _lmcl(head, head.scale, margin)) for margin in values)
 
 
