@@ -16,8 +16,6 @@ from saree_cosface.faces.embeddings import NamedEmbeddings, pair_scores, read_em
 from saree_cosface.faces.megaface import (
     TemplateList,
     read_distractors,
-    read_feature_matrix,
-    read_features,
     read_noise_list,
     read_probes,
     read_template_list,
@@ -451,57 +449,6 @@ def test_noise_is_left_out_and_counted(tmp_path):
     assert clean.paths == ("0/11@N00/1.jpg_0.jpg",)
     assert clean.ids == ()
     assert len(removed) == 2
-
-
-def matrix(path, values, stride=None, kind=5):
-    values = np.asarray(values, dtype="<f4")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    stride = 4 * values.shape[1] if stride is None else stride
-    rows = b"".join(row.tobytes() + b"\x7f" * (stride - 4 * len(row)) for row in values)
-    path.write_bytes(struct.pack("<4i", *values.shape, stride, kind) + rows)
-    return path
-
-
-@pytest.mark.parametrize("shape", [(512, 1), (1, 512), (3, 4)])
-def test_matrices_as_opencv_writes_them(shape, tmp_path):
-    values = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    read = read_feature_matrix(matrix(tmp_path / "m.bin", values))
-    assert read.dtype == np.float32
-    np.testing.assert_array_equal(read, values)
-    padded = read_feature_matrix(matrix(tmp_path / "p.bin", values, stride=4 * shape[1] + 12))
-    np.testing.assert_array_equal(padded, values)
-
-
-@pytest.mark.parametrize(
-    ("harm", "pattern"),
-    [
-        (lambda content: content[:10], "10 bytes, too short"),
-        (lambda content: content[:-1], "cut short or damaged"),
-        (lambda content: content + b"\0", "cut short or damaged"),
-        (lambda content: struct.pack("<4i", 2, 2, 8, 6) + content[16:], "type 6"),
-        (lambda content: struct.pack("<4i", -2, 2, 8, 5) + content[16:], "impossible"),
-        (lambda content: struct.pack("<4i", 2, 2**30, 8, 5) + content[16:], "impossible"),
-        (lambda content: struct.pack("<4i", 2**31 - 1, 2, 8, 5) + content[16:], "cut short or damaged"),
-        (lambda content: content[:-4] + struct.pack("<f", np.nan), "NaN or infinity"),
-    ],
-)
-def test_matrices_that_are_damaged(harm, pattern, tmp_path):
-    path = matrix(tmp_path / "m.bin", [[1, 2], [3, 4]])
-    path.write_bytes(harm(path.read_bytes()))
-    with pytest.raises(FaceDataError, match=pattern):
-        read_feature_matrix(path)
-
-
-def test_features_of_a_list(tmp_path):
-    names = TemplateList(("A/1.png", "A/2.png"))
-    for row, name in enumerate(names.paths):
-        matrix(tmp_path / f"{name}_net.bin", [[row], [2], [3]])
-    np.testing.assert_array_equal(read_features(tmp_path, names, "_net.bin"), [[0, 2, 3], [1, 2, 3]])
-    matrix(tmp_path / "A/2.png_net.bin", [[1], [2]])
-    with pytest.raises(FaceDataError, match=r"2\.png_net\.bin: holds 2 numbers, and the files before it 3"):
-        read_features(tmp_path, names, "_net.bin")
-    with pytest.raises(FaceDataError, match=r"2 of 2 feature files are absent: .*1\.png_other\.bin"):
-        read_features(tmp_path, names, "_other.bin")
 
 
 # --- embeddings computed elsewhere --------------------------------------------------------------------------------

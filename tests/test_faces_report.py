@@ -9,9 +9,11 @@ import pytest
 from PIL import Image
 
 from saree_cosface.cli import main
+from saree_cosface.faces.challenge import Challenge
 from saree_cosface.faces.experiments import Setting, run_experiment
 from saree_cosface.faces.margins import draw_margins
-from saree_cosface.faces.report import ReportError, difference, write_report
+from saree_cosface.faces.report import ReportError, write_report
+from saree_cosface.faces.report_sections import difference
 from saree_cosface.options import FaceOptions, HeadOptions
 from tests.faces import QUICK, face, pairs_file, people
 
@@ -50,7 +52,7 @@ def experiments(tmp_path_factory):
 def test_the_page_is_written_in_three_formats(experiments):
     found = write_report(experiments)
     assert found["experiments"] == ["losses", "normalization", "sweep_margins", "sweep_scales", "margins"]
-    assert set(found["missing"]) == {"toy", "toy_digits"}
+    assert set(found["missing"]) == {"toy", "toy_digits", "lfw", "megaface", "challenge", "ytf"}
     markdown, page = (experiments / "report.md").read_text(), (experiments / "report.html").read_text()
     losses = json.loads((experiments / "losses.json").read_text())
     lmcl = losses["rows"][2]
@@ -128,3 +130,43 @@ def test_the_command_prints_what_it_wrote(experiments, capsys):
     captured = capsys.readouterr()
     assert json.loads(captured.out)["files"][0].endswith("report.md")
     assert "Not yet run: toy" in captured.err
+
+
+def test_scores_of_one_encoder_stand_beside_the_paper(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=(30, 8))
+    names = [f"Person_{person}/Person_{person}_{photo:04d}.jpg" for person in range(6) for photo in (1, 2, 3)]
+    vectors = [own[person] + 0.1 * rng.normal(size=8) for person in range(6) for _ in range(3)]
+    names += [f"Person_{person}/Person_{person}_0001.jpg" for person in range(6, 30)]
+    np.savez(tmp_path / "v.npz", names=names, embeddings=np.array([*vectors, *own[6:]], np.float32))
+    pairs = pairs_file(tmp_path / "pairs.txt", 6, 3)
+    out = tmp_path / "out"
+    for name, arguments in (("lfw", ["--pairs", str(pairs)]), ("megaface", [])):
+        with pytest.raises(SystemExit) as ended:
+            main(["faces", name, "--embeddings", str(tmp_path / "v.npz"), *arguments, "--out", str(out), "--json"])
+        assert ended.value.code == 0
+        said = json.loads(capsys.readouterr().out)
+        assert json.loads((out / f"{name}.json").read_text()) == {
+            "experiment": name,
+            "encoder": "vectors of v.npz",
+            **said,
+        }
+    scores = json.loads((out / "lfw.json").read_text())
+    (out / "ytf.json").write_text(json.dumps({**scores, "missing": ["P1/1"]}))
+    rates = {"10": dict.fromkeys(("1", "10", "100"), 0.875), "1000000": dict.fromkeys(("1", "10", "100"), 0.5)}
+    tar = {"1e-06": {"tar": 0.625}, "1e-05": {"refused": "too few"}}
+    found = Challenge(6, 12, 1_000_000, rates, tar, {"facescrub_noises.txt": 3})
+    (out / "challenge.json").write_text(json.dumps({"encoder": "laptop12", **found.to_json()}))
+    assert write_report(out)["experiments"] == ["lfw", "megaface", "challenge", "ytf"]
+    text = (out / "report.md").read_text()
+    for row in (
+        f"| accuracy | {100 * scores['accuracy']:.2f} ± {100 * scores['standard_error']:.2f} | 99.33 | 99.73 |",
+        f"| accuracy | {100 * scores['accuracy']:.2f} ± {100 * scores['standard_error']:.2f} | 96.10 | 97.60 |",
+        "| rank 1 among 1,000,000 | 50.00 | 77.11 | 82.72 |",
+        "| rank 1 among 10 | 87.50 |  |  |",
+        "| true accepts at 1e-06 false ones | 62.50 | 89.88 | 96.65 |",
+    ):
+        assert row in text
+    assert "facescrub_noises.txt (3 photos)" in text
+    assert "1 photos were left out: this is not the published protocol" in text
+    assert "12 photos of 6 people, each sought among all people of whom there is one photo" in text

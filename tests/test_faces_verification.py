@@ -267,8 +267,10 @@ def test_identification_from_the_command_line(run, corpus, tmp_path, capsys):
         for photo in (2, 3):
             (images / f"Person_{person}" / f"Person_{person}_{photo:04d}.jpg").unlink()
     arguments = ("faces", "megaface", "--run", run, "--images", images, "--json")
-    assert call(*arguments) == 0
+    assert call(*arguments, "--out", tmp_path / "out") == 0
     found = json.loads(capsys.readouterr().out)
+    encoder = json.loads((tmp_path / "out" / "megaface.json").read_text())["encoder"]
+    assert encoder == "laptop10, D = 16, cosface, 24 photos of 4 people, 2 epochs"
     assert (found["people"], found["probes"], found["distractors"]) == (6, 12, 6)
     vectors = embed_folder(load_encoder(run), images)
     np.savez(tmp_path / "v.npz", names=[f"lfw/{Path(n).name}" for n in vectors.names], embeddings=vectors.embeddings)

@@ -50,6 +50,7 @@ def add_commands(parser: ArgumentParser) -> dict[str, Command]:
     )
     _add_encoder(lfw)
     lfw.add_argument("--pairs", type=Path, required=True, help="pairs.txt of View 2")
+    _add_out(lfw)
     add("lfw", _lfw, lfw, "verification on LFW")
 
     pairs = _new(
@@ -68,6 +69,7 @@ def add_commands(parser: ArgumentParser) -> dict[str, Command]:
     ytf.add_argument("--images", type=Path, required=True, help="aligned frames: person/video/frame.jpg")
     ytf.add_argument("--splits", type=Path, required=True, help="splits.txt")
     ytf.add_argument("--allow-missing", action="store_true", help="leave out pairs whose videos are absent")
+    _add_out(ytf)
     _add_cache(ytf)
     add("ytf", _ytf, ytf, "verification on YouTube Faces")
 
@@ -87,6 +89,7 @@ def add_commands(parser: ArgumentParser) -> dict[str, Command]:
     identify.add_argument("--subset", type=int, default=1, help="which of the devkit's draws of so many")
     identify.add_argument("--noises", type=Path, nargs="*", default=[], help="lists of wrong photos to leave out")
     identify.add_argument("--allow-missing", action="store_true", help="leave out listed photos that are absent")
+    _add_out(identify)
     _add_cache(identify)
     add("megaface", _megaface, identify, "identification among distractors")
 
@@ -163,6 +166,10 @@ def _add_encoder(parser: ArgumentParser) -> None:
     _add_cache(parser)
 
 
+def _add_out(parser: ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path | None, help="folder to keep the scores in, for 'faces report'")
+
+
 def _add_cache(parser: ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, default=FaceOptions.cache, help="folder of decoded photos")
 
@@ -208,6 +215,19 @@ def _train(options: Namespace) -> Any:
     return {"run": str(options.out), **embedder.card.metrics}
 
 
+def _kept(options: Namespace, name: str, found: Any) -> Any:
+    """Show scores, and write them where the report finds them."""
+    from saree_cosface.faces.verification import described
+    from saree_cosface.files import write_json
+
+    found.print_table(console)
+    document = found.to_json()
+    if options.out is not None:
+        encoder = described(options.run) if options.run is not None else f"vectors of {options.embeddings.name}"
+        write_json(options.out / f"{name}.json", {"experiment": name, "encoder": encoder, **document})
+    return document
+
+
 def _verified(options: Namespace, pairs: Any, *, unequal: bool = False) -> Any:
     from saree_cosface.faces.embeddings import read_embeddings
     from saree_cosface.faces.verification import load_encoder, verify_embeddings, verify_images
@@ -229,8 +249,7 @@ def _verified(options: Namespace, pairs: Any, *, unequal: bool = False) -> Any:
             allow_missing=options.allow_missing,
             unequal=unequal,
         )
-    found.print_table(console)
-    return found.to_json()
+    return found
 
 
 def _lfw(options: Namespace) -> Any:
@@ -241,7 +260,7 @@ def _lfw(options: Namespace) -> Any:
     if options.images is not None:
         images = require(options.images, LFW, "the folder of aligned photos, person/person_0001.jpg")
         pairs = read_lfw_pairs(options.pairs, suffix=suffix_there(images, pairs))
-    return _verified(options, pairs)
+    return _kept(options, "lfw", _verified(options, pairs))
 
 
 def _pairs(options: Namespace) -> Any:
@@ -267,7 +286,9 @@ def _pairs(options: Namespace) -> Any:
             pairs = read_cfp_pairs(options.pairs, "FP")
         case _:
             pairs = read_pair_list(options.pairs)
-    return _verified(options, pairs, unequal=options.unequal_folds)
+    found = _verified(options, pairs, unequal=options.unequal_folds)
+    found.print_table(console)
+    return found.to_json()
 
 
 def _verified_bin(options: Namespace, packed: Any) -> Any:
@@ -297,8 +318,7 @@ def _ytf(options: Namespace) -> Any:
         cache=options.cache.expanduser(),
         allow_missing=options.allow_missing,
     )
-    found.print_table(console)
-    return found.to_json()
+    return _kept(options, "ytf", found)
 
 
 def _megaface(options: Namespace) -> Any:
@@ -321,9 +341,7 @@ def _megaface(options: Namespace) -> Any:
             cache=options.cache.expanduser(),
             allow_missing=options.allow_missing,
         )
-    found = identify(embeddings)
-    found.print_table(console)
-    return found.to_json()
+    return _kept(options, "megaface", identify(embeddings))
 
 
 def _challenge(options: Namespace) -> Any:
@@ -344,8 +362,7 @@ def _challenge(options: Namespace) -> Any:
         cache=options.cache.expanduser(),
         allow_missing=options.allow_missing,
     )
-    found.print_table(console)
-    return found.to_json()
+    return _kept(options, "challenge", found)
 
 
 def _margins(options: Namespace) -> Any:

@@ -1,26 +1,20 @@
-"""MegaFace: lists of probes and distractors, lists of noise, and matrices of features, in the formats of its devkit.
+"""MegaFace: lists of probes and distractors, and lists of noise, in the formats of its devkit.
 
 Challenge 1 takes probes from FaceScrub or FG-NET and hides them among up to a million distractors. Challenge 2 also
 gives the photos to train on: a folder a person, which :func:`~saree_cosface.faces.datasets.read_identities` reads.
 """
 
 import json
-import struct
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from saree_cosface.faces.datasets import MEGAFACE, FaceDataError, require
 from saree_cosface.faces.pair_lists import text_lines
-from saree_cosface.faces.pairs import listed, safe_name
+from saree_cosface.faces.pairs import safe_name
 
 _PROBES = {"facescrub": "facescrub_features_list.json", "fgnet": "fgnet_features_list.json"}
-_HEADER = struct.Struct("<4i")  # rows, columns, bytes a row, type
-_FLOAT32 = 5  # OpenCV's CV_32FC1
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,61 +119,6 @@ def without_noise(images: TemplateList, noise: Collection[str]) -> tuple[Templat
     ids = tuple(images.ids[row] for row in kept) if images.ids else ()
     removed = tuple(path for path, noisy in zip(images.paths, listed_as_noise, strict=True) if noisy)
     return TemplateList(tuple(images.paths[row] for row in kept), ids), removed
-
-
-def read_features(folder: Path | str, images: TemplateList, ending: str) -> NDArray[np.float32]:
-    """Features of the images, each in a file of the devkit named ``image + ending``: ``(N, D)``.
-
-    Args:
-        folder: holds the files, under the images' names.
-        images: what to read.
-        ending: of the files, such as ``"_cosface_112x96.bin"``.
-
-    Raises:
-        FaceDataError: files are absent (they are counted), or their lengths differ.
-    """
-    files = [Path(folder) / f"{name}{ending}" for name in images.paths]
-    absent = [str(file) for file in files if not file.is_file()]
-    if absent:
-        raise FaceDataError(f"{folder}: {len(absent)} of {len(files)} feature files are absent: {listed(absent)}")
-    features: NDArray[np.float32] | None = None
-    for row, file in enumerate(files):
-        vector = read_feature_matrix(file).reshape(-1)
-        if features is None:
-            features = np.empty((len(files), len(vector)), np.float32)
-        if len(vector) != features.shape[1]:
-            raise FaceDataError(f"{file}: holds {len(vector)} numbers, and the files before it {features.shape[1]}")
-        features[row] = vector
-    if features is None:
-        raise FaceDataError(f"{folder}: the list names no images")
-    return features
-
-
-def read_feature_matrix(path: Path | str) -> NDArray[np.float32]:
-    """A matrix as OpenCV and the devkit write it: ``(rows, columns)``.
-
-    Four little-endian 32-bit numbers (rows, columns, bytes a row, type 5 for float32), then the rows.
-
-    Raises:
-        FaceDataError: it is cut short, of another type, not finite, or its header is none.
-        FileNotFoundError: there is no such file.
-    """
-    path = require(path, MEGAFACE, "a matrix of features (.bin)")
-    content = path.read_bytes()
-    if len(content) < _HEADER.size:
-        raise FaceDataError(f"{path}: {len(content)} bytes, too short for a matrix of features")
-    rows, columns, stride, kind = _HEADER.unpack_from(content)
-    if kind != _FLOAT32:
-        raise FaceDataError(f"{path}: holds numbers of OpenCV's type {kind}; only float32 (5) is read")
-    if rows < 1 or columns < 1 or stride < 4 * columns or stride % 4:
-        raise FaceDataError(f"{path}: announces {rows} rows of {columns} numbers, {stride} bytes each: impossible")
-    if len(content) != _HEADER.size + rows * stride:
-        expected = _HEADER.size + rows * stride
-        raise FaceDataError(f"{path}: has {len(content)} bytes instead of {expected}; it is cut short or damaged")
-    matrix = np.frombuffer(content, "<f4", offset=_HEADER.size).reshape(rows, stride // 4)[:, :columns]
-    if not np.isfinite(matrix).all():
-        raise FaceDataError(f"{path}: holds NaN or infinity")
-    return np.ascontiguousarray(matrix, dtype=np.float32)
 
 
 def _spelling(name: str) -> str:

@@ -1,5 +1,6 @@
 """Face verification: are these two photos of one person? Embeddings of pairs, and the scores of the protocol."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -22,6 +24,7 @@ from saree_cosface.faces.pairs import MissingImages, Pairs, check_images, leave_
 from saree_cosface.faces.youtube import read_frames, video_means
 from saree_cosface.metrics.operating_point import TooFewImpostors
 from saree_cosface.metrics.verification import auc, equal_error_rate, kfold_accuracy, tar_at_far
+from saree_cosface.run_folder import CONFIG, RunError
 from saree_cosface.runs import list_bad
 
 FARS = (0.1, 0.01, 0.001, 0.0001)
@@ -223,6 +226,23 @@ def load_encoder(run: Path) -> Embedder:
         EmbedderError: there is none, or it is damaged.
     """
     return on_accelerator(Embedder.load(run / "embedder"))
+
+
+def described(run: Path) -> str:
+    """What the encoder of a run is and what it learned from, for people.
+
+    Raises:
+        RunError: it is no finished run on faces.
+    """
+    try:
+        options = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
+        learned = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        model, optim = options["model"], options["optim"]
+        budget = f"{optim['steps']:,} steps" if optim["steps"] else f"{optim['epochs']} epochs"
+        photos = f"{learned['faces']:,} photos of {learned['people']:,} people"
+        return f"{model['backbone']}, D = {model['embedding_dim']}, {options['head']['name']}, {photos}, {budget}"
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise RunError(f"{run}: not a finished run of 'faces train' ({error}).") from error
 
 
 def on_accelerator(embedder: Embedder) -> Embedder:
