@@ -109,8 +109,8 @@ def make_pairs(path: Path, rows: Sequence[PairRow]) -> Pairs:
         dealt = np.flatnonzero((folds < 0) & (same == kind))
         folds[dealt] = np.arange(len(dealt)) * FOLDS // max(1, len(dealt))
     first, second = zip(*names, strict=True)
-    dealt = any(row.fold is None for row in rows)
-    return Pairs(first, second, same, np.unique(folds, return_inverse=True)[1].astype(np.int64), str(path), dealt)
+    numbers = np.unique(folds, return_inverse=True)[1].astype(np.int64)
+    return Pairs(first, second, same, numbers, str(path), dealt=any(row.fold is None for row in rows))
 
 
 def unequal_folds(pairs: Pairs) -> str:
