@@ -187,6 +187,7 @@ def run_experiment(
     # All settings once before any a second time: what is there early can be compared.
     cells = [(row, setting, seed) for seed in range(seeds) for row, setting in zip(rows, settings, strict=True)]
     document = _summary(name, rows, data, recipe)
+    waiting = False
     while cells:
         elsewhere = []
         for row, setting, seed in cells:
@@ -202,6 +203,9 @@ def run_experiment(
                 write_text(out / f"{name}.md", markdown_table(document))
                 write_text(out / f"{name}.csv", _csv_table(document))
         if len(elsewhere) == len(cells):
+            if not waiting:
+                console.print(f"Waiting for {len(cells)} trainings of other commands.", highlight=False)
+            waiting = True
             time.sleep(_PATIENCE)
         cells = elsewhere
     return Experiment(document)
