@@ -143,6 +143,28 @@ def _parser() -> tuple[ArgumentParser, dict[str, Command]]:
     subcommands.add_subcommand("predict", predict, help="name the tradition of photos")
     commands["predict"] = _predict
 
+    enrol = _new(
+        "Add photos to the references of a run, without training: of a tradition that it knows, or of a new one.\n"
+        "The next prediction finds them. 'enrolments' lists what was added, and takes it back."
+    )
+    enrol.add_argument("run", type=Path, help="folder of a run")
+    enrol.add_argument("photos", type=Path, nargs="+", help="photos, or folders of photos")
+    enrol.add_argument("--craft", type=str, required=True, help="the tradition, in any spelling")
+    enrol.add_argument("--new", action="store_true", help="a tradition that the taxonomy does not know")
+    enrol.add_argument("--piece", action="store_true", help="all photos show one piece")
+    enrol.add_argument("--source", type=str, default="", help="who took them; evaluation leaves that source out")
+    enrol.add_argument("--note", type=str, default="", help="kept with the enrolment, such as an inventory number")
+    enrol.add_argument("--json", action="store_true", help="the result as JSON on stdout")
+    subcommands.add_subcommand("enrol", enrol, help="add references to a run")
+    commands["enrol"] = _enrol
+
+    enrolments = _new("What was enrolled into a run, by number. --undo takes an enrolment back: its photos leave.")
+    enrolments.add_argument("run", type=Path, help="folder of a run")
+    enrolments.add_argument("--undo", type=int | None, help="take this enrolment back; 0 for the last")
+    enrolments.add_argument("--json", action="store_true", help="all enrolments as JSON on stdout")
+    subcommands.add_subcommand("enrolments", enrolments, help="list enrolments, or take one back")
+    commands["enrolments"] = _enrolments
+
     report = _new("One page on a run: scores, figures, and examples with their nearest references. Opens offline.")
     report.add_argument("run", type=Path, help="folder of a run")
     report.add_argument("manifest", type=Path, help="the manifest trained on, or one of other photos")
@@ -298,6 +320,40 @@ def _predict(options: Namespace) -> int:
     else:
         answers.print_tables(console)
     return 0 if not answers.bad else 1
+
+
+def _enrol(options: Namespace) -> int:
+    from saree_cosface.enrolment import enrol
+
+    found = enrol(
+        options.run,
+        options.craft,
+        options.photos,
+        new=options.new,
+        one_piece=options.piece,
+        source=options.source,
+        note=options.note,
+    )
+    found.print_table(console)
+    if options.json:
+        _print_json(found.to_json())
+    return 0 if not found.bad else 1
+
+
+def _enrolments(options: Namespace) -> int:
+    from dataclasses import asdict
+
+    from saree_cosface.enrolment import enrolments, print_log, undo
+
+    if options.undo is not None:
+        entry = undo(options.run, options.undo)
+        said = f"Enrolment {entry.number} taken back: {len(entry.photos)} photos of {entry.craft}."
+        console.print(said, highlight=False, markup=False)
+    log = enrolments(options.run)
+    print_log(log, console)
+    if options.json:
+        _print_json([asdict(entry) for entry in log])
+    return 0
 
 
 def _report(options: Namespace) -> int:

@@ -144,18 +144,23 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True) ->
         EvaluationError: none is left.
     """
     files = manifest.files()
-    parts = np.array([run.used.get(_hash(path), "") for path in files])
+    hashes = np.array([_hash(path) for path in files])
+    parts = np.array([run.used.get(photo, "") for photo in hashes.tolist()])
+    references = run.gallery.references  # what was trained on, and what was enrolled since
     reasons = np.full(len(manifest), "", dtype=object)
     reasons[~np.isin(manifest.crafts, run.gallery.crafts)] = "craft without a reference in the gallery"
     reasons[~np.isin(manifest.crafts, run.classes)] = "craft not among those trained on"
     chose = parts == "validation"
     if needs_source:
         reasons[manifest.sources == ""] = "source unknown, so it cannot be held out"
+        enrolled = set(references["source"]) - run.sources["train"] - {""}
+        reasons[np.isin(manifest.sources, sorted(enrolled))] = "source among the references"
         reasons[np.isin(manifest.sources, sorted(run.sources["train"] - {""}))] = "source seen in training"
         chose |= np.isin(manifest.sources, sorted(run.sources["validation"] - {""}))
     else:
-        trained = run.gallery.references["piece"].to_numpy(str)
+        trained = references["piece"].to_numpy(str)
         reasons[np.isin(piece_names(manifest), trained)] = "piece seen in training"
+    reasons[np.isin(hashes, references["sha256"].to_numpy(str))] = "photo among the references"
     reasons[parts == "train"] = "photo seen in training"
     chosen = (reasons == "") & ~chose
     validation_only = not chosen.any() and bool((reasons == "").any())

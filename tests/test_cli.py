@@ -18,7 +18,8 @@ from saree_cosface.data.manifest import read_manifest
 from tests.bad_photos import BAD, save, textured, zero_byte
 from tests.conftest import CRAFTS, SOME
 
-COMMANDS = ("loom", "data import", "data check", "train", "evaluate", "compare", "predict", "report")
+COMMANDS = ("loom", "data import", "data check", "train", "evaluate", "compare", "predict", "enrol", "enrolments")
+COMMANDS += ("report",)
 
 
 @pytest.fixture
