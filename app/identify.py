@@ -99,6 +99,10 @@ def _answer(run: Run, found: Attribution) -> str:
     first = found.traditions[0]
     facts = ", ".join(escape(fact) for fact in (first.family, first.place) if fact)
     remarks = [f"Seen in {len(found.photos)} photos."] if len(found.photos) > 1 else []
+    remarks += [
+        f"{escape(Path(say.photo).name)} disagrees: by itself it is nearest to {escape(say.name)}."
+        for say in found.disagreeing
+    ]
     if len(found.traditions) > 1:
         second = escape(found.traditions[1].name)
         remarks.append(f"Ahead of {second} by {found.gap:.3f}: the less, the less the first name means.")

@@ -35,6 +35,27 @@ class NearReference:
 
 
 @dataclass(frozen=True)
+class PhotoSay:
+    """What one photo of the piece says by itself.
+
+    Attributes:
+        photo: the file.
+        craft: the tradition nearest to it.
+        name: of that tradition.
+        cosine: to that tradition.
+        cosine_to_answer: to the tradition that the whole piece is nearest to.
+        disagrees: whether these are two traditions: another piece may be in the photo, or another part of this one.
+    """
+
+    photo: str
+    craft: str
+    name: str
+    cosine: float
+    cosine_to_answer: float
+    disagrees: bool
+
+
+@dataclass(frozen=True)
 class Attribution:
     """The answer for one piece.
 
@@ -43,12 +64,19 @@ class Attribution:
         traditions: nearest first.
         references: nearest first.
         gap: cosine of the first tradition minus that of the second; 0 when there is only one.
+        says: what each photo says by itself.
     """
 
     photos: tuple[str, ...]
     traditions: tuple[RankedTradition, ...]
     references: tuple[NearReference, ...]
     gap: float
+    says: tuple[PhotoSay, ...] = ()
+
+    @property
+    def disagreeing(self) -> tuple[PhotoSay, ...]:
+        """The photos that by themselves would be another tradition than the piece."""
+        return tuple(say for say in self.says if say.disagrees)
 
 
 def attribute(
@@ -97,7 +125,17 @@ def attribute(
             for row, cosine in gallery.nearest(fused, references)
         ),
         gap=float(cosines[order[0]] - cosines[order[1]]) if len(order) > 1 else 0.0,
+        says=tuple(
+            _say(str(photo), alone, int(order[0]), gallery.crafts, taxonomy)
+            for photo, alone in zip(photos, embeddings @ gallery.prototypes.T, strict=True)
+        ),
     )
+
+
+def _say(photo: str, cosines: NDArray[np.float32], answer: int, crafts: Sequence[str], taxonomy: Taxonomy) -> PhotoSay:
+    own = int(cosines.argmax())
+    name = _tradition(crafts[own], 0.0, taxonomy).name
+    return PhotoSay(photo, crafts[own], name, float(cosines[own]), float(cosines[answer]), own != answer)
 
 
 def _tradition(craft: str, cosine: float, taxonomy: Taxonomy) -> RankedTradition:

@@ -62,7 +62,13 @@ class Answers:
                     cells[3:] = [escape(label), escape(near.source), f"{near.cosine:.3f}"]
                 table.add_row(*cells, style="bold" if row == 0 else None)
             console.print(table)
-            console.print(f"Ahead of the second by {answer.gap:.3f}.\n", highlight=False)
+            console.print(f"Ahead of the second by {answer.gap:.3f}.", highlight=False)
+            for say in answer.says if len(answer.says) > 1 else ():
+                by_itself = f"{Path(say.photo).name} by itself: {say.name} {say.cosine:.3f}"
+                if say.disagrees:
+                    by_itself += f", and only {say.cosine_to_answer:.3f} to {answer.traditions[0].name}: it disagrees"
+                console.print(by_itself, style="yellow" if say.disagrees else None, highlight=False, markup=False)
+            console.print()
         for bad in self.bad:
             console.print(f"Skipped {bad}", style="yellow", highlight=False, markup=False)
 

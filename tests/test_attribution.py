@@ -37,6 +37,22 @@ def test_a_piece_in_several_photos_is_their_mean_direction():
     assert several.photos == ("a", "b", "c")
 
 
+def test_a_photo_that_disagrees_is_pointed_out():
+    gallery = gallery_of(12, dim=8)
+    first, second = gallery.prototypes[:2]
+    answer = attribute(np.stack([first, second, first]), [Path(name) for name in "abc"], gallery, TAXONOMY)
+    assert answer.traditions[0].craft == gallery.crafts[0]
+    assert [say.photo for say in answer.says] == ["a", "b", "c"]
+    assert [say.craft for say in answer.says] == [gallery.crafts[row] for row in (0, 1, 0)]
+    assert [say.cosine for say in answer.says] == pytest.approx([1, 1, 1])
+    (other,) = answer.disagreeing
+    assert other.photo == "b"
+    assert other.cosine_to_answer == pytest.approx(float(first @ second))
+    alone = attribute(first[None], PHOTO, gallery, TAXONOMY)
+    assert not alone.disagreeing
+    assert len(alone.says) == 1
+
+
 def test_names_come_from_the_taxonomy_where_it_knows_the_craft():
     gallery = gallery_of(4)
     foreign = Gallery(gallery.embeddings, gallery.references.assign(craft="a craft of ours"))

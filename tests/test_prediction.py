@@ -42,6 +42,20 @@ def test_one_piece_gets_one_answer(tiny_run, photos):
     assert len(answers.attributions[0].traditions) == len(answers.attributions[0].references) == 2
 
 
+def test_each_photo_of_a_piece_has_its_say(tiny_run):
+    references = tiny_run.gallery.references.drop_duplicates("craft")
+    photos = [Path(path) for path in references["path"]]  # of three crafts: not all can agree
+    answers = predict(tiny_run, photos, one_piece=True)
+    (answer,) = answers.attributions
+    assert answer.disagreeing
+    shown = printed(answers)
+    for say in answer.says:
+        assert f"{Path(say.photo).name} by itself: {say.name} {say.cosine:.3f}" in shown
+    assert shown.count("it disagrees") == len(answer.disagreeing)
+    assert answers.to_json()["answers"][0]["says"][0]["photo"] == str(photos[0])
+    assert "by itself" not in printed(predict(tiny_run, photos[:1]))
+
+
 def test_a_reference_is_nearest_to_itself(tiny_run):
     path = tiny_run.gallery.references["path"][3]
     answer = predict(tiny_run, [Path(path)]).attributions[0]
