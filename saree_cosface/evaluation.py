@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from saree_cosface.confidence import confidence_scores
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest, read_manifest
 from saree_cosface.data.splits import Protocol
@@ -98,6 +99,7 @@ class Evaluation:
         if gap is not None:
             table.add_row("shortcut gap (top-1)", f"{gap['top1']['gap']:+.3f}", _from_to(gap["top1"]))
             table.add_row("shortcut gap (nearest photo)", f"{gap['nearest']['gap']:+.3f}", _from_to(gap["nearest"]))
+        _confidence_rows(table, document["confidence"])
         console.print(table)
         for reason, number in document["skipped"].items():
             console.print(f"[yellow]{number} photos left out: {reason}.", highlight=False)
@@ -231,6 +233,7 @@ def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
         "metrics": metrics,
         "cmc": cmc(cosines, labels, min(10, len(classes))).tolist(),
         "shortcut_gap": shortcut_gap(probe, gallery, classes, labels),
+        "confidence": confidence_scores(cosines, labels, probe["source"]),
         "per_craft": _per_group(probe["craft"], labels, predictions),
         "per_source": _per_group(probe["source"], labels, predictions),
         "confusion": {
@@ -384,6 +387,15 @@ def _from_to(scores: Mapping[str, float]) -> str:
     return f"random {scores['random']:.3f}, source {scores['source']:.3f}"
 
 
+def _confidence_rows(table: Table, confidence: Mapping[str, Any] | None) -> None:
+    if confidence is None:
+        return
+    scores = {f"top1, surest {float(share):.0%}": found for share, found in confidence["accuracy_at_coverage"].items()}
+    for name, found in {**scores, "calibration error (ECE)": confidence["ece"]}.items():
+        interval = f"{found['low']:.3f} – {found['high']:.3f} (sources)"
+        table.add_row(name, f"{found['value']:.3f}", interval)
+
+
 def _hash(path: Path) -> str:
     try:
         return photo_hash(path)
@@ -392,7 +404,7 @@ def _hash(path: Path) -> str:
 
 
 def _draw(document: Mapping[str, Any], out: Path) -> None:
-    from saree_cosface.figures import confusion_figure  # matplotlib is slow to import
+    from saree_cosface.figures import confidence_figure, confusion_figure  # matplotlib is slow to import
 
     taxonomy = load_taxonomy()
     classes = document["confusion"]["classes"]
@@ -401,3 +413,5 @@ def _draw(document: Mapping[str, Any], out: Path) -> None:
     top, balanced = scores["top1"]["value"], scores["balanced_accuracy"]["value"]
     title = f"Protocol {document['protocol']}: top-1 {top:.2f}, balanced {balanced:.2f}"
     confusion_figure(np.array(document["confusion"]["matrix"]), names, out / "confusion.png", title)
+    if document["confidence"] is not None:
+        confidence_figure(document["confidence"], out / "confidence.png", f"Protocol {document['protocol']}")

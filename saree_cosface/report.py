@@ -17,7 +17,7 @@ from saree_cosface.evaluation import Probes, pooled_cosines, score, unseen_probe
 from saree_cosface.files import write_text
 from saree_cosface.gallery import piece_names
 from saree_cosface.pages import craft_name, escape, stylesheet, table
-from saree_cosface.report_exhibits import confusion, crafts, curves, embedding_map, examples
+from saree_cosface.report_exhibits import confidence, confusion, crafts, curves, embedding_map, examples
 from saree_cosface.runs import PARTS, Run, list_bad
 
 _SCORES = {
@@ -60,6 +60,7 @@ def write_report(run: Run, manifest: Path, out: Path) -> Path:
             _section("The photos", _parts(run, trained_on, document)),
             _section("Scores on sources never seen in training", _scores(document)),
             _section("The shortcut gap", _shortcut(run, probes, document)),
+            _section("How sure it is", confidence(document)),
             _section("How it learned", curves(run)),
             _section("What is taken for what", confusion(document) + crafts(document)),
             _section("A map of the embeddings", embedding_map(run, probes, out.with_suffix(".map.csv"))),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from saree_cosface.attribution import attribute
 from saree_cosface.embedding_map import save_map, umap_coordinates
 from saree_cosface.evaluation import Probes
-from saree_cosface.figures import confusion_figure, embedding_figure
+from saree_cosface.figures import confidence_figure, confusion_figure, embedding_figure
 from saree_cosface.pages import answer, craft_name, escape, file_uri, photo_uri, table
 from saree_cosface.runs import Run
 from saree_cosface.taxonomy import load_taxonomy
@@ -40,6 +40,22 @@ def confusion(document: Mapping[str, Any]) -> str:
     matrix = np.array(document["confusion"]["matrix"])
     description = "Confusion matrix: rows are labels, columns answers"
     return _drawn(lambda path: confusion_figure(matrix, names, path, "Sources held out"), description, "square")
+
+
+def confidence(document: Mapping[str, Any]) -> str:
+    """Whether probabilities hold on sources that they were not fitted on, and what abstaining gains."""
+    found = document["confidence"]
+    if found is None:
+        return "<p>The photos are of one source: there is no other on which probabilities could be fitted.</p>"
+    low, high = found["temperature_by_source"]
+    described = "Left: probability beside the share that is right. Right: accuracy beside the share answered"
+    text = (
+        "<p>A cosine becomes a probability by a temperature, fitted on photos of the other sources than the one it is "
+        f"used on ({low:.3f} to {high:.3f}). Left, each dot holds photos of like probability: on the line, as many are "
+        "right as was said. Right, the accuracy when only the surest photos are answered. Bars: 95 % intervals over "
+        "sources.</p>"
+    )
+    return text + _drawn(lambda path: confidence_figure(found, path, "Sources held out"), described, "wide")
 
 
 def crafts(document: Mapping[str, Any]) -> str:
