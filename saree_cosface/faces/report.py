@@ -124,7 +124,7 @@ def _html(sections: Sequence[Section], folder: Path) -> str:
         if section.figure:
             source = file_uri(folder / section.figure)
             parts.append(
-                f'<p><img src="{source}" alt="{escape(section.alt)}"></p>'
+                f'<div class="plate wide" tabindex="0"><img src="{source}" alt="{escape(section.alt)}"></div>'
                 if source
                 else f"<p>{escape(section.figure)} is not in the folder.</p>"
             )
@@ -140,7 +140,7 @@ def _html(sections: Sequence[Section], folder: Path) -> str:
 {stylesheet()}
 </style>
 </head>
-<body class="saree">
+<body class="saree wraps">
 <main>
 <h1>{escape(TITLE)}</h1>
 <p>{escape(" ".join(OPENING))}</p>
