@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.table import Table
 
-from saree_cosface.data.images import BadImage, find_photos
+from saree_cosface.data.images import BadImage, gather_photos
 from saree_cosface.data.manifest import COLUMNS, manifest_of
 from saree_cosface.embedding import photo_hash
 from saree_cosface.files import write_json
@@ -127,7 +127,7 @@ def enrol(
     with _alone(folder):
         run = load_run(folder)
         craft = craft_id(craft, new=new)
-        files, bad = _files(photos)
+        files, bad = gather_photos(photos)
         hashes, unreadable = _hashes(files)
         bad += unreadable
         _refuse_known(run.gallery, hashes)
@@ -230,17 +230,6 @@ def craft_id(name: str, *, new: bool = False) -> str:
     if not made:
         raise EnrolmentError(f"{name!r} is no name for a tradition.")
     return made
-
-
-def _files(photos: Sequence[Path]) -> tuple[list[Path], list[BadImage]]:
-    files: list[Path] = []
-    bad: list[BadImage] = []
-    for photo in photos:
-        # os.path.isdir, unlike Path.is_dir, has an answer for a name that no file can have.
-        found, unusable = find_photos(photo) if os.path.isdir(photo) else ([photo], [])  # noqa: PTH112
-        files += found
-        bad += unusable
-    return files, bad
 
 
 def _hashes(files: Sequence[Path]) -> tuple[dict[str, Path], list[BadImage]]:

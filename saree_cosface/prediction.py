@@ -1,6 +1,5 @@
 """From files to attributions: what ``saree-cosface predict`` and the app do."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from saree_cosface.attribution import Attribution, attribute
-from saree_cosface.data.images import BadImage, find_photos
+from saree_cosface.data.images import BadImage, gather_photos
 from saree_cosface.embedding import embed_photos
 from saree_cosface.runs import Run
 from saree_cosface.taxonomy import load_taxonomy
@@ -85,13 +84,7 @@ def predict(run: Run, photos: Sequence[Path], *, one_piece: bool = False, top: i
     Raises:
         ValueError: there is no photo at all, or the gallery is empty.
     """
-    files: list[Path] = []
-    bad: list[BadImage] = []
-    for photo in photos:
-        # os.path.isdir, unlike Path.is_dir, has an answer for a name that no file can have.
-        found, unusable = find_photos(photo) if os.path.isdir(photo) else ([photo], [])  # noqa: PTH112
-        files += found
-        bad += unusable
+    files, bad = gather_photos(photos)
     if not files and not bad:
         raise ValueError(f"no photo in {', '.join(map(str, photos))}")
     embedded = embed_photos(run.embedder, files)

@@ -112,6 +112,18 @@ def decode(path: Path, *, shrink_to: int | None = None) -> NDArray[np.uint8]:
         raise BadImage(path, f"damaged or cut short ({detail})") from error
 
 
+def gather_photos(paths: Sequence[Path]) -> tuple[list[Path], list[BadImage]]:
+    """Files as they are, and the photos below folders, as :func:`find_photos` finds them."""
+    files: list[Path] = []
+    bad: list[BadImage] = []
+    for path in paths:
+        # os.path.isdir, unlike Path.is_dir, has an answer for a name that no file can have.
+        found, unusable = find_photos(path) if os.path.isdir(path) else ([path], [])  # noqa: PTH112
+        files += found
+        bad += unusable
+    return files, bad
+
+
 def find_photos(folder: Path) -> tuple[list[Path], list[BadImage]]:
     """Photos below ``folder`` by suffix, sorted, and what looks like a photo by name but cannot be one.
 
