@@ -1,12 +1,14 @@
 """The toy experiment: what is measured is measured right, and the margin does what Figure 4 of the paper shows."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from saree_cosface.cli import main
+from saree_cosface.faces import toy
 from saree_cosface.faces.datasets import FaceDataError
 from saree_cosface.faces.toy import CLASSES, SCALE, circle_posterior, digits, faces, run_toy, spread
 from saree_cosface.options import FaceOptions
@@ -65,6 +67,31 @@ def test_too_few_people_are_refused(tmp_path):
     people(tmp_path / "faces", 3, 2)
     with pytest.raises(FaceDataError, match=r"photos of 3 people; the toy experiment takes 8"):
         faces(FaceOptions(images=str(tmp_path / "faces"), cache=tmp_path / "cache"))
+
+
+def test_an_interrupted_figure_goes_on(tmp_path, monkeypatch):
+    found = digits()
+    few = replace(found, pixels=found.pixels[:64], labels=found.labels[:64])
+    train, names = toy.train, []
+
+    def interrupted(name, *arguments):
+        if name == "LMCL, m = 0.2" and len(names) < 4:
+            names.append("interrupted")
+            raise KeyboardInterrupt
+        names.append(name)
+        return train(name, *arguments)
+
+    monkeypatch.setattr(toy, "train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_toy(tmp_path, few, epochs=1, progress=False)
+    document = run_toy(tmp_path, few, epochs=1, progress=False)
+    assert names == ["softmax", "LMCL, m = 0", "LMCL, m = 0.1", "interrupted", "LMCL, m = 0.2"]
+    assert run_toy(tmp_path, few, epochs=1, progress=False) == document
+    assert len(names) == 5
+    run_toy(tmp_path, few, epochs=1, seed=1, progress=False)
+    assert len(names) == 9  # another seed is another training
+    run_toy(tmp_path, replace(few, labels=few.labels[::-1].copy()), epochs=1, progress=False)
+    assert len(names) == 13
 
 
 @pytest.mark.slow

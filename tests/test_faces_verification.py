@@ -358,3 +358,20 @@ def test_settings_of_the_paper():
     assert [each.head.name for each in normalization(head)] == ["cosface_unnormalized", "cosface"]
     lmcl = next(each for each in nine if each.name == experiments.LMCL)
     assert lmcl.head == next(each.head for each in sweep if each.head.margin == 0.35) == normalization(head)[1].head
+
+
+def test_rows_of_the_table_can_be_trained_alone(data, corpus, tmp_path, capsys):
+    (tmp_path / "recipe.yaml").write_text(
+        "model: {backbone: laptop10, embedding_dim: 16, trainable_stages: 4, precision: fp32}\n"
+        "optim: {epochs: 1, batch_size: 8}\n"
+    )
+    faces_at = ("--data.images", data.images, "--data.lfw_images", data.lfw_images, "--data.lfw_pairs", data.lfw_pairs)
+    arguments = ("faces", "losses", "--config", tmp_path / "recipe.yaml", *faces_at, "--data.cache", tmp_path / "cache")
+    arguments += ("--out", tmp_path / "out", "--seeds", 1, "--json", "--only")
+    assert call(*arguments, "lmcl", "softmax") == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["name"] for row in rows] == ["softmax", "LMCL"]
+    assert call(*arguments, "CosFace") == 1
+    said = capsys.readouterr().err.replace("\n", " ")
+    assert "CosFace" in said
+    assert "A-Softmax-NormFea" in said

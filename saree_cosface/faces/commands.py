@@ -106,6 +106,10 @@ def add_commands(parser: ArgumentParser) -> dict[str, Command]:
         _add_training(experiment)
         experiment.add_argument("--out", type=Path, required=True, help="folder for runs, tables and figures")
         experiment.add_argument("--seeds", type=int, default=3, help="how many seeds")
+        if name == "losses":
+            experiment.add_argument(
+                "--only", nargs="+", metavar="LOSS", help="train and tabulate these rows only, such as LMCL"
+            )
         add(name, command, experiment, help)
 
     margins = _new("Draw the decision boundaries of softmax, NSL, A-Softmax and LMCL (Figure 2).")
@@ -115,7 +119,8 @@ def add_commands(parser: ArgumentParser) -> dict[str, Command]:
 
     toy = _new(
         "Eight classes in two dimensions under softmax, and under LMCL with margins of 0, 0.1 and 0.2 (Figure 4): the\n"
-        "eight people of data.images with most photos, or, where no data are given, handwritten digits. A few minutes."
+        "eight people of data.images with most photos, or, where no data are given, handwritten digits. A few minutes;\n"
+        "goes on where it was interrupted."
     )
     toy.add_argument("--data", type=FaceOptions | None, default=None, help="faces; --data.images FOLDER is enough")
     _let_pass(toy, "model", "head", "optim")
@@ -391,9 +396,9 @@ def _report(options: Namespace) -> Any:
 
 
 def _losses(options: Namespace) -> Any:
-    from saree_cosface.faces.experiments import losses
+    from saree_cosface.faces.experiments import losses, only
 
-    return _experiment("losses", losses, options)
+    return _experiment("losses", lambda head: only(losses(head), options.only), options)
 
 
 def _normalization(options: Namespace) -> Any:

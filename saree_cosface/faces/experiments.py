@@ -90,6 +90,21 @@ def losses(head: HeadOptions) -> tuple[Setting, ...]:
     )
 
 
+def only(settings: Sequence[Setting], names: Sequence[str] | None) -> list[Setting]:
+    """The settings of these names, in the order of the table; all of them where no name is given.
+
+    Raises:
+        ValueError: a name is not in the table.
+    """
+    if names is None:
+        return list(settings)
+    known = {setting.name.lower(): setting for setting in settings}
+    if unknown := [name for name in names if name.lower() not in known]:
+        raise ValueError(f"no row named {', '.join(unknown)}; there are {', '.join(each.name for each in settings)}.")
+    wanted = {name.lower() for name in names}
+    return [setting for name, setting in known.items() if name in wanted]
+
+
 def margins(head: HeadOptions) -> tuple[Setting, ...]:
     """Figure 5 of the paper: m from 0 to 0.45 at one scale, the head's own, and two that are too large."""
     values = sorted({0.0, 0.1, 0.2, 0.3, 0.35, 0.45, head.margin, 0.7, 1.0})

@@ -10,6 +10,8 @@ dozen trainings with LMCL, so neither a warm-up of the margin nor prototypes tha
 Source: Wang et al., CosFace, arXiv:1801.09414, Section 3.5 and Figure 4.
 """
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -136,7 +138,7 @@ def run_toy(out: Path, images: ToyImages, *, epochs: int = 40, seed: int = 0, pr
     """Train each loss, and write the figure and what was measured as ``NAME.png`` and ``NAME.json``.
 
     Args:
-        out: folder.
+        out: folder; trainings that are there already, below ``runs``, are not done again.
         images: to learn, and to embed afterwards: as in the paper these are the training images.
         epochs: passes over the images.
         seed: everything random follows from it.
@@ -155,9 +157,9 @@ def run_toy(out: Path, images: ToyImages, *, epochs: int = 40, seed: int = 0, pr
     optim = OptimOptions(
         epochs=epochs, batch_size=min(16 if few else 64, len(images.labels)), lr=3e-3, backbone_lr=3e-3, layer_decay=1.0
     )
-    heads = list(HEADS.items())
+    heads, out = list(HEADS.items()), Path(out)
     found = [
-        train(name, head, images, optim, seed)
+        _trained(out / "runs", name, head, images, optim, seed)
         for name, head in (track(heads, "Training in two dimensions") if progress else heads)
     ]
     document: dict[str, Any] = {
@@ -174,7 +176,6 @@ def run_toy(out: Path, images: ToyImages, *, epochs: int = 40, seed: int = 0, pr
         "maximum_margin": maximum_margin(len(images.names), 2),
         "rows": [trained.values for trained in found],
     }
-    out = Path(out)
     toy_figure(found, images, document, out / f"{images.name}.png")
     write_json(out / f"{images.name}.json", document)
     return document
@@ -190,6 +191,21 @@ def print_table(document: Mapping[str, Any], console: Console) -> None:
         angles = (f"{row[angle]:.1f}°" for angle in ("min_angle", "within_angle", "gap"))
         table.add_row(row["name"], *angles, f"{row['accuracy']:.1%}")
     console.print(table)
+
+
+def _trained(runs: Path, name: str, head: HeadOptions, images: ToyImages, optim: OptimOptions, seed: int) -> Trained:
+    """The training of these images and options from its file, or anew."""
+    digest = hashlib.sha256(repr((head, optim)).encode())
+    digest.update(np.ascontiguousarray(images.pixels).data)
+    digest.update(images.labels.data)
+    kept = runs / f"{images.name}-{head.name}-m{head.margin:g}-seed{seed}-{digest.hexdigest()[:8]}.json"
+    if kept.is_file():
+        known = json.loads(kept.read_text(encoding="utf-8"))
+        return Trained(name, np.array(known["embeddings"]), np.array(known["prototypes"]), known["values"])
+    found = train(name, head, images, optim, seed)
+    vectors = {"embeddings": found.embeddings.tolist(), "prototypes": found.prototypes.tolist()}
+    write_json(kept, {"values": dict(found.values), **vectors})
+    return found
 
 
 def train(name: str, head: HeadOptions, images: ToyImages, optim: OptimOptions, seed: int) -> Trained:
