@@ -61,6 +61,7 @@ $(DEMO)/run/run.json: $(DEMO)/corpus/manifest.csv configs/demo.yaml | $(RUNTIME)
 	$(SAREE) data check $(DEMO)/corpus/manifest.csv
 	$(SAREE) train --config configs/demo.yaml --data.manifest $(DEMO)/corpus/manifest.csv \
 		--data.cache $(DEMO)/cache --out $(DEMO)/run --resume
+	$(SAREE) calibrate $(DEMO)/run --cache $(DEMO)/cache --folds 3
 	touch $@
 
 # Every fortieth photo of the shops that were held out is named before the report is written.

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import gradio as gr
 
-from saree_cosface.attribution import Attribution
+from saree_cosface.attribution import Attribution, in_words
 from saree_cosface.console import console
 from saree_cosface.data.images import PHOTO_SUFFIXES, BadImage
 from saree_cosface.pages import answer, craft_name, escape, photo_uri, stylesheet
 from saree_cosface.prediction import predict
 from saree_cosface.runs import Run
+from saree_cosface.taxonomy import load_taxonomy
 
 TITLE = "Which craft is this saree?"
 LARGEST_UPLOAD = "60mb"
@@ -103,12 +104,17 @@ def _answer(run: Run, found: Attribution) -> str:
         f"{escape(Path(say.photo).name)} disagrees: by itself it is nearest to {escape(say.name)}."
         for say in found.disagreeing
     ]
-    if len(found.traditions) > 1:
+    heading = f"Nearest to {first.name}"
+    if found.verdict is not None:
+        heading = in_words(found.verdict, load_taxonomy())
+        facts = facts if found.verdict.kind == "tradition" else ""
+        remarks.append(f"{escape(found.verdict.reason.capitalize())}.")
+    elif len(found.traditions) > 1:
         second = escape(found.traditions[1].name)
         remarks.append(f"Ahead of {second} by {found.gap:.3f}: the less, the less the first name means.")
-    heading = f'<h3>Nearest to {escape(first.name)}</h3><p>{facts}</p><p class="fine">{" ".join(remarks)}</p>'
+    opening = f'<h3>{escape(heading)}</h3><p>{facts}</p><p class="fine">{" ".join(remarks)}</p>'
     pictures = [photo_uri(Path(photo), 480) for photo in found.photos]
-    return f'<div class="saree">{answer(found, pictures, heading, run.gallery.folder)}</div>'
+    return f'<div class="saree">{answer(found, pictures, opening, run.gallery.folder)}</div>'
 
 
 def _unreadable(bad: BadImage) -> str:
@@ -121,11 +127,15 @@ def _note(message: str) -> str:
 
 def _opening(run: Run) -> str:
     names = ", ".join(escape(craft_name(craft)) for craft in run.gallery.crafts)
+    verdicts = "A saree of another tradition is given the nearest of these."
+    if run.calibration is not None:
+        share = run.calibration.false_accepts
+        verdicts = f"A name is given only where, by test, at most {share:.0%} of sarees of other traditions get one."
     return f"""<div class="saree"><div class="temple"></div>
 <h1>{TITLE}</h1>
 <p>Upload a photo, or several of the same piece: the whole, the border, the pallu, the cloth at close range. The answer
 is the craft tradition whose photos it resembles most, measured by cosine, and the reference pieces nearest to it.</p>
-<p class="fine">Known here: {names}. A saree of another tradition is given the nearest of these. A resemblance is
+<p class="fine">Known here: {names}. {verdicts} A resemblance is
 not a proof of where a piece was made. Photos stay on this machine and are deleted once they have been looked at.</p>
 </div>"""
 

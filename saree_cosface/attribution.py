@@ -1,7 +1,7 @@
-"""Attribution: from one or several photos of a piece to ranked traditions, with cosines and reference pieces."""
+"""Attribution: from one or several photos of a piece to a verdict, ranked traditions and reference pieces."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +9,23 @@ from numpy.typing import NDArray
 
 from saree_cosface.gallery import Gallery
 from saree_cosface.taxonomy import Taxonomy
+from saree_cosface.verdict import Calibration, Verdict, judge
 
 
 @dataclass(frozen=True)
 class RankedTradition:
-    """A tradition and the cosine between the piece and its prototype."""
+    """A tradition and the cosine between the piece and its prototype.
+
+    ``probability`` is that of the tradition, given that the piece is of a known one; None where the run is not
+    calibrated.
+    """
 
     craft: str
     name: str
     family: str
     place: str
     cosine: float
+    probability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class Attribution:
         references: nearest first.
         gap: cosine of the first tradition minus that of the second; 0 when there is only one.
         says: what each photo says by itself.
+        verdict: a tradition, one of two, or none of those known; None where the run is not calibrated.
     """
 
     photos: tuple[str, ...]
@@ -72,6 +79,7 @@ class Attribution:
     references: tuple[NearReference, ...]
     gap: float
     says: tuple[PhotoSay, ...] = ()
+    verdict: Verdict | None = None
 
     @property
     def disagreeing(self) -> tuple[PhotoSay, ...]:
@@ -87,6 +95,8 @@ def attribute(
     *,
     top: int = 5,
     references: int = 5,
+    calibration: Calibration | None = None,
+    features: NDArray[np.float32] | None = None,
 ) -> Attribution:
     """Rank the traditions of the gallery for one piece.
 
@@ -97,6 +107,8 @@ def attribute(
         taxonomy: names the crafts; a craft it does not know goes by its id.
         top: how many traditions.
         references: how many reference pieces.
+        calibration: of the run, for a verdict and probabilities.
+        features: of the backbone, the mean over the views of each photo, ``(P, F)``; the verdict needs them.
 
     Raises:
         ValueError: there is no photo, the gallery is empty, or it was made by another embedder.
@@ -111,10 +123,21 @@ def attribute(
     fused = (fused / max(float(np.linalg.norm(fused)), 1e-12)).astype(np.float32)
     cosines = gallery.prototypes @ fused
     order = np.argsort(-cosines, kind="stable")
+    alone = embeddings @ gallery.prototypes.T
+    chances = None if calibration is None else calibration.probabilities(cosines)
+    verdict = None
+    if calibration is not None and features is not None:
+        verdict = judge(cosines, alone, calibration.photos(features), gallery.crafts, calibration)
     table = gallery.references
     return Attribution(
         photos=tuple(str(photo) for photo in photos),
-        traditions=tuple(_tradition(gallery.crafts[index], float(cosines[index]), taxonomy) for index in order[:top]),
+        traditions=tuple(
+            replace(
+                _tradition(gallery.crafts[index], float(cosines[index]), taxonomy),
+                probability=None if chances is None else float(chances[index]),
+            )
+            for index in order[:top]
+        ),
         references=tuple(
             NearReference(
                 **{
@@ -126,9 +149,10 @@ def attribute(
         ),
         gap=float(cosines[order[0]] - cosines[order[1]]) if len(order) > 1 else 0.0,
         says=tuple(
-            _say(str(photo), alone, int(order[0]), gallery.crafts, taxonomy)
-            for photo, alone in zip(photos, embeddings @ gallery.prototypes.T, strict=True)
+            _say(str(photo), own, int(order[0]), gallery.crafts, taxonomy)
+            for photo, own in zip(photos, alone, strict=True)
         ),
+        verdict=verdict,
     )
 
 
@@ -143,3 +167,20 @@ def _tradition(craft: str, cosine: float, taxonomy: Taxonomy) -> RankedTradition
         return RankedTradition(craft, craft, "", "", cosine)
     known = taxonomy[craft]
     return RankedTradition(craft, known.name, known.family, known.place, cosine)
+
+
+def in_words(verdict: Verdict, taxonomy: Taxonomy) -> str:
+    """The verdict as a heading: the name of a tradition, of two, or none.
+
+    >>> from saree_cosface.taxonomy import load_taxonomy
+    >>> in_words(Verdict("between", ("patola", "sambalpuri"), "", ()), load_taxonomy())
+    'Between Patola and Sambalpuri'
+    """
+    names = [taxonomy[craft].name if craft in taxonomy else craft for craft in verdict.crafts]
+    match verdict.kind:
+        case "tradition":
+            return names[0]
+        case "between":
+            return f"Between {names[0]} and {names[1]}"
+        case _:
+            return "Outside the known traditions"

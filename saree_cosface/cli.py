@@ -99,6 +99,25 @@ def _parser() -> tuple[ArgumentParser, dict[str, Command]]:
     subcommands.add_subcommand("train", train, help="train an embedder")
     commands["train"] = _train
 
+    calibrate = _new(
+        "Find probabilities and verdicts of a run: its training photos are scored by embedders that are trained\n"
+        "without their source, and without their craft. Seconds to minutes where the backbone is frozen; goes on\n"
+        "where it was interrupted."
+    )
+    calibrate.add_argument("run", type=Path, help="folder of a run")
+    calibrate.add_argument(
+        "--false_accepts",
+        type=float,
+        default=0.1,
+        help="share allowed: of pieces of other traditions that are given a name, and of names that are wrong",
+    )
+    calibrate.add_argument("--folds", type=int, default=5, help="folds by source")
+    calibrate.add_argument("--groups", type=int, default=3, help="groups of crafts, each left out once a fold")
+    calibrate.add_argument("--cache", type=Path, default=DataOptions.cache, help="folder of features, shared by runs")
+    calibrate.add_argument("--json", action="store_true", help="what was found as JSON on stdout")
+    subcommands.add_subcommand("calibrate", calibrate, help="find probabilities and verdicts")
+    commands["calibrate"] = _calibrate
+
     evaluate = _new("Score a run on photos it never saw: those of its held-out fold, or another manifest's.")
     evaluate.add_argument("run", type=Path, help="folder of a run")
     evaluate.add_argument("manifest", type=Path, help="the manifest trained on, or one of other photos")
@@ -107,6 +126,12 @@ def _parser() -> tuple[ArgumentParser, dict[str, Command]]:
         choices=("source", "piece", "random"),
         default="source",
         help="what the references may share with the photo: nothing of its source, nothing of its piece, or anything",
+    )
+    evaluate.add_argument(
+        "--open-set", action="store_true", help="also score photos of other crafts in the manifest, and of other things"
+    )
+    evaluate.add_argument(
+        "--others", type=Path, nargs="+", default=[], help="photos or folders of other things (default: bundled ones)"
     )
     evaluate.add_argument("--where", type=str | None, help="score only the rows of this pandas query")
     evaluate.add_argument("--out", type=Path | None, help="folder for the figures and the JSON (default: in the run)")
@@ -275,12 +300,35 @@ def _train(options: Namespace) -> int:
     return 0
 
 
+def _calibrate(options: Namespace) -> int:
+    from saree_cosface.calibrate import calibrate_run, print_calibration
+    from saree_cosface.runs import load_run
+
+    calibration = calibrate_run(
+        load_run(options.run),
+        false_accepts=options.false_accepts,
+        folds=options.folds,
+        groups=options.groups,
+        cache=options.cache,
+    )
+    print_calibration(calibration, console)
+    if options.json:
+        _print_json(calibration.to_json())
+    return 0
+
+
 def _evaluate(options: Namespace) -> int:
     from saree_cosface.evaluation import evaluate_run
     from saree_cosface.runs import load_run
 
     result = evaluate_run(
-        load_run(options.run), options.manifest, protocol=options.protocol, where=options.where, out=options.out
+        load_run(options.run),
+        options.manifest,
+        protocol=options.protocol,
+        where=options.where,
+        open_set=options.open_set,
+        others=options.others,
+        out=options.out,
     )
     result.print_table(console)
     if options.json:

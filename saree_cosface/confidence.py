@@ -1,7 +1,5 @@
-"""How sure an answer is: probabilities from cosines, and the accuracy that is left when the unsure ones are not given.
-
-The temperature for the photos of a source is fitted on the photos of all other sources, so that what is said of a
-source is said without having seen it. Every source counts alike in the fit, whatever the number of its photos.
+"""How sure an answer is: whether the probabilities of a calibrated run hold on photos of sources that neither it nor
+its calibration has seen, and the accuracy that is left when the unsure answers are not given.
 """
 
 import math
@@ -15,11 +13,10 @@ from saree_cosface.metrics.calibration import (
     accuracy_at_coverage,
     coverage_accuracy,
     expected_calibration_error,
-    fit_temperature,
-    probabilities,
     reliability,
 )
 from saree_cosface.metrics.intervals import bootstrap_interval
+from saree_cosface.verdict import Calibration
 
 COVERAGES = (0.25, 0.5, 0.75)
 """Shares of photos, the surest ones, of which the accuracy is told."""
@@ -28,36 +25,30 @@ _POINTS = 200  # of a coverage curve at most
 
 
 def confidence_scores(
-    cosines: NDArray[np.floating[Any]], labels: NDArray[np.int_], sources: NDArray[np.str_]
+    cosines: NDArray[np.floating[Any]], labels: NDArray[np.int_], sources: NDArray[np.str_], calibration: Calibration
 ) -> dict[str, Any] | None:
-    """Calibration and abstention across sources, as a JSON-able document.
+    """Calibration and abstention on held-out photos, as a JSON-able document.
 
-    ``(N, C), (N,), (N,)``; None where photos are of fewer than two known sources, and nothing can be fitted elsewhere.
+    ``(N, C), (N,), (N,)``; None where photos are of fewer than two known sources, over which intervals are taken.
 
     Returns:
-        ``temperature``, fitted on all photos, and ``temperature_by_source``, the range of those that were used;
-        ``ece``, the expected calibration error, with a 95 % bootstrap interval over sources; ``accuracy_at_coverage``,
-        likewise, by the share of photos that are answered; ``reliability``, bins of a reliability diagram; and
-        ``coverage``, points (coverage, accuracy, probability from which on an answer is given).
+        ``temperature``; ``ece``, the expected calibration error, and ``ece_isotonic``, that of the isotonic
+        alternative, each with a 95 % bootstrap interval over sources; ``accuracy_at_coverage``, likewise, by the share
+        of photos that are answered; ``reliability``, bins of a reliability diagram; ``coverage``, points (coverage,
+        accuracy, probability from which on an answer is given); and ``sets``: the share of conformal prediction sets
+        that hold the true tradition, with its interval, beside the share promised, and how large they are.
     """
-    names = np.unique(sources)
-    if len(names) < 2 or "" in names:
+    if len(np.unique(sources)) < 2 or "" in sources:
         return None
-    weights = 1 / np.unique(sources, return_counts=True)[1][np.searchsorted(names, sources)]
-    chances = np.empty(cosines.shape)
-    temperatures = []
-    for name in names:
-        mine = sources == name
-        temperatures.append(fit_temperature(cosines[~mine], labels[~mine], weights[~mine]))
-        chances[mine] = probabilities(cosines[mine], temperatures[-1])
-    confidence = chances.max(axis=1)
+    confidence = calibration.probabilities(cosines).max(axis=1)
     correct = cosines.argmax(axis=1) == labels
     coverage = np.stack(coverage_accuracy(confidence, correct), axis=1)
     shown = np.unique(np.linspace(0, len(coverage) - 1, min(_POINTS, len(coverage))).round().astype(int))
+    sets = calibration.prediction_sets(cosines)
     return {
-        "temperature": fit_temperature(cosines, labels, weights),
-        "temperature_by_source": [min(temperatures), max(temperatures)],
+        "temperature": calibration.temperature,
         "ece": _interval(expected_calibration_error, confidence, correct, sources),
+        "ece_isotonic": _interval(expected_calibration_error, calibration.isotonic(confidence), correct, sources),
         "accuracy_at_coverage": {
             f"{share:g}": _interval(partial(accuracy_at_coverage, coverage=share), confidence, correct, sources)
             for share in COVERAGES
@@ -73,7 +64,32 @@ def confidence_scores(
             for each in reliability(confidence, correct)
         ],
         "coverage": coverage[shown].round(5).tolist(),
+        "sets": {
+            "promised": 1 - calibration.false_accepts,
+            "covered": _interval(_share, confidence, sets[np.arange(len(sets)), labels], sources),
+            "mean_size": float(sets.sum(axis=1).mean()),
+            "alone": float(np.mean(sets.sum(axis=1) == 1)),
+        },
     }
+
+
+def sets_in_words(sets: dict[str, Any]) -> str:
+    """Whether the prediction sets hold what they promise on these sources."""
+    covered, promised = sets["covered"], sets["promised"]
+    found = (
+        f"The true tradition is among those not ruled out in {covered['value']:.1%} of photos "
+        f"[{covered['low']:.1%}, {covered['high']:.1%}], promised were {promised:.0%}; they are "
+        f"{sets['mean_size']:.1f} on average."
+    )
+    if covered["high"] < promised:
+        return f"{found} The promise fails on these sources: they differ from those calibrated on."
+    if covered["value"] < promised:
+        return f"{found} That is fewer, though within what the choice of sources may do."
+    return found
+
+
+def _share(_: NDArray[np.float64], inside: NDArray[np.bool_]) -> float:
+    return float(inside.mean())
 
 
 def _interval(

@@ -45,9 +45,17 @@ class PhotoFeatures:
 
 @dataclass(frozen=True)
 class PhotoEmbeddings:
-    """Unit embeddings float32 ``(N, D)`` of the photos that could be read; ``rows`` and ``bad`` as above."""
+    """What is known of the photos that could be read.
+
+    Attributes:
+        embeddings: of length 1, ``(N, D)``.
+        features: of the backbone, the mean over the views, ``(N, F)``.
+        rows: as above.
+        bad: as above.
+    """
 
     embeddings: NDArray[np.float32]
+    features: NDArray[np.float32]
     rows: NDArray[np.int_]
     bad: tuple[BadImage, ...]
 
@@ -100,14 +108,19 @@ def photo_features(
 
 
 def embed_photos(
-    embedder: Embedder, files: Sequence[Path], *, cache: Path | None = None, description: str = "Embedding photos"
+    embedder: Embedder,
+    files: Sequence[Path],
+    *,
+    cache: Path | None = None,
+    description: str | None = "Embedding photos",
 ) -> PhotoEmbeddings:
     """One unit embedding of each file that can be read, fused from its evaluation views."""
     views = PyramidViews(embedder.backbone.preprocessing.size, brief=True)
     read = photo_features(
         embedder.backbone, embedder.card.precision, files, views, cache=cache, description=description
     )
-    return PhotoEmbeddings(fuse_features(embedder, read.features), read.rows, read.bad)
+    mean = read.features.mean(axis=1, dtype=np.float32)
+    return PhotoEmbeddings(fuse_features(embedder, read.features), mean, read.rows, read.bad)
 
 
 def fuse_features(embedder: Embedder, features: NDArray[np.float16], *, block: int = 256) -> NDArray[np.float32]:

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from saree_cosface.confidence import confidence_scores
-from saree_cosface.data.images import BadImage
+from saree_cosface.confidence import confidence_scores, sets_in_words
+from saree_cosface.data.images import BadImage, gather_photos
 from saree_cosface.data.manifest import Manifest, read_manifest
 from saree_cosface.data.splits import Protocol
 from saree_cosface.embedder import Embedder
@@ -40,6 +40,7 @@ from saree_cosface.metrics.classification import (
 from saree_cosface.metrics.identification import cmc
 from saree_cosface.metrics.intervals import Interval, bootstrap_interval
 from saree_cosface.metrics.retrieval import map_at_r, recall_at_k
+from saree_cosface.open_set import bundled_pictures, evaluate_open_set, print_open_set
 from saree_cosface.runs import Run, list_bad
 from saree_cosface.taxonomy import Taxonomy, load_taxonomy
 
@@ -57,6 +58,7 @@ class Probes:
     Attributes:
         manifest: a row a photo.
         embeddings: (N, D).
+        features: of the backbone, the mean over the views, (N, F).
         skipped: number of photos left out, by reason.
         bad: those that could not be read.
         validation_only: whether they helped to choose the epoch, for want of photos that did not.
@@ -64,6 +66,7 @@ class Probes:
 
     manifest: Manifest
     embeddings: NDArray[np.float32]
+    features: NDArray[np.float32]
     skipped: Mapping[str, int]
     bad: tuple[BadImage, ...]
     validation_only: bool
@@ -101,6 +104,10 @@ class Evaluation:
             table.add_row("shortcut gap (nearest photo)", f"{gap['nearest']['gap']:+.3f}", _from_to(gap["nearest"]))
         _confidence_rows(table, document["confidence"])
         console.print(table)
+        if document["confidence"] is not None:
+            console.print(sets_in_words(document["confidence"]["sets"]), highlight=False)
+        if "open_set" in document:
+            print_open_set(document["open_set"], console)
         for reason, number in document["skipped"].items():
             console.print(f"[yellow]{number} photos left out: {reason}.", highlight=False)
         for remark in document["remarks"]:
@@ -113,6 +120,8 @@ def evaluate_run(
     *,
     protocol: Protocol = "source",
     where: str | None = None,
+    open_set: bool = False,
+    others: Sequence[Path] = (),
     out: Path | None = None,
 ) -> Evaluation:
     """Score a run on the photos of a manifest that it never saw, and write ``evaluation.json`` and figures.
@@ -122,19 +131,45 @@ def evaluate_run(
         manifest_path: the manifest trained on, of which the held-out photos are scored, or another one.
         protocol: what references may share with the photo.
         where: pandas query.
+        open_set: score photos of crafts that the run does not know, too, and photos of other things.
+        others: photos of other things than sarees, or folders of them; those that come with installed libraries by
+            default.
         out: folder; ``evaluation/PROTOCOL`` in the run by default.
 
     Raises:
-        EvaluationError: no photo is left to score.
+        EvaluationError: no photo is left to score, or the open set is to be scored with a run that is not calibrated.
     """
-    probes = unseen_probes(run, read_manifest(manifest_path, where=where), needs_source=protocol == "source")
+    manifest = read_manifest(manifest_path, where=where, on_unknown="keep")
+    probes = unseen_probes(run, manifest, needs_source=protocol == "source")
     list_bad(probes.bad)
     document = score(run, probes, protocol)
+    if open_set:
+        document["open_set"] = _open_set(run, probes, manifest, others)
     document["manifest"] = str(manifest_path)
     out = run.folder / "evaluation" / protocol if out is None else Path(out)
     write_json(out / "evaluation.json", document)
     _draw(document, out)
     return Evaluation(document)
+
+
+def _open_set(run: Run, probes: Probes, manifest: Manifest, others: Sequence[Path]) -> dict[str, Any]:
+    if run.calibration is None:
+        raise EvaluationError(
+            f"{run.folder} is not calibrated, so it has no verdicts: run `saree-cosface calibrate {run.folder}` first."
+        )
+    pictures, bad = gather_photos(others) if others else (bundled_pictures(), [])
+    list_bad(tuple(bad))
+    cosines = probes.embeddings @ run.gallery.prototypes.T
+    return evaluate_open_set(
+        run,
+        run.calibration,
+        manifest,
+        pictures,
+        cosines=cosines,
+        labels=np.searchsorted(np.array(run.gallery.crafts), probes.manifest.crafts),
+        sources=probes.manifest.sources,
+        familiarity=run.calibration.photos(probes.features),
+    )
 
 
 def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True) -> Probes:
@@ -181,7 +216,7 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True) ->
     if embedded.bad:
         skipped["could not be read"] = len(embedded.bad)
     kept = manifest.select(rows[embedded.rows])
-    return Probes(kept, embedded.embeddings, skipped, embedded.bad, validation_only)
+    return Probes(kept, embedded.embeddings, embedded.features, skipped, embedded.bad, validation_only)
 
 
 def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
@@ -211,6 +246,8 @@ def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
         )
     if protocol != "source":
         remarks.append("Photos of the same source were among the references: this is not the score on a new source.")
+    if run.calibration is None:
+        remarks.append(f"Not calibrated: for probabilities and verdicts run `saree-cosface calibrate {run.folder}`.")
     metrics = {
         **classification_scores(classes[labels], classes[predictions], probe["piece"], taxonomy),
         **{f"rank{k}": {"value": float(rate)} for k, rate in _few_ranks(cosines, labels)},
@@ -233,7 +270,7 @@ def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
         "metrics": metrics,
         "cmc": cmc(cosines, labels, min(10, len(classes))).tolist(),
         "shortcut_gap": shortcut_gap(probe, gallery, classes, labels),
-        "confidence": confidence_scores(cosines, labels, probe["source"]),
+        "confidence": confidence_scores(cosines, labels, probe["source"], run.calibration) if run.calibration else None,
         "per_craft": _per_group(probe["craft"], labels, predictions),
         "per_source": _per_group(probe["source"], labels, predictions),
         "confusion": {

@@ -101,7 +101,7 @@ def craft_name(craft: str) -> str:
 
 
 def bars(traditions: Sequence[RankedTradition]) -> str:
-    """Cosines to the prototypes as bars from 0 to 1; a negative cosine has no bar."""
+    """Cosines to the prototypes as bars from 0 to 1, with probabilities; a negative cosine has no bar."""
     cells = []
     for rank, tradition in enumerate(traditions):
         first = "" if rank else " first"
@@ -110,9 +110,13 @@ def bars(traditions: Sequence[RankedTradition]) -> str:
         cells.append(
             f'<div class="name{first}">{escape(tradition.name)}</div>'
             f'<div class="track"><div class="bar{first}" style="width:{width:.1f}%"></div></div>'
-            f'<div class="value{first}">{tradition.cosine:.3f}</div>'
+            f'<div class="value{first}">{tradition.cosine:.3f}{_chance(tradition)}</div>'
         )
     return f'<div class="bars">{"".join(cells)}</div>'
+
+
+def _chance(tradition: RankedTradition) -> str:
+    return "" if tradition.probability is None else f" <small>{tradition.probability:.0%}</small>"
 
 
 def reference_cards(references: Sequence[NearReference], gallery: Path | None) -> str:
@@ -149,8 +153,11 @@ def answer(attribution: Attribution, pictures: Sequence[str], heading: str, gall
         for uri, photo in zip(pictures, attribution.photos, strict=True)
         if uri
     )
+    title = "Cosine to each tradition"
+    if any(tradition.probability is not None for tradition in attribution.traditions):
+        title += ", and how probable it is if it is one of those known"
     return (
         f'<div class="answer"><div class="seen">{shown}</div><div>{heading}'
-        f"<h4>Cosine to each tradition</h4>{bars(attribution.traditions)}"
+        f"<h4>{title}</h4>{bars(attribution.traditions)}"
         f"<h4>Nearest reference pieces</h4>{reference_cards(attribution.references, gallery)}</div></div>"
     )

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from saree_cosface.attribution import Attribution, attribute
+from saree_cosface.attribution import Attribution, attribute, in_words
 from saree_cosface.data.images import BadImage, gather_photos
 from saree_cosface.embedding import embed_photos
 from saree_cosface.runs import Run
@@ -35,39 +35,51 @@ class Answers:
     @staticmethod
     def csv_columns() -> tuple[str, ...]:
         """Header of the CSV."""
-        return ("photos", "rank", "craft", "name", "family", "place", "cosine", "gap")
+        return ("photos", "rank", "craft", "name", "family", "place", "cosine", "probability", "gap", "verdict")
 
     def csv_rows(self) -> Iterator[dict[str, Any]]:
         """A row for each piece and tradition."""
         for answer in self.attributions:
             for rank, tradition in enumerate(answer.traditions, 1):
                 row = {"photos": ";".join(answer.photos), "rank": rank, **asdict(tradition)}
-                yield {**row, "cosine": f"{tradition.cosine:.4f}", "gap": f"{answer.gap:.4f}"}
+                chance = "" if tradition.probability is None else f"{tradition.probability:.4f}"
+                kind = "" if answer.verdict is None else answer.verdict.kind
+                numbers = {"cosine": f"{tradition.cosine:.4f}", "probability": chance, "gap": f"{answer.gap:.4f}"}
+                yield {**row, **numbers, "verdict": kind}
 
     def print_tables(self, console: Console) -> None:
         """For people: each piece with its traditions and the reference pieces that speak for them."""
+        taxonomy = load_taxonomy()
         for answer in self.attributions:
             table = Table(title=escape(", ".join(Path(photo).name for photo in answer.photos)), title_justify="left")
-            for column in ("tradition", "family", "cosine", "nearest references", "source", "cosine"):
-                table.add_column(column, justify="right" if column == "cosine" else "left")
+            for column in ("tradition", "family", "cosine", "chance", "nearest references", "source", "cosine"):
+                table.add_column(column, justify="right" if column in ("cosine", "chance") else "left")
             for row in range(max(len(answer.traditions), len(answer.references))):
-                cells = [""] * 6
+                cells = [""] * 7
                 if row < len(answer.traditions):
                     tradition = answer.traditions[row]
-                    cells[:3] = [escape(tradition.name), escape(tradition.family), f"{tradition.cosine:.3f}"]
+                    chance = "" if tradition.probability is None else f"{tradition.probability:.0%}"
+                    cells[:4] = [escape(tradition.name), escape(tradition.family), f"{tradition.cosine:.3f}", chance]
                 if row < len(answer.references):
                     near = answer.references[row]
                     label = f"{near.craft}: {Path(near.path).name}"
-                    cells[3:] = [escape(label), escape(near.source), f"{near.cosine:.3f}"]
+                    cells[4:] = [escape(label), escape(near.source), f"{near.cosine:.3f}"]
                 table.add_row(*cells, style="bold" if row == 0 else None)
             console.print(table)
-            console.print(f"Ahead of the second by {answer.gap:.3f}.", highlight=False)
+            if answer.verdict is None:
+                console.print(f"Ahead of the second by {answer.gap:.3f}.", highlight=False)
+            else:
+                words = f"{in_words(answer.verdict, taxonomy)}: {answer.verdict.reason}."
+                console.print(words, highlight=False, markup=False, soft_wrap=True, style="bold")
             for say in answer.says if len(answer.says) > 1 else ():
                 by_itself = f"{Path(say.photo).name} by itself: {say.name} {say.cosine:.3f}"
                 if say.disagrees:
                     by_itself += f", and only {say.cosine_to_answer:.3f} to {answer.traditions[0].name}: it disagrees"
                 console.print(by_itself, style="yellow" if say.disagrees else None, highlight=False, markup=False)
             console.print()
+        if any(answer.verdict is None for answer in self.attributions):
+            remedy = f"For verdicts and probabilities run `saree-cosface calibrate {self.run}`."
+            console.print(remedy, style="yellow", highlight=False, markup=False, soft_wrap=True)
         for bad in self.bad:
             console.print(f"Skipped {bad}", style="yellow", highlight=False, markup=False)
 
@@ -101,6 +113,8 @@ def predict(run: Run, photos: Sequence[Path], *, one_piece: bool = False, top: i
             taxonomy,
             top=top,
             references=top,
+            calibration=run.calibration,
+            features=embedded.features[piece],
         )
         for piece in pieces
     )

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.attribution import attribute
+from saree_cosface.attribution import attribute, in_words
+from saree_cosface.confidence import sets_in_words
 from saree_cosface.embedding_map import save_map, umap_coordinates
 from saree_cosface.evaluation import Probes
 from saree_cosface.figures import confidence_figure, confusion_figure, embedding_figure
@@ -46,14 +47,17 @@ def confidence(document: Mapping[str, Any]) -> str:
     """Whether probabilities hold on sources that they were not fitted on, and what abstaining gains."""
     found = document["confidence"]
     if found is None:
-        return "<p>The photos are of one source: there is no other on which probabilities could be fitted.</p>"
-    low, high = found["temperature_by_source"]
+        return (
+            "<p>Not told: the run is not calibrated (<code>saree-cosface calibrate</code>), or the photos are of one "
+            "source.</p>"
+        )
     described = "Left: probability beside the share that is right. Right: accuracy beside the share answered"
     text = (
-        "<p>A cosine becomes a probability by a temperature, fitted on photos of the other sources than the one it is "
-        f"used on ({low:.3f} to {high:.3f}). Left, each dot holds photos of like probability: on the line, as many are "
-        "right as was said. Right, the accuracy when only the surest photos are answered. Bars: 95 % intervals over "
-        "sources.</p>"
+        f"<p>A cosine becomes a probability by a temperature ({found['temperature']:.3f}), found on training photos "
+        "that were scored by embedders which had not seen their source. Left, each dot holds photos of like "
+        "probability: on the line, as many are right as was said. Right, the accuracy when only the surest photos are "
+        "answered. Bars: 95 % intervals over sources. With isotonic probabilities instead, the calibration error is "
+        f"{found['ece_isotonic']['value']:.3f}.</p><p>{escape(sets_in_words(found['sets']))}</p>"
     )
     return text + _drawn(lambda path: confidence_figure(found, path, "Sources held out"), described, "wide")
 
@@ -135,15 +139,25 @@ def _varied(rows: NDArray[np.int_], crafts: NDArray[np.str_]) -> list[int]:
 def _example(run: Run, probes: Probes, row: int) -> str:
     file = probes.manifest.files()[row]
     found = attribute(
-        probes.embeddings[row : row + 1], [file], run.gallery, load_taxonomy(), top=5, references=REFERENCES
+        probes.embeddings[row : row + 1],
+        [file],
+        run.gallery,
+        load_taxonomy(),
+        top=5,
+        references=REFERENCES,
+        calibration=run.calibration,
+        features=probes.features[row : row + 1],
     )
     craft = str(probes.manifest.crafts[row])
     first = found.traditions[0]
     verdict = '<span class="right">✓</span>' if first.craft == craft else '<span class="wrong">✗</span>'
     labelled = "" if first.craft == craft else f", labelled {escape(craft_name(craft))}"
+    said = f"ahead of the second by {found.gap:.3f}"
+    if found.verdict is not None:
+        said = f"verdict: {in_words(found.verdict, load_taxonomy()).lower()}"
     heading = (
         f"<h3>{verdict} {escape(first.name)}{labelled}</h3><small>{escape(file.name)}, "
-        f"{escape(probes.manifest.sources[row])}; ahead of the second by {found.gap:.3f}</small>"
+        f"{escape(probes.manifest.sources[row])}; {escape(said)}</small>"
     )
     return f'<div class="example">{answer(found, [photo_uri(file)], heading, run.gallery.folder)}</div>'
 

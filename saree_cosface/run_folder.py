@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from saree_cosface.options import Recipe
+from saree_cosface.options import HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
 from saree_cosface.training import resolved_precision
 
 CONFIG = "config.yaml"
@@ -29,6 +29,28 @@ def settings_of(data: Any, recipe: Recipe) -> dict[str, Any]:
 
     settings: dict[str, Any] = plain({"data": asdict(data), **asdict(recipe)})
     return settings
+
+
+def recorded_recipe(folder: Path) -> Recipe:
+    """The recipe of a run.
+
+    Raises:
+        RunError: its config.yaml is missing, damaged, or of another version.
+    """
+    settings = _recorded(folder)
+    try:
+        optim = {**settings["optim"], "milestones": tuple(settings["optim"]["milestones"])}
+        return Recipe(
+            ModelOptions(**settings["model"]),
+            ViewOptions(**settings["views"]),
+            HeadOptions(**settings["head"]),
+            OptimOptions(**optim),
+            settings["seed"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{folder / CONFIG}: not the options of a run of this version ({error}): train again."
+        ) from error
 
 
 def with_precision(recipe: Recipe, out: Path) -> Recipe:

@@ -4,6 +4,7 @@ config.yaml       the options                 manifest.csv      the photos used,
 split.json        the fold of each photo      parts.json        which photos were trained on, and which held out
 embedder/         card and weights            gallery/          references of the training photos
 last.ckpt         to resume from              metrics.csv, learning_curves.png, tensorboard/
+calibration/      thresholds and probabilities, once the run is calibrated
 """
 
 import json
@@ -34,6 +35,7 @@ from saree_cosface.options import DataOptions, Recipe
 from saree_cosface.run_folder import CONFIG, RunError, check_folder, settings_of, with_precision
 from saree_cosface.taxonomy import load_taxonomy
 from saree_cosface.training import CHECKPOINT, fit
+from saree_cosface.verdict import FOLDER, Calibration
 
 PARTS = ("train", "validation", "test")
 _SPELT = {"train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation"}
@@ -58,6 +60,15 @@ class Run:
     used: Mapping[str, str]
     sources: Mapping[str, frozenset[str]]
     split_hash: str
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What makes verdicts and probabilities of cosines; None until the run is calibrated.
+
+        Raises:
+            CalibrationError: it is damaged.
+        """
+        return Calibration.load(self.folder / FOLDER)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

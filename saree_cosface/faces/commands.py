@@ -119,8 +119,8 @@ def add_commands(parser: ArgumentParser) -> dict[str, Command]:
 
     toy = _new(
         "Eight classes in two dimensions under softmax, and under LMCL with margins of 0, 0.1 and 0.2 (Figure 4): the\n"
-        "eight people of data.images with most photos, or, where no data are given, handwritten digits. A few minutes;\n"
-        "goes on where it was interrupted."
+        "eight people of data.images with most photos, or, where no data are given, handwritten digits. A few\n"
+        "minutes; goes on where it was interrupted."
     )
     toy.add_argument("--data", type=FaceOptions | None, default=None, help="faces; --data.images FOLDER is enough")
     _let_pass(toy, "model", "head", "optim")

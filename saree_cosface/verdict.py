@@ -1,0 +1,211 @@
+"""The verdict on a piece: a tradition, one of two, or none of those known; and how probable each tradition is.
+
+A :class:`Calibration` holds what is needed to say so. ``saree_cosface.calibrate`` finds it from photos whose source the
+embedder that scored them had never seen, nor, for the threshold on the cosine, their tradition.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from crepes import ConformalClassifier
+from numpy.typing import NDArray
+
+from saree_cosface.familiarity import Familiarity
+from saree_cosface.files import atomic_path, write_json
+from saree_cosface.metrics.calibration import probabilities
+
+FOLDER = "calibration"
+_DOCUMENT, _FEATURES = "calibration.json", "features.npy"
+
+Kind = Literal["tradition", "between", "outside"]
+
+
+class CalibrationError(ValueError):
+    """A run cannot be calibrated, or its calibration not be read; the message says why and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What turns cosines into a verdict and into probabilities.
+
+    Attributes:
+        false_accepts: the share of false answers that the thresholds allow: of pieces of other traditions that are
+            given a name, and of given names that are wrong.
+        cosine: least cosine to the nearest tradition at which it is named.
+        gap: least lead of the first cosine over the second at which one name is given; infinite where none is enough.
+        familiarity: least familiarity of a photo of cloth.
+        temperature: of the softmax that makes probabilities of cosines.
+        nonconformity: 1 minus the probability of the true tradition, of each calibration photo, ``(N,)``.
+        knots: of the isotonic alternative, ``(2, K)``: probabilities of the first tradition, rising, and the shares of
+            such answers that are right.
+        photos: those learned from, which familiarity is measured by.
+        found: how all this was found, for people.
+    """
+
+    false_accepts: float
+    cosine: float
+    gap: float
+    familiarity: float
+    temperature: float
+    nonconformity: NDArray[np.float64]
+    knots: NDArray[np.float64]
+    photos: Familiarity
+    found: Mapping[str, Any]
+
+    def probabilities(self, cosines: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Of each tradition, given that it is one of them: ``(..., C) -> (..., C)``."""
+        return probabilities(cosines, self.temperature)
+
+    def isotonic(self, confidence: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Chance that the first tradition is the right one, from its probability, with no assumption but that it rises:
+        ``(N,) -> (N,)``."""
+        chances: NDArray[np.float64] = np.interp(confidence, self.knots[0], self.knots[1])
+        return chances
+
+    def prediction_sets(self, cosines: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+        """Which traditions cannot be ruled out: ``(N, C) -> (N, C)``.
+
+        Conformal: of photos like those of the calibration, at least 1 - ``false_accepts`` have theirs in the set.
+        """
+        sets = self._conformal.predict_set(
+            1 - self.probabilities(cosines), confidence=1 - self.false_accepts, smoothing=False
+        )
+        result: NDArray[np.bool_] = np.asarray(sets).astype(bool)
+        return result
+
+    @cached_property
+    def _conformal(self) -> ConformalClassifier:
+        classifier = ConformalClassifier()
+        classifier.fit(self.nonconformity)
+        return classifier
+
+    def save(self, folder: Path) -> None:
+        """Write it; the document, without which nothing is read, comes last."""
+        with atomic_path(folder / _FEATURES) as temporary, temporary.open("wb") as file:
+            np.save(file, self.photos.features)
+        vectors = {"nonconformity": self.nonconformity.round(6).tolist(), "knots": self.knots.round(6).tolist()}
+        write_json(folder / _DOCUMENT, {"format": 1, **self.to_json(), **vectors})
+
+    def to_json(self) -> dict[str, Any]:
+        """Thresholds, temperature and how they were found, as one JSON document."""
+        return {
+            "false_accepts": self.false_accepts,
+            "cosine": self.cosine,
+            "gap": self.gap if math.isfinite(self.gap) else None,
+            "familiarity": self.familiarity,
+            "temperature": self.temperature,
+            "found": dict(self.found),
+        }
+
+    @classmethod
+    def load(cls, folder: Path) -> "Calibration | None":
+        """Read it; None where there is none.
+
+        Raises:
+            CalibrationError: a file is damaged.
+        """
+        path = folder / _DOCUMENT
+        if not path.is_file():
+            return None
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            features = np.load(folder / _FEATURES, allow_pickle=False)
+            gap = document["gap"]
+            return cls(
+                false_accepts=float(document["false_accepts"]),
+                cosine=float(document["cosine"]),
+                gap=math.inf if gap is None else float(gap),
+                familiarity=float(document["familiarity"]),
+                temperature=float(document["temperature"]),
+                nonconformity=np.array(document["nonconformity"], dtype=np.float64),
+                knots=np.array(document["knots"], dtype=np.float64),
+                photos=Familiarity(features),
+                found=document["found"],
+            )
+        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+            raise CalibrationError(f"{path}: damaged ({error}); calibrate the run again.") from error
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of a piece.
+
+    Attributes:
+        kind: whether one tradition is named, two, or none.
+        crafts: their ids: one, two, or none.
+        reason: why, in words.
+        likely: ids of the traditions that cannot be ruled out, most probable first, if it is of a known one at all.
+    """
+
+    kind: Kind
+    crafts: tuple[str, ...]
+    reason: str
+    likely: tuple[str, ...]
+
+
+def judge(
+    cosines: NDArray[np.floating[Any]],
+    alone: NDArray[np.floating[Any]],
+    familiarity: NDArray[np.floating[Any]],
+    crafts: Sequence[str],
+    calibration: Calibration,
+) -> Verdict:
+    """The verdict on one piece.
+
+    Args:
+        cosines: of the piece to each tradition, ``(C,)``.
+        alone: of each of its photos by itself, ``(P, C)``.
+        familiarity: of each photo, ``(P,)``.
+        crafts: ids of the traditions.
+        calibration: of the run.
+    """
+    order = np.argsort(-cosines, kind="stable")
+    chances = calibration.probabilities(cosines)
+    inside = calibration.prediction_sets(cosines[None])[0]
+    likely = tuple(crafts[index] for index in np.argsort(-chances, kind="stable") if inside[index])
+    best = float(cosines[order[0]])
+    if familiarity.max() < calibration.familiarity:
+        reason = (
+            f"unlike every photo learned from (familiarity {familiarity.max():.2f}, at least "
+            f"{calibration.familiarity:.2f} is needed): perhaps not a photo of such cloth"
+        )
+        return Verdict("outside", (), reason, likely)
+    if best < calibration.cosine:
+        reason = f"the nearest has a cosine of {best:.2f}, and at least {calibration.cosine:.2f} is needed for a name"
+        return Verdict("outside", (), reason, likely)
+    named = sorted({int(row.argmax()) for row in alone if _names(row, calibration)})
+    if len(named) > 1:
+        named = sorted(named, key=lambda index: -float(cosines[index]))[:2]
+        return Verdict("between", _ids(named, crafts), "its photos name different traditions", likely)
+    gap = best - float(cosines[order[1]]) if len(order) > 1 else math.inf
+    if gap < calibration.gap:
+        needed = f"at least {calibration.gap:.2f} is needed" if math.isfinite(calibration.gap) else "no lead is enough"
+        return Verdict("between", _ids(order[:2], crafts), f"they are {gap:.2f} apart, and {needed} for one", likely)
+    reason = f"a cosine of {best:.2f}, {gap:.2f} ahead" if math.isfinite(gap) else f"a cosine of {best:.2f}"
+    return Verdict("tradition", _ids(order[:1], crafts), reason, likely)
+
+
+def kinds(
+    cosines: NDArray[np.floating[Any]], familiarity: NDArray[np.floating[Any]], calibration: Calibration
+) -> NDArray[np.str_]:
+    """The kind of verdict on each of many single photos: ``(N, C), (N,) -> (N,)``, as :func:`judge` gives it."""
+    ranked = np.sort(cosines, axis=1)[:, ::-1]
+    gap = ranked[:, 0] - ranked[:, 1] if ranked.shape[1] > 1 else np.full(len(ranked), np.inf)
+    outside = (familiarity < calibration.familiarity) | (ranked[:, 0] < calibration.cosine)
+    result: NDArray[np.str_] = np.where(outside, "outside", np.where(gap < calibration.gap, "between", "tradition"))
+    return result
+
+
+def _names(cosines: NDArray[np.floating[Any]], calibration: Calibration) -> bool:
+    best, second = np.sort(cosines)[::-1][:2] if len(cosines) > 1 else (cosines[0], -np.inf)
+    return bool(best >= calibration.cosine and best - second >= calibration.gap)
+
+
+def _ids(indices: Sequence[int] | NDArray[np.int_], crafts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(crafts[index] for index in indices)

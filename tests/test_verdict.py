@@ -1,0 +1,183 @@
+"""Verdicts: named where near and ahead, one of two where close, none where far or foreign."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saree_cosface.attribution import in_words
+from saree_cosface.calibrate import OutOfFold, craft_groups, fit_calibration, least_gap
+from saree_cosface.familiarity import MOST, NEIGHBOURS, Familiarity
+from saree_cosface.taxonomy import load_taxonomy
+from saree_cosface.verdict import Calibration, CalibrationError, Verdict, judge, kinds
+
+CRAFTS = ("chanderi", "jamdani", "patola")
+
+
+def calibration_of(cosines, labels, sources, false_accepts=0.1):
+    """Of photos of known crafts; those of others are as near as these, halved."""
+    photos = Familiarity.of(np.random.default_rng(0).normal(size=(50, 8)))
+    scored = OutOfFold(cosines, labels, sources, np.linspace(0.2, 0.8, len(labels)), cosines / 2, sources)
+    return fit_calibration(scored, photos, false_accepts)
+
+
+def made(**changes):
+    values = {
+        "false_accepts": 0.1,
+        "cosine": 0.5,
+        "gap": 0.1,
+        "familiarity": 0.3,
+        "temperature": 0.1,
+        "nonconformity": np.linspace(0, 0.9, 19),
+        "knots": np.array([[0.2, 0.9], [0.1, 0.8]]),
+        "photos": Familiarity.of(np.eye(4)),
+        "found": {"photos": 19, "open_set": {"auroc": {"value": 0.7, "low": 0.6, "high": 0.8}, "dir": {}}},
+    }
+    return Calibration(**{**values, **changes})
+
+
+def verdict(*photos, familiarity=0.5, calibration=None):
+    rows = np.array(photos)
+    return judge(rows.mean(axis=0), rows, np.full(len(rows), familiarity), CRAFTS, calibration or made())
+
+
+def test_each_kind_of_verdict():
+    assert verdict([0.8, 0.2, 0.1]).crafts == ("chanderi",)
+    near = verdict([0.8, 0.75, 0.1])
+    assert (near.kind, near.crafts) == ("between", ("chanderi", "jamdani"))
+    assert "0.05 apart" in near.reason
+    far = verdict([0.4, 0.1, 0.1])
+    assert (far.kind, far.crafts) == ("outside", ())
+    assert "0.40" in far.reason
+    foreign = verdict([0.9, 0.1, 0.1], familiarity=0.1)
+    assert foreign.kind == "outside"
+    assert "unlike" in foreign.reason
+    assert foreign.likely[0] == "chanderi"  # if it is of a known one at all
+    never = verdict([0.9, 0.1, 0.1], calibration=made(gap=math.inf))
+    assert never.kind == "between"
+    assert "no lead is enough" in never.reason
+
+
+def test_photos_that_name_different_traditions_name_none():
+    found = verdict([0.95, 0.2, 0.1], [0.2, 0.9, 0.1])
+    assert (found.kind, found.crafts) == ("between", ("chanderi", "jamdani"))
+    assert "photos" in found.reason
+    assert verdict([0.95, 0.2, 0.1], [0.4, 0.45, 0.1]).kind == "tradition"  # the second names nothing by itself
+
+
+def test_a_run_of_one_tradition():
+    rows = np.array([[0.8]])
+    assert judge(rows[0], rows, np.array([0.5]), ("patola",), made()).kind == "tradition"
+    assert kinds(rows, np.array([0.5]), made()).tolist() == ["tradition"]
+
+
+@given(st.lists(st.lists(st.floats(-1, 1), min_size=3, max_size=3), min_size=1, max_size=5), st.floats(0, 1))
+def test_many_photos_are_judged_as_one_by_one(rows, familiarity):
+    cosines = np.array(rows)
+    familiarities = np.full(len(rows), familiarity)
+    alone = [
+        judge(row, row[None], own, CRAFTS, made()).kind
+        for row, own in zip(cosines, familiarities[:, None], strict=True)
+    ]
+    assert kinds(cosines, familiarities, made()).tolist() == alone
+
+
+def test_words():
+    taxonomy = load_taxonomy()
+    assert in_words(Verdict("tradition", ("patola",), "", ()), taxonomy) == taxonomy["patola"].name
+    assert in_words(Verdict("outside", (), "", ()), taxonomy) == "Outside the known traditions"
+    assert in_words(Verdict("between", ("patola", "my_own"), "", ()), taxonomy).endswith("and my_own")
+
+
+def test_it_is_read_as_it_was_written(tmp_path):
+    assert Calibration.load(tmp_path) is None
+    before = made(gap=math.inf)
+    before.save(tmp_path)
+    after = Calibration.load(tmp_path)
+    assert after.to_json() == before.to_json()
+    assert after.gap == math.inf
+    json.dumps(after.to_json(), allow_nan=False)
+    cosines = np.random.default_rng(0).uniform(-1, 1, (20, 3))
+    assert np.array_equal(after.prediction_sets(cosines), before.prediction_sets(cosines))
+    (tmp_path / "features.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(CalibrationError, match="calibrate the run again"):
+        Calibration.load(tmp_path)
+
+
+# --- thresholds --------------------------------------------------------------------------------------------------------
+
+
+def scored(count=3000, seed=0):
+    """Cosines of three crafts, true ones higher on average; those of other crafts are like wrong ones."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, count)
+    cosines = rng.normal(0.2, 0.15, (count, 3)).clip(-1, 1)
+    cosines[np.arange(count), labels] += rng.uniform(0, 0.6, count)
+    unknown = rng.normal(0.2, 0.15, (count, 3)).clip(-1, 1)
+    sources = np.array([f"shop {row % 12}" for row in range(count)])
+    return OutOfFold(cosines, labels, sources, rng.uniform(0, 1, count), unknown, sources)
+
+
+def test_thresholds_keep_what_they_promise_on_other_photos():
+    calibration = fit_calibration(scored(), Familiarity.of(np.eye(4)), 0.1)
+    other = scored(seed=1)
+    everyday = np.full(len(other.labels), 1.0)
+    named = kinds(other.cosines, everyday, calibration) == "tradition"
+    right = other.cosines.argmax(axis=1) == other.labels
+    assert np.mean(kinds(other.unknown_cosines, everyday, calibration) != "outside") == pytest.approx(0.1, abs=0.03)
+    assert np.mean(~right[named]) == pytest.approx(0.1, abs=0.03) or np.mean(~right[named]) < 0.1
+    assert named.mean() > 0.2
+    inside = calibration.prediction_sets(other.cosines)[np.arange(len(right)), other.labels]
+    assert inside.mean() == pytest.approx(0.9, abs=0.03)
+    assert np.mean(other.familiarity < calibration.familiarity) == pytest.approx(0.02, abs=0.01)
+    strict = fit_calibration(scored(), Familiarity.of(np.eye(4)), 0.02)
+    assert strict.cosine > calibration.cosine
+    assert strict.found["open_set"]["dir"]["0.02"]["threshold"] == strict.cosine
+
+
+def test_too_few_photos_for_a_rate():
+    few = scored(20)
+    with pytest.raises(CalibrationError, match=r"at least 0\.15 with --false_accepts"):
+        fit_calibration(few, Familiarity.of(np.eye(4)), 0.1)
+
+
+def test_no_gap_may_be_enough():
+    assert least_gap(np.array([0.4, 0.3]), np.array([False, False]), 0.1) == math.inf
+    assert least_gap(np.zeros(0), np.zeros(0, bool), 0.1) == math.inf
+
+
+@given(st.lists(st.integers(0, 6), min_size=7, max_size=60), st.integers(2, 4))
+def test_groups_of_crafts_are_even(labels, groups):
+    labels = np.unique(labels, return_inverse=True)[1]
+    dealt = craft_groups(labels, groups)
+    assert len(dealt) == labels.max() + 1
+    counts = np.bincount(dealt, minlength=groups)
+    assert counts.max() - counts.min() <= 1
+
+
+# --- familiarity -------------------------------------------------------------------------------------------------------
+
+
+def test_photos_like_those_learned_from_are_familiar():
+    rng = np.random.default_rng(0)
+    common = np.full(64, 5.0)  # what every photo shares
+    kind = rng.normal(size=(3, 64))
+    learned = common + kind[rng.integers(0, 3, 100)] + 0.3 * rng.normal(size=(100, 64))
+    known = Familiarity.of(learned)
+    alike = known(common + kind + 0.3 * rng.normal(size=(3, 64)))
+    foreign = known(common + rng.normal(size=(30, 64)))
+    assert alike.min() > 0.7
+    assert foreign.max() < 0.5
+    with pytest.raises(ValueError, match="calibrate the run again"):
+        known(np.zeros((1, 8)))
+
+
+def test_of_many_photos_a_part_is_kept():
+    features = np.random.default_rng(0).normal(size=(MOST + 10, 4))
+    assert len(Familiarity.of(features).features) == MOST
+    few = Familiarity.of(features[: NEIGHBOURS // 2])
+    assert few(features[:2]).shape == (2,)
+    assert np.isfinite(few(np.zeros((1, 4)))).all()
