@@ -66,7 +66,7 @@ $(DEMO)/run/run.json: $(DEMO)/corpus/manifest.csv configs/demo.yaml | $(RUNTIME)
 
 # Every fortieth photo of the shops that were held out is named before the report is written.
 $(DEMO)/report.html: $(DEMO)/run/run.json | $(RUNTIME)
-	$(SAREE) evaluate $(DEMO)/run $(DEMO)/corpus/manifest.csv --protocol source
+	$(SAREE) evaluate $(DEMO)/run $(DEMO)/corpus/manifest.csv --cache $(DEMO)/cache
 	$(BIN)/python -c 'import pandas as pd; photos = pd.read_csv("$(DEMO)/run/manifest.csv").query("split == \"test\""); \
 	  print(*photos.path[::40], sep="\0", end="")' | xargs -0 $(SAREE) predict $(DEMO)/run
 	$(SAREE) report $(DEMO)/run $(DEMO)/corpus/manifest.csv --out $@

@@ -133,6 +133,7 @@ def _parser() -> tuple[ArgumentParser, dict[str, Command]]:
     evaluate.add_argument(
         "--others", type=Path, nargs="+", default=[], help="photos or folders of other things (default: bundled ones)"
     )
+    evaluate.add_argument("--cache", type=Path, default=DataOptions.cache, help="folder of features, shared by runs")
     evaluate.add_argument("--where", type=str | None, help="score only the rows of this pandas query")
     evaluate.add_argument("--out", type=Path | None, help="folder for the figures and the JSON (default: in the run)")
     evaluate.add_argument("--json", action="store_true", help="scores as JSON on stdout")
@@ -281,7 +282,7 @@ def _data_check(options: Namespace) -> int:
     manifest = read_manifest(options.manifest, where=options.where, on_unknown="keep")
     embeddings = None
     if options.run is not None:
-        from saree_cosface.evaluation import embeddings_with_gaps
+        from saree_cosface.embedding import embeddings_with_gaps
         from saree_cosface.runs import load_run
 
         embeddings = embeddings_with_gaps(load_run(options.run).embedder, manifest.files())
@@ -328,6 +329,7 @@ def _evaluate(options: Namespace) -> int:
         where=options.where,
         open_set=options.open_set,
         others=options.others,
+        cache=options.cache,
         out=options.out,
     )
     result.print_table(console)

@@ -123,6 +123,14 @@ def embed_photos(
     return PhotoEmbeddings(fuse_features(embedder, read.features), mean, read.rows, read.bad)
 
 
+def embeddings_with_gaps(embedder: Embedder, files: Sequence[Path]) -> NDArray[np.float32]:
+    """Embeddings ``(N, D)`` of all files; a photo that cannot be read gets a row of NaN."""
+    embedded = embed_photos(embedder, files)
+    full = np.full((len(files), embedder.card.embedding_dim), np.nan, np.float32)
+    full[embedded.rows] = embedded.embeddings
+    return full
+
+
 def fuse_features(embedder: Embedder, features: NDArray[np.float16], *, block: int = 256) -> NDArray[np.float32]:
     """Unit embeddings of features of evaluation views: ``(N, V, F) -> (N, D)``."""
     if not len(features):

@@ -6,9 +6,6 @@ An answer is the tradition whose prototype in the gallery has the highest cosine
 its piece, ``random`` everything but the photo itself. With ``source``, the references are the run's gallery alone, so
 the score is that of ``predict``. With the others the held-out photos join the gallery, each absent from its own
 references.
-
-*Shortcut gap.* Score with ``random`` minus score with ``source``, both on gallery and held-out photos together, so that
-they differ in nothing but the photos of the same source: what a shop's backdrop, light and pose give away.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,11 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 from saree_cosface.confidence import confidence_scores, sets_in_words
-from saree_cosface.data.images import BadImage, gather_photos
+from saree_cosface.data.images import gather_photos
 from saree_cosface.data.manifest import Manifest, read_manifest
 from saree_cosface.data.splits import Protocol
-from saree_cosface.embedder import Embedder
-from saree_cosface.embedding import embed_photos, photo_hash
 from saree_cosface.files import write_json
 from saree_cosface.gallery import piece_names
 from saree_cosface.metrics.classification import (
@@ -41,35 +36,10 @@ from saree_cosface.metrics.identification import cmc
 from saree_cosface.metrics.intervals import Interval, bootstrap_interval
 from saree_cosface.metrics.retrieval import map_at_r, recall_at_k
 from saree_cosface.open_set import bundled_pictures, evaluate_open_set, print_open_set
+from saree_cosface.probes import EvaluationError, Probes, unseen_probes
 from saree_cosface.runs import Run, list_bad
+from saree_cosface.shortcut import Arrays, pooled_cosines, shortcut_gap
 from saree_cosface.taxonomy import Taxonomy, load_taxonomy
-
-Arrays = Mapping[str, NDArray[Any]]
-
-
-class EvaluationError(ValueError):
-    """There is nothing to score; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Probes:
-    """Photos to score.
-
-    Attributes:
-        manifest: a row a photo.
-        embeddings: (N, D).
-        features: of the backbone, the mean over the views, (N, F).
-        skipped: number of photos left out, by reason.
-        bad: those that could not be read.
-        validation_only: whether they helped to choose the epoch, for want of photos that did not.
-    """
-
-    manifest: Manifest
-    embeddings: NDArray[np.float32]
-    features: NDArray[np.float32]
-    skipped: Mapping[str, int]
-    bad: tuple[BadImage, ...]
-    validation_only: bool
 
 
 @dataclass(frozen=True)
@@ -122,6 +92,7 @@ def evaluate_run(
     where: str | None = None,
     open_set: bool = False,
     others: Sequence[Path] = (),
+    cache: Path | None = None,
     out: Path | None = None,
 ) -> Evaluation:
     """Score a run on the photos of a manifest that it never saw, and write ``evaluation.json`` and figures.
@@ -134,17 +105,18 @@ def evaluate_run(
         open_set: score photos of crafts that the run does not know, too, and photos of other things.
         others: photos of other things than sarees, or folders of them; those that come with installed libraries by
             default.
+        cache: folder of features; nothing is remembered when None.
         out: folder; ``evaluation/PROTOCOL`` in the run by default.
 
     Raises:
         EvaluationError: no photo is left to score, or the open set is to be scored with a run that is not calibrated.
     """
     manifest = read_manifest(manifest_path, where=where, on_unknown="keep")
-    probes = unseen_probes(run, manifest, needs_source=protocol == "source")
+    probes = unseen_probes(run, manifest, needs_source=protocol == "source", cache=cache)
     list_bad(probes.bad)
     document = score(run, probes, protocol)
     if open_set:
-        document["open_set"] = _open_set(run, probes, manifest, others)
+        document["open_set"] = _open_set(run, probes, manifest, others, cache)
     document["manifest"] = str(manifest_path)
     out = run.folder / "evaluation" / protocol if out is None else Path(out)
     write_json(out / "evaluation.json", document)
@@ -152,7 +124,9 @@ def evaluate_run(
     return Evaluation(document)
 
 
-def _open_set(run: Run, probes: Probes, manifest: Manifest, others: Sequence[Path]) -> dict[str, Any]:
+def _open_set(
+    run: Run, probes: Probes, manifest: Manifest, others: Sequence[Path], cache: Path | None
+) -> dict[str, Any]:
     if run.calibration is None:
         raise EvaluationError(
             f"{run.folder} is not calibrated, so it has no verdicts: run `saree-cosface calibrate {run.folder}` first."
@@ -169,54 +143,8 @@ def _open_set(run: Run, probes: Probes, manifest: Manifest, others: Sequence[Pat
         labels=np.searchsorted(np.array(run.gallery.crafts), probes.manifest.crafts),
         sources=probes.manifest.sources,
         familiarity=run.calibration.photos(probes.features),
+        cache=cache,
     )
-
-
-def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True) -> Probes:
-    """The photos that can be scored honestly: of trained crafts, and neither they nor their source seen in training.
-
-    If all of the run's held-out photos were used to choose the epoch, those are taken, and it is said.
-
-    Raises:
-        EvaluationError: none is left.
-    """
-    files = manifest.files()
-    hashes = np.array([_hash(path) for path in files])
-    parts = np.array([run.used.get(photo, "") for photo in hashes.tolist()])
-    references = run.gallery.references  # what was trained on, and what was enrolled since
-    reasons = np.full(len(manifest), "", dtype=object)
-    reasons[~np.isin(manifest.crafts, run.gallery.crafts)] = "craft without a reference in the gallery"
-    reasons[~np.isin(manifest.crafts, run.classes)] = "craft not among those trained on"
-    chose = parts == "validation"
-    if needs_source:
-        reasons[manifest.sources == ""] = "source unknown, so it cannot be held out"
-        enrolled = set(references["source"]) - run.sources["train"] - {""}
-        reasons[np.isin(manifest.sources, sorted(enrolled))] = "source among the references"
-        reasons[np.isin(manifest.sources, sorted(run.sources["train"] - {""}))] = "source seen in training"
-        chose |= np.isin(manifest.sources, sorted(run.sources["validation"] - {""}))
-    else:
-        trained = references["piece"].to_numpy(str)
-        reasons[np.isin(piece_names(manifest), trained)] = "piece seen in training"
-    reasons[np.isin(hashes, references["sha256"].to_numpy(str))] = "photo among the references"
-    reasons[parts == "train"] = "photo seen in training"
-    chosen = (reasons == "") & ~chose
-    validation_only = not chosen.any() and bool((reasons == "").any())
-    if validation_only:
-        chosen = reasons == ""
-    else:
-        reasons[(reasons == "") & chose] = "photo or its source chose the epoch (validation)"
-    skipped = {str(reason): int((reasons == reason).sum()) for reason in sorted(set(reasons)) if reason}
-    if not chosen.any():
-        why = "; ".join(f"{number}: {reason}" for reason, number in skipped.items())
-        raise EvaluationError(f"no photo is left to score ({why}). Give a manifest with photos of other sources.")
-    rows = np.flatnonzero(chosen)
-    embedded = embed_photos(run.embedder, [files[row] for row in rows], description="Embedding held-out photos")
-    if not len(embedded.rows):
-        raise EvaluationError(f"none of the {len(rows)} photos could be read; the first: {embedded.bad[0]}")
-    if embedded.bad:
-        skipped["could not be read"] = len(embedded.bad)
-    kept = manifest.select(rows[embedded.rows])
-    return Probes(kept, embedded.embeddings, embedded.features, skipped, embedded.bad, validation_only)
 
 
 def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
@@ -313,63 +241,6 @@ def classification_scores(
     return {name: _interval(interval) for name, interval in intervals.items()}
 
 
-def pooled_cosines(
-    probe: Arrays, gallery: Arrays, classes: NDArray[np.str_], protocol: Protocol
-) -> tuple[NDArray[np.float32], NDArray[np.int_]]:
-    """Cosines to prototypes, and nearest references, when probes serve as references too.
-
-    Returns:
-        Cosines ``(N, C)`` to prototypes made of what the protocol allows for each probe, and the class ``(N,)`` of the
-        nearest reference it allows. A craft without such a reference has cosine -1, and the nearest is -1 where there
-        is none at all.
-    """
-    every = {name: np.concatenate([probe[name], gallery[name]]) for name in ("embedding", "craft", "piece", "source")}
-    pieces = np.unique(every["piece"], return_inverse=True)[1]
-    group_name = {"source": "source", "piece": "piece"}.get(protocol)
-    own = np.arange(len(every["craft"])) if group_name is None else _codes(every[group_name])
-    craft = np.searchsorted(classes, every["craft"])
-    one_hot = np.eye(len(classes), dtype=np.float32)[craft]
-    cosines = np.full((len(probe["craft"]), len(classes)), -1.0, np.float32)
-    nearest = np.full(len(probe["craft"]), -1, np.int_)
-    similarity = probe["embedding"] @ every["embedding"].T
-    for row in range(len(cosines)):
-        allowed = own != own[row]
-        if not allowed.any():
-            continue
-        # Photos of one piece count as one, as in the gallery's prototypes.
-        piece = pieces[allowed]
-        weights = one_hot[allowed] / np.bincount(piece)[piece][:, None]
-        sums = weights.T @ every["embedding"][allowed]
-        lengths = np.linalg.norm(sums, axis=1)
-        there = lengths > 0
-        cosines[row, there] = (sums[there] @ probe["embedding"][row]) / lengths[there]
-        nearest[row] = craft[np.flatnonzero(allowed)[similarity[row, allowed].argmax()]]
-    return cosines, nearest
-
-
-def shortcut_gap(
-    probe: Arrays, gallery: Arrays, classes: NDArray[np.str_], labels: NDArray[np.int_]
-) -> dict[str, Any] | None:
-    """What photos of the same source give away: by prototype (top1) and by nearest photo; None without sources."""
-    if np.any(probe["source"] == ""):
-        return None
-    found: dict[str, dict[str, float]] = {"top1": {}, "nearest": {}}
-    protocols: Sequence[Protocol] = ("random", "source")
-    for protocol in protocols:
-        cosines, nearest = pooled_cosines(probe, gallery, classes, protocol)
-        found["top1"][protocol] = float(np.mean((cosines.argmax(axis=1) == labels) & (nearest >= 0)))
-        found["nearest"][protocol] = float(np.mean(nearest == labels))
-    return {name: {**scores, "gap": scores["random"] - scores["source"]} for name, scores in found.items()}
-
-
-def embeddings_with_gaps(embedder: Embedder, files: Sequence[Path]) -> NDArray[np.float32]:
-    """Embeddings ``(N, D)`` of all files; a photo that cannot be read gets a row of NaN."""
-    embedded = embed_photos(embedder, files)
-    full = np.full((len(files), embedder.card.embedding_dim), np.nan, np.float32)
-    full[embedded.rows] = embedded.embeddings
-    return full
-
-
 def _columns(
     embeddings: NDArray[np.float32], craft: Any, piece: Any, source: Any, path: Any
 ) -> dict[str, NDArray[Any]]:
@@ -378,14 +249,6 @@ def _columns(
         "embedding": embeddings,
         **{name: np.array([str(value) for value in column]) for name, column in names.items()},
     }
-
-
-def _codes(names: NDArray[Any]) -> NDArray[np.int_]:
-    # An unknown group, "", is nobody else's.
-    codes = np.unique(names, return_inverse=True)[1].astype(np.int_)
-    unknown = names == ""
-    codes[unknown] = len(names) + np.arange(int(unknown.sum()))
-    return codes
 
 
 def _retrieval_scores(probe: Arrays, protocol: Protocol) -> dict[str, dict[str, float]]:
@@ -431,13 +294,6 @@ def _confidence_rows(table: Table, confidence: Mapping[str, Any] | None) -> None
     for name, found in {**scores, "calibration error (ECE)": confidence["ece"]}.items():
         interval = f"{found['low']:.3f} – {found['high']:.3f} (sources)"
         table.add_row(name, f"{found['value']:.3f}", interval)
-
-
-def _hash(path: Path) -> str:
-    try:
-        return photo_hash(path)
-    except BadImage:
-        return ""
 
 
 def _draw(document: Mapping[str, Any], out: Path) -> None:

@@ -88,6 +88,7 @@ def evaluate_open_set(
     labels: NDArray[np.int_],
     sources: NDArray[np.str_],
     familiarity: NDArray[np.floating[Any]],
+    cache: Path | None = None,
 ) -> dict[str, Any]:
     """What becomes of photos that no tradition of the run is the answer to, as a JSON-able document.
 
@@ -100,6 +101,7 @@ def evaluate_open_set(
         labels: of these, ``(N,)``.
         sources: of these, ``(N,)``.
         familiarity: of these, ``(N,)``.
+        cache: folder of features; nothing is remembered when None.
 
     Returns:
         ``left_out``, the rates found by the calibration, with crafts left out of training; ``crafts``, those on the
@@ -114,7 +116,9 @@ def evaluate_open_set(
     rows, skipped = _strangers(run, manifest)
     if len(rows):
         chosen = manifest.select(rows)
-        embedded = embed_photos(run.embedder, chosen.files(), description="Embedding photos of other crafts")
+        embedded = embed_photos(
+            run.embedder, chosen.files(), cache=cache, description="Embedding photos of other crafts"
+        )
         list_bad(embedded.bad)
         chosen = chosen.select(embedded.rows)
         if len(chosen):
@@ -125,7 +129,7 @@ def evaluate_open_set(
             verdicts["other crafts"] = _shares(kinds(strange, calibration.photos(embedded.features), calibration))
     document["skipped"] = skipped
     if others:
-        embedded = embed_photos(run.embedder, others, description="Embedding photos of other things")
+        embedded = embed_photos(run.embedder, others, cache=cache, description="Embedding photos of other things")
         if len(embedded.rows):
             strange = calibration.photos(embedded.features)
             alone = np.array([f"picture {row}" for row in embedded.rows])

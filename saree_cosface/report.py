@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from saree_cosface import __version__
 from saree_cosface.data.manifest import Manifest, read_manifest
-from saree_cosface.evaluation import Probes, pooled_cosines, score, unseen_probes
+from saree_cosface.evaluation import score
 from saree_cosface.files import write_text
 from saree_cosface.gallery import piece_names
 from saree_cosface.pages import craft_name, escape, stylesheet, table
+from saree_cosface.probes import Probes, unseen_probes
 from saree_cosface.report_exhibits import confidence, confusion, crafts, curves, embedding_map, examples
 from saree_cosface.runs import PARTS, Run, list_bad
+from saree_cosface.shortcut import pooled_cosines
 
 _SCORES = {
     "top1": ("Top-1", "share of photos whose nearest tradition is the labelled one"),

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from saree_cosface.attribution import attribute, in_words
 from saree_cosface.confidence import sets_in_words
 from saree_cosface.embedding_map import save_map, umap_coordinates
-from saree_cosface.evaluation import Probes
 from saree_cosface.figures import confidence_figure, confusion_figure, embedding_figure
 from saree_cosface.pages import answer, craft_name, escape, file_uri, photo_uri, table
+from saree_cosface.probes import Probes
 from saree_cosface.runs import Run
 from saree_cosface.taxonomy import load_taxonomy
 

@@ -14,7 +14,8 @@ from saree_cosface import calibrate
 from saree_cosface.cli import main
 from saree_cosface.data.manifest import read_manifest
 from saree_cosface.embedding import embed_photos
-from saree_cosface.evaluation import Evaluation, Probes, score
+from saree_cosface.evaluation import Evaluation, score
+from saree_cosface.probes import Probes
 from saree_cosface.report_exhibits import confidence
 from saree_cosface.runs import load_run
 from saree_cosface.verdict import CalibrationError
@@ -42,7 +43,7 @@ def calibrated(options, run_folder):
     return run_folder
 
 
-def test_what_a_run_without_calibration_says(tiny_run, tiny_corpus, capsys):
+def test_what_a_run_without_calibration_says(tiny_run, tiny_corpus, tiny_cache, capsys):
     photo = read_manifest(tiny_corpus).files()[0]
     assert call("predict", tiny_run.folder, photo, "--json") == 0
     answer = json.loads(capsys.readouterr().out)["answers"][0]
@@ -50,11 +51,11 @@ def test_what_a_run_without_calibration_says(tiny_run, tiny_corpus, capsys):
     assert answer["traditions"][0]["probability"] is None
     assert call("predict", tiny_run.folder, photo) == 0
     assert "saree-cosface calibrate" in capsys.readouterr().err
-    assert call("evaluate", tiny_run.folder, tiny_corpus, "--open-set") == 1
+    assert call("evaluate", tiny_run.folder, tiny_corpus, "--open-set", "--cache", tiny_cache) == 1
     assert "saree-cosface calibrate" in capsys.readouterr().err
 
 
-def test_no_photo_is_scored_by_what_saw_its_source_or_craft(calibrated, options, tiny_run, monkeypatch):
+def test_no_photo_is_scored_by_what_saw_its_source_or_craft(calibrated, tiny_run, tiny_cache, monkeypatch):
     shutil.rmtree(calibrated / "calibration" / "cells")
     trained = []
 
@@ -66,7 +67,7 @@ def test_no_photo_is_scored_by_what_saw_its_source_or_craft(calibrated, options,
 
     monkeypatch.setattr(calibrate, "_cosines", cosines)
     other = shutil.copytree(calibrated, calibrated.parent / "other")
-    found = calibrate.calibrate_run(load_run(other), false_accepts=0.3, folds=2, groups=3)
+    found = calibrate.calibrate_run(load_run(other), cache=tiny_cache, false_accepts=0.3, folds=2, groups=3)
     photos = sum(part == "train" for part in tiny_run.used.values())
     everything = [each for each in trained if len(each[0]) == 3]
     without = [each for each in trained if len(each[0]) < 3]
@@ -74,16 +75,16 @@ def test_no_photo_is_scored_by_what_saw_its_source_or_craft(calibrated, options,
     assert sum(count for *_, count in without) == photos == found.found["photos_of_crafts_left_out"]
     assert not any(learned & asked for learned, asked, _ in without)
     count = len(trained)
-    calibrate.calibrate_run(load_run(other), false_accepts=0.4, folds=2, groups=3)
+    calibrate.calibrate_run(load_run(other), cache=tiny_cache, false_accepts=0.4, folds=2, groups=3)
     assert len(trained) == count  # every training is kept
     damaged = sorted((other / "calibration" / "cells").iterdir())[0]
     damaged.write_bytes(damaged.read_bytes()[:20])
-    calibrate.calibrate_run(load_run(other), false_accepts=0.4, folds=2, groups=3)
+    calibrate.calibrate_run(load_run(other), cache=tiny_cache, false_accepts=0.4, folds=2, groups=3)
     assert len(trained) == count + 1
 
 
-def test_evaluation_of_the_open_set(calibrated, tiny_corpus, tmp_path, capsys):
-    arguments = ("evaluate", calibrated, tiny_corpus, "--open-set", "--out", tmp_path)
+def test_evaluation_of_the_open_set(calibrated, tiny_corpus, tiny_cache, tmp_path, capsys):
+    arguments = ("evaluate", calibrated, tiny_corpus, "--open-set", "--cache", tiny_cache, "--out", tmp_path)
     assert call(*arguments, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     open_set = found["open_set"]
@@ -145,13 +146,13 @@ def test_what_is_no_saree_gets_no_name(calibrated, tmp_path, capsys, name):
     assert json.loads(capsys.readouterr().out)["answers"][0]["verdict"]["kind"] == "outside"
 
 
-def test_what_cannot_be_calibrated(calibrated, tmp_path, capsys):
+def test_what_cannot_be_calibrated(calibrated, tiny_cache, tmp_path, capsys):
     run = load_run(calibrated)
     for wrong in ({"false_accepts": 0.0}, {"false_accepts": 1.0}, {"groups": 1}):
         with pytest.raises(CalibrationError):
-            calibrate.calibrate_run(run, **wrong)
+            calibrate.calibrate_run(run, cache=tiny_cache, **wrong)
     with pytest.raises(CalibrationError, match="by source"):
-        calibrate.calibrate_run(run, folds=50)
+        calibrate.calibrate_run(run, folds=50, cache=tiny_cache)
     assert call("calibrate", tmp_path) == 1
     assert "not a run" in capsys.readouterr().err
     other = shutil.copytree(calibrated, tmp_path / "run")

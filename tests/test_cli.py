@@ -19,7 +19,7 @@ from tests.bad_photos import BAD, save, textured, zero_byte
 from tests.conftest import CRAFTS, SOME
 
 COMMANDS = ("loom", "data import", "data check", "train", "evaluate", "compare", "predict", "enrol", "enrolments")
-COMMANDS += ("report",)
+COMMANDS += ("calibrate", "report")
 
 
 @pytest.fixture
@@ -335,7 +335,9 @@ def test_the_loom_draws_from_the_command_line(call, tmp_path, monkeypatch):
 def test_evaluate_and_predict_in_processes_of_their_own(tiny_run, tiny_corpus, tmp_path):
     """As a user calls them: only --json puts anything on stdout, and nothing clutters stderr."""
     run = shutil.copytree(tiny_run.folder, tmp_path / "run")
-    evaluated = python("-m", "saree_cosface", "evaluate", run, tiny_corpus, "--where", SOME, "--json")
+    evaluated = python(
+        "-m", "saree_cosface", "evaluate", run, tiny_corpus, "--where", SOME, "--cache", tmp_path, "--json"
+    )
     assert evaluated.returncode == 0, evaluated.stderr
     document = json.loads(evaluated.stdout)
     assert document == json.loads((run / "evaluation" / "source" / "evaluation.json").read_text())
@@ -397,7 +399,9 @@ def test_predict_and_evaluate_without_a_run(call, tmp_path, tiny_corpus):
 
 
 def test_evaluate(call, tiny_run, tiny_corpus, tmp_path):
-    code, out, err = call("evaluate", tiny_run.folder, tiny_corpus, "--where", SOME, "--out", tmp_path, "--json")
+    code, out, err = call(
+        "evaluate", tiny_run.folder, tiny_corpus, "--where", SOME, "--out", tmp_path, "--cache", tmp_path, "--json"
+    )
     assert code == 0
     assert json.loads(out)["protocol"] == "source"
     assert "top1" in err
@@ -411,7 +415,9 @@ def test_evaluate_on_bad_photos_alone_writes_nothing(call, tiny_run, tmp_path):
         make(tmp_path)
     rows = [f"{path.name},chanderi,other" for path in sorted(tmp_path.iterdir())]
     (tmp_path / "m.csv").write_text("path,craft,source\n" + "\n".join(rows) + "\n")
-    code, out, err = call("evaluate", tiny_run.folder, tmp_path / "m.csv", "--out", tmp_path / "out", "--json")
+    code, out, err = call(
+        "evaluate", tiny_run.folder, tmp_path / "m.csv", "--out", tmp_path / "out", "--cache", tmp_path, "--json"
+    )
     assert (code, out) == (1, "")
     assert "could be read" in err
     assert not (tmp_path / "out").exists()
@@ -430,8 +436,11 @@ def test_train_on_bad_photos_alone(call, tmp_path, tiny_cache):
 
 
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(call, tiny_run, tiny_corpus, tmp_path, full_disk):
+    assert call("evaluate", tiny_run.folder, tiny_corpus, "--cache", tmp_path, "--out", tmp_path / "before")[0] == 0
     with full_disk(100):
-        code, out, err = call("evaluate", tiny_run.folder, tiny_corpus, "--where", SOME, "--out", tmp_path / "out")
+        code, out, err = call(
+            "evaluate", tiny_run.folder, tiny_corpus, "--where", SOME, "--out", tmp_path / "out", "--cache", tmp_path
+        )
         assert (code, out) == (1, "")
         assert "evaluation.json" in err
         manifest = ("--data.manifest", tiny_corpus, "--data.where", SOME, "--data.folds", "4")

@@ -10,9 +10,9 @@ import pytest
 from saree_cosface.cli import main
 from saree_cosface.data.manifest import read_manifest
 from saree_cosface.enrolment import LOG, EnrolmentError, craft_id, enrol, enrolments, undo
-from saree_cosface.evaluation import unseen_probes
 from saree_cosface.gallery import Gallery
 from saree_cosface.prediction import predict
+from saree_cosface.probes import unseen_probes
 from saree_cosface.runs import RunError, load_run
 from saree_cosface.taxonomy import NotACraft
 from tests.bad_photos import zero_byte

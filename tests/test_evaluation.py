@@ -2,6 +2,7 @@ import io
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,19 +10,13 @@ import pytest
 from rich.console import Console
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from saree_cosface import evaluation
 from saree_cosface.data.manifest import manifest_of, read_manifest
-from saree_cosface.evaluation import (
-    EvaluationError,
-    Probes,
-    embeddings_with_gaps,
-    evaluate_run,
-    pooled_cosines,
-    score,
-    unseen_probes,
-)
+from saree_cosface.embedding import embeddings_with_gaps
+from saree_cosface.evaluation import Evaluation, evaluate_run, score
 from saree_cosface.gallery import COLUMNS, Gallery, prototype
 from saree_cosface.prediction import predict
+from saree_cosface.probes import EvaluationError, Probes, unseen_probes
+from saree_cosface.shortcut import pooled_cosines
 from tests.bad_photos import save, textured, zero_byte
 from tests.conftest import CRAFTS, SOME
 
@@ -145,7 +140,7 @@ def test_predict_and_evaluate_answer_alike_photo_by_photo(tiny_run, evaluated):
     photos = evaluated[0].to_json()["photos"]
     assert len(photos) > 3
     for entry in photos:
-        answer = predict(tiny_run, [evaluation.Path(entry["path"])]).attributions[0].traditions[0]
+        answer = predict(tiny_run, [Path(entry["path"])]).attributions[0].traditions[0]
         assert answer.craft == entry["answer"]
         assert answer.cosine == pytest.approx(entry["cosine"], abs=2e-5)
 
@@ -214,7 +209,7 @@ def planted(tiny_run, encode, *, crafts=3, shops=12, photos=12, noise=0.05):
     table = table.assign(path=table["piece"] + ".jpg", sha256=table["piece"], view="", thumbnail="", split="")
     held_out = table["source"].isin([f"shop {shop}" for shop in range(6)]).to_numpy()
     gallery = Gallery(vectors[~held_out], table.loc[~held_out, list(COLUMNS)].reset_index(drop=True))
-    manifest = manifest_of(table[held_out].reset_index(drop=True), evaluation.Path("/photos"))
+    manifest = manifest_of(table[held_out].reset_index(drop=True), Path("/photos"))
     return replace(tiny_run, gallery=gallery), Probes(manifest, vectors[held_out], vectors[held_out], {}, (), False)
 
 
@@ -249,7 +244,7 @@ def test_unknown_sources_leave_no_gap_to_tell(tiny_run):
     document = score(run, blind, "piece")
     assert document["shortcut_gap"] is None
     console = Console(file=io.StringIO(), width=120)
-    evaluation.Evaluation(document).print_table(console)
+    Evaluation(document).print_table(console)
     assert "shortcut" not in console.file.getvalue()
 
 

@@ -13,9 +13,10 @@ from saree_cosface import report_exhibits
 from saree_cosface.attribution import Attribution, NearReference, RankedTradition
 from saree_cosface.data.manifest import read_manifest, write_manifest
 from saree_cosface.embedding_map import map_parameters, save_map, umap_coordinates
-from saree_cosface.evaluation import EvaluationError, Probes, score, unseen_probes
+from saree_cosface.evaluation import score
 from saree_cosface.figures import LEGEND, embedding_figure
 from saree_cosface.pages import Html, answer, bars, craft_name, escape, file_uri, photo_uri, reference_cards, table
+from saree_cosface.probes import EvaluationError, Probes, unseen_probes
 from saree_cosface.report import is_drawn, write_report
 
 VOID = {"meta", "link", "img", "br"}
