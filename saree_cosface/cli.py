@@ -140,6 +140,19 @@ def _parser() -> tuple[ArgumentParser, dict[str, Command]]:
     subcommands.add_subcommand("evaluate", evaluate, help="score a run honestly")
     commands["evaluate"] = _evaluate
 
+    audit = _new(
+        "What could name a craft that is not the cloth: copies across the split, sources that sell one craft, what\n"
+        "colours or a thumbnail alone give away, what is still named when the centre or the border of a photo is\n"
+        "hidden, and how well the source can be read from the embedding. Writes a page, figures and JSON."
+    )
+    audit.add_argument("run", type=Path, help="folder of a run")
+    audit.add_argument("manifest", type=Path, help="the manifest trained on")
+    audit.add_argument("--out", type=Path | None, help="folder for the page (default: audit in the run)")
+    audit.add_argument("--cache", type=Path, default=DataOptions.cache, help="folder of features, shared by runs")
+    audit.add_argument("--json", action="store_true", help="what was found as JSON on stdout")
+    subcommands.add_subcommand("audit", audit, help="look for shortcuts")
+    commands["audit"] = _audit
+
     compare = _new(
         "Train and score every loss and every frozen baseline on the same folds and seeds. Resumable:\n"
         "a second call with the same --out computes only what is missing."
@@ -335,6 +348,20 @@ def _evaluate(options: Namespace) -> int:
     result.print_table(console)
     if options.json:
         _print_json(result.to_json())
+    return 0
+
+
+def _audit(options: Namespace) -> int:
+    from saree_cosface.audit import audit_run
+    from saree_cosface.runs import load_run
+
+    run = load_run(options.run)
+    out = run.folder / "audit" if options.out is None else options.out
+    found = audit_run(run, options.manifest, out, cache=options.cache)
+    found.print_findings(console)
+    console.print(f"Page: {out / 'audit.html'}", highlight=False)
+    if options.json:
+        _print_json(found.to_json())
     return 0
 
 

@@ -19,7 +19,7 @@ from tests.bad_photos import BAD, save, textured, zero_byte
 from tests.conftest import CRAFTS, SOME
 
 COMMANDS = ("loom", "data import", "data check", "train", "evaluate", "compare", "predict", "enrol", "enrolments")
-COMMANDS += ("calibrate", "report")
+COMMANDS += ("calibrate", "audit", "report")
 
 
 @pytest.fixture
