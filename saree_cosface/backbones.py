@@ -99,6 +99,23 @@ class Backbone(nn.Module):
         features = self._pool(tiles.flatten(0, 1).contiguous(memory_format=torch.channels_last))
         return features.view(*tiles.shape[:2], -1).mean(dim=1)
 
+    def maps(self, pixels: Tensor) -> Tensor:
+        """Features before they are averaged over the image: ``(B, 3, H, W) -> (B, F, h, w)``.
+
+        Raises:
+            BackboneError: the network's features are no such average, as those of most transformers.
+        """
+        pixels = ((pixels.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        found: Tensor = self.network.forward_features(pixels)  # type: ignore[operator]
+        pooled: Tensor = self.network.forward_head(found, pre_logits=True)  # type: ignore[operator]
+        if (
+            found.ndim != 4
+            or pooled.shape != found.shape[:2]
+            or not torch.allclose(found.float().mean(dim=(2, 3)), pooled.float(), rtol=0.05, atol=0.05)
+        ):
+            raise BackboneError(f"{self.name!r} does not average a map of features, so its regions cannot be shown.")
+        return found.float()
+
     def _pool(self, pixels: Tensor) -> Tensor:
         features = self.network.forward_features(pixels)  # type: ignore[operator]  # a method of every timm model
         pooled: Tensor = self.network.forward_head(features, pre_logits=True)  # type: ignore[operator]

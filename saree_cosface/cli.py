@@ -176,6 +176,11 @@ def _parser() -> tuple[ArgumentParser, dict[str, Command]]:
     predict.add_argument("run", type=Path, help="folder of a run")
     predict.add_argument("photos", type=Path, nargs="+", help="photos, or folders of photos")
     predict.add_argument("--piece", action="store_true", help="all photos show one piece: one answer")
+    predict.add_argument(
+        "--evidence",
+        type=Path | None,
+        help="folder for figures: what carries the cosine, and which regions match which of the nearest reference",
+    )
     predict.add_argument("--top", type=int, default=5, help="how many traditions and references to name")
     predict.add_argument("--json", action="store_true", help="answers as JSON on stdout")
     predict.add_argument("--csv", action="store_true", help="answers as CSV on stdout, a row a tradition")
@@ -387,7 +392,9 @@ def _predict(options: Namespace) -> int:
     from saree_cosface.prediction import predict
     from saree_cosface.runs import load_run
 
-    answers = predict(load_run(options.run), options.photos, one_piece=options.piece, top=options.top)
+    answers = predict(
+        load_run(options.run), options.photos, one_piece=options.piece, top=options.top, evidence=options.evidence
+    )
     if options.json:
         _print_json(answers.to_json())
     elif options.csv:

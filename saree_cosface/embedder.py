@@ -90,6 +90,7 @@ class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["co
         Unless the card says otherwise, features are first brought to one length: how strongly a photo excites a frozen
         backbone says little of its craft. A backbone that starts from nothing learns its lengths itself.
         """
+        features = features.float()  # they are kept in half precision
         if self.card.unit_features:
             features = unit(features) * math.sqrt(self.backbone.num_features)
         flat: Tensor = self.neck(features.flatten(0, -2))

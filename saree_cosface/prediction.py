@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from saree_cosface.attribution import Attribution, attribute, in_words
+from saree_cosface.console import track
 from saree_cosface.data.images import BadImage, gather_photos
 from saree_cosface.embedding import embed_photos
 from saree_cosface.runs import Run
@@ -18,17 +19,23 @@ from saree_cosface.taxonomy import load_taxonomy
 
 @dataclass(frozen=True)
 class Answers:
-    """An attribution for each piece, and the photos that could not be read."""
+    """An attribution for each piece, the photos that could not be read, and, if asked for, the evidence for each."""
 
     run: Path
     attributions: tuple[Attribution, ...]
     bad: tuple[BadImage, ...]
+    evidence: tuple[list[dict[str, Any]], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """One JSON document."""
         return {
             "run": str(self.run),
-            "answers": [asdict(attribution) for attribution in self.attributions],
+            "answers": [
+                {**asdict(attribution), **({"evidence": evidence} if evidence is not None else {})}
+                for attribution, evidence in zip(
+                    self.attributions, self.evidence or [None] * len(self.attributions), strict=True
+                )
+            ],
             "skipped": [{"path": str(bad.path), "reason": bad.reason} for bad in self.bad],
         }
 
@@ -77,6 +84,8 @@ class Answers:
                     by_itself += f", and only {say.cosine_to_answer:.3f} to {answer.traditions[0].name}: it disagrees"
                 console.print(by_itself, style="yellow" if say.disagrees else None, highlight=False, markup=False)
             console.print()
+        if self.evidence:
+            console.print(f"Evidence: {Path(self.evidence[0][0]['heat_map']).parents[1]}", highlight=False)
         if any(answer.verdict is None for answer in self.attributions):
             remedy = f"For verdicts and probabilities run `saree-cosface calibrate {self.run}`."
             console.print(remedy, style="yellow", highlight=False, markup=False, soft_wrap=True)
@@ -84,7 +93,9 @@ class Answers:
             console.print(f"Skipped {bad}", style="yellow", highlight=False, markup=False)
 
 
-def predict(run: Run, photos: Sequence[Path], *, one_piece: bool = False, top: int = 5) -> Answers:
+def predict(
+    run: Run, photos: Sequence[Path], *, one_piece: bool = False, top: int = 5, evidence: Path | None = None
+) -> Answers:
     """Attribute photos.
 
     Args:
@@ -92,6 +103,8 @@ def predict(run: Run, photos: Sequence[Path], *, one_piece: bool = False, top: i
         photos: files, or folders that are searched for photos.
         one_piece: all photos show one saree, so there is one answer.
         top: how many traditions and reference pieces an answer names.
+        evidence: folder for figures of what carries each answer, a folder an answer; see
+            :func:`saree_cosface.evidence.write_evidence`.
 
     Raises:
         ValueError: there is no photo at all, or the gallery is empty.
@@ -118,4 +131,11 @@ def predict(run: Run, photos: Sequence[Path], *, one_piece: bool = False, top: i
         )
         for piece in pieces
     )
-    return Answers(run.folder, attributions, tuple(bad))
+    found = []
+    if evidence is not None:
+        from saree_cosface.evidence import write_evidence
+
+        for number, attribution in enumerate(track(attributions, "Drawing evidence")):
+            name = Path(attribution.photos[0]).stem
+            found.append(write_evidence(run, attribution, evidence / f"{number:03d}-{name}"))
+    return Answers(run.folder, attributions, tuple(bad), tuple(found))

@@ -59,6 +59,27 @@ class PyramidViews:
         """Names what is computed from these views, in caches."""
         return f"pyramid-{self.size}{'-brief' * self.brief}"
 
+    def boxes(self, pixels: Pixels) -> NDArray[np.float64]:
+        """Where each view of pixels ``(H, W, 3)`` lies in them: top, left, bottom, right as shares, ``(V, 4)``."""
+        height, width = pixels.shape[:2]
+        middle = _middle(pixels)
+        inner = np.array(middle.shape[:2])
+        offset = (np.array([height, width]) - inner) // 2
+        corners = [(np.zeros(2), np.ones(2))]
+        rest: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+        for scale, parts in PYRAMID[: 2 if self.brief else None]:
+            large = _scaled((inner[1], inner[0]), round(scale * self.size))[::-1]
+            tops = np.linspace(0, large[0] - self.size, parts).round()
+            lefts = np.linspace(0, large[1] - self.size, parts).round()
+            for row, top in enumerate(tops):
+                for column, left in enumerate(lefts):
+                    central = parts == 2 or (parts == 4 and {row, column} <= {1, 2})
+                    start = np.array([top, left])
+                    (corners if central else rest).append((start / large, (start + self.size) / large))
+        ordered = corners if self.brief else corners + rest
+        places = [np.concatenate([offset + start * inner, offset + stop * inner]) for start, stop in ordered]
+        return np.stack(places) / [height, width, height, width]
+
     def __call__(self, pixels: Pixels, photo: str) -> Pixels:
         """Views ``(V, S, S, 3)`` of pixels ``(H, W, 3)``; which photo it is does not matter here."""
         size = self.size
@@ -147,6 +168,10 @@ def _middle(pixels: Pixels) -> Pixels:
 
 def _shortest_side(image: Image.Image, side: int) -> Pixels:
     """The image resized so that its shorter side is ``side``: ``(H, W, 3)``. Bicubic, as the weights were trained."""
-    factor = side / min(image.size)
-    width, height = (max(side, round(length * factor)) for length in image.size)
-    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
+    return np.asarray(image.resize(_scaled(image.size, side), Image.Resampling.BICUBIC))
+
+
+def _scaled(lengths: tuple[int, int], side: int) -> tuple[int, int]:
+    """Both lengths in proportion, the shorter being ``side``."""
+    first, second = (max(side, round(length * side / min(lengths))) for length in lengths)
+    return first, second

@@ -1,0 +1,85 @@
+"""Figures of evidence: a photo with what carries its cosine, and two photos with the regions that match."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from saree_cosface.evidence import HeatMap, Match
+from saree_cosface.figures import INK, PALETTE, save_figure
+
+_SIDE = 4.2  # inches of a photo's longer side
+
+
+def heat_figure(found: HeatMap, title: str, path: Path) -> None:
+    """The photo, and beside it what each part adds to the cosine: warm for it, cold against it."""
+    height, width = found.pixels.shape[:2]
+    inches = _SIDE * width / max(height, width), _SIDE * height / max(height, width)
+    figure = Figure(figsize=(2 * inches[0] + 1.4, inches[1] + 0.6), layout="constrained")
+    figure.suptitle(title, color=INK, fontsize=9)
+    left, right = figure.subplots(1, 2)
+    grey = np.asarray(found.pixels, np.float64).mean(axis=2)
+    left.imshow(found.pixels)
+    right.imshow(grey, cmap="gray", vmin=-80, vmax=335)
+    # Adding alike everywhere, the cells would each add the mean.
+    relative = found.shares * found.shares.size
+    most = max(float(np.abs(relative).max()), 1e-9)
+    shown = right.imshow(
+        relative,
+        cmap="RdBu_r",
+        vmin=-most,
+        vmax=most,
+        alpha=0.65,
+        extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+        interpolation="bilinear",
+    )
+    bar = figure.colorbar(shown, ax=right, shrink=0.8)
+    bar.set_label("adds to the cosine, as if all did as this part", fontsize=7)
+    bar.ax.tick_params(labelsize=7)
+    for axes in (left, right):
+        axes.set_axis_off()
+    save_figure(figure, path)
+
+
+def matches_figure(
+    pixels: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    titles: tuple[str, str],
+    matches: Sequence[Match],
+    path: Path,
+) -> None:
+    """Two photos side by side; regions that are each other's nearest bear one number and one colour."""
+    widths = [each.shape[1] / each.shape[0] for each in pixels]
+    figure = Figure(figsize=(_SIDE * sum(widths) + 0.4, _SIDE + 0.5), layout="constrained")
+    panels = figure.subplots(1, 2, width_ratios=widths)
+    for side, (axes, image, title) in enumerate(zip(panels, pixels, titles, strict=True)):
+        axes.imshow(image)
+        axes.set_title(title, fontsize=8, color=INK)
+        axes.set_axis_off()
+        height, width = image.shape[:2]
+        for number, match in enumerate(matches):
+            top, left, bottom, right = match.second if side else match.first
+            colour = PALETTE[number % len(PALETTE)]
+            axes.add_patch(
+                Rectangle(
+                    (left * width, top * height),
+                    (right - left) * width,
+                    (bottom - top) * height,
+                    fill=False,
+                    edgecolor=colour,
+                    linewidth=2,
+                )
+            )
+            label = f"{number + 1}" if side else f"{number + 1}: {match.cosine:.2f}"
+            axes.text(
+                left * width,
+                top * height,
+                label,
+                fontsize=7,
+                color="white",
+                va="bottom",
+                bbox={"facecolor": colour, "edgecolor": "none", "pad": 1.5},
+            )
+    save_figure(figure, path)
