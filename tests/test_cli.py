@@ -435,12 +435,13 @@ def test_train_on_bad_photos_alone(call, tmp_path, tiny_cache):
     assert not (tmp_path / "run" / "embedder").exists()
 
 
-def test_a_full_disk_is_told_and_leaves_nothing_half_written(call, tiny_run, tiny_corpus, tmp_path, full_disk):
-    assert call("evaluate", tiny_run.folder, tiny_corpus, "--cache", tmp_path, "--out", tmp_path / "before")[0] == 0
+def test_a_full_disk_is_told_and_leaves_nothing_half_written(
+    call, tiny_run, tiny_corpus, tiny_cache, tmp_path, tmp_path_factory, full_disk
+):
+    command = ("evaluate", tiny_run.folder, tiny_corpus, "--where", SOME, "--cache", tiny_cache)
+    assert call(*command, "--out", tmp_path_factory.mktemp("before"))[0] == 0  # which fills the cache
     with full_disk(100):
-        code, out, err = call(
-            "evaluate", tiny_run.folder, tiny_corpus, "--where", SOME, "--out", tmp_path / "out", "--cache", tmp_path
-        )
+        code, out, err = call(*command, "--out", tmp_path / "out")
         assert (code, out) == (1, "")
         assert "evaluation.json" in err
         manifest = ("--data.manifest", tiny_corpus, "--data.where", SOME, "--data.folds", "4")
