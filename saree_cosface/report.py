@@ -116,6 +116,12 @@ def _opening(title: str, run: Run, document: Mapping[str, Any], trained_on: Mani
         *([(f"{100 * gap['nearest']['gap']:+.1f} points", "shortcut gap of the nearest photo")] if gap else []),
         (f"{counts['photos']}", f"photos of {counts['pieces']} pieces, {_count(counts['sources'], 'unseen source')}"),
     ]
+    limits = "It gives an answer even to a photo of something else: read the cosines and look at the references."
+    if run.calibration is not None:
+        limits = (
+            "A piece of another tradition is not named, but for a share of false answers that it was calibrated for "
+            f"({run.calibration.false_accepts:.0%}): look at the references."
+        )
     drawn = [is_drawn(manifest) for manifest in (trained_on, probed)]
     warning = ""
     if any(drawn):
@@ -129,8 +135,7 @@ def _opening(title: str, run: Run, document: Mapping[str, Any], trained_on: Mani
 The answer is the tradition with the nearest prototype, by cosine. This page tests a model on photos from sources
 (shops, photographers, collections) of which it saw no photo in training.</p>
 <p>It names the tradition that a photo resembles most among those it knows. It does not establish where a saree was
-woven, does not tell handloom from power-loom, and gives an answer even to a photo of something else: read the
-cosines and look at the references.</p>
+woven and does not tell handloom from power-loom. {limits}</p>
 {warning}
 <div class="tiles">{"".join(f'<div class="tile"><b>{value}</b>{escape(label)}</div>' for value, label in tiles)}</div>
 """
