@@ -97,7 +97,7 @@ def audit_run(run: Run, manifest_path: Path, out: Path, *, cache: Path | None = 
         "source_in_embedding": source_readability(
             probes.embeddings, probes.manifest.crafts, probes.manifest.sources, piece_names(probes.manifest)
         ),
-        "cheap_features": cheap_features(run, manifest),
+        "cheap_features": cheap_features(run, manifest, probes.manifest.sources),
         "hidden": hidden_parts(run, probes),
     }
     document["findings"] = findings(document)
@@ -223,8 +223,13 @@ def source_readability(
     }
 
 
-def cheap_features(run: Run, manifest: Manifest) -> dict[str, Any]:
+def cheap_features(run: Run, manifest: Manifest, held_out: NDArray[np.str_]) -> dict[str, Any]:
     """How well a craft is named from its colours alone, and from a thumbnail alone, by logistic regression.
+
+    Args:
+        run: of which the training sources are learned from.
+        manifest: all photos.
+        held_out: the sources that are scored.
 
     Returns:
         For each, ``source``: top-1 on the photos of the run's unseen sources, learned from its training photos, with
@@ -243,7 +248,7 @@ def cheap_features(run: Run, manifest: Manifest) -> dict[str, Any]:
     kept = manifest.select(np.array(rows))
     classes, labels = np.unique(kept.crafts, return_inverse=True)
     trained = np.isin(kept.sources, sorted(run.sources["train"]))
-    unseen = ~trained & ~np.isin(kept.sources, sorted(run.sources["validation"])) & (kept.sources != "")
+    unseen = np.isin(kept.sources, held_out)
     folds = make_split(kept, "random", seed=0)
     found: dict[str, Any] = {"crafts": len(classes)}
     for name, vectors in (("colours", np.stack(colours)), ("thumbnail", np.stack(thumbnails))):

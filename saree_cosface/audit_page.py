@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from saree_cosface import __version__
 from saree_cosface.figures import INK, MUTED, PALETTE, save_figure
 from saree_cosface.files import write_text
-from saree_cosface.pages import craft_name, escape, file_uri, stylesheet, table
+from saree_cosface.pages import craft_name, escape, file_uri, page, table
 
 _SEEN = {
     "whole": "the run, whole photo",
@@ -44,29 +44,11 @@ weaving. What the run does with the centre hidden it does without most of the cl
 {_plate(sources, "Share of each craft's photos that its largest source has")}{_confounded(document)}{_copies(document)}
 </section>
 """
-    page = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>Shortcut audit</title>
-<link rel="icon" href="data:,">
-<style>
-{stylesheet()}
-</style>
-</head>
-<body class="saree">
-<div class="temple"></div>
-<main>
-{body}
-<footer>Written by saree-cosface {escape(__version__)}:<br><code>saree-cosface audit {escape(document["run"])}
-{escape(document["manifest"])} --out {escape(out)}</code></footer>
-</main>
-</body>
-</html>
-"""
-    write_text(out / "audit.html", page)
+    made = (
+        f"Written by saree-cosface {escape(__version__)}:<br><code>saree-cosface audit {escape(document['run'])} "
+        f"{escape(document['manifest'])} --out {escape(out)}</code>"
+    )
+    write_text(out / "audit.html", page("Shortcut audit", body, made))
 
 
 def enough_figure(document: Mapping[str, Any], path: Path) -> None:

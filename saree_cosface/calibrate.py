@@ -24,7 +24,7 @@ from saree_cosface.data.splits import SplitError, make_split
 from saree_cosface.embedding import PhotoEmbeddings, embed_photos
 from saree_cosface.familiarity import Familiarity
 from saree_cosface.files import atomic_path
-from saree_cosface.gallery import prototype
+from saree_cosface.gallery import prototypes
 from saree_cosface.metrics.calibration import fit_temperature, probabilities
 from saree_cosface.open_set import FARS, open_set_scores
 from saree_cosface.options import Recipe
@@ -115,6 +115,7 @@ def score_out_of_fold(
         )
     except SplitError as error:
         raise CalibrationError(f"the training photos cannot be dealt into folds by source: {error}") from error
+    cells = cells / manifest.sha256[:12]  # a photo that has gone, or come back, changes the folds
     group = craft_groups(labels, groups)[labels]
     known = np.full((len(manifest), len(classes)), np.nan, np.float32)
     unknown, familiarity = known.copy(), np.full(len(manifest), np.nan, np.float32)
@@ -255,9 +256,8 @@ def _cosines(
     if len(embeddings) != len(rows):
         raise CalibrationError("a training photo has become unreadable meanwhile: restore it, then calibrate again.")
     learned, asked = embeddings[: len(train)], embeddings[len(train) :]
-    prototypes = np.stack([prototype(learned[labels[train] == c], pieces[train][labels[train] == c]) for c in present])
     cosines = np.full((len(test), len(classes)), -1, np.float32)
-    cosines[:, present] = asked @ prototypes.T
+    cosines[:, present] = asked @ prototypes(learned, labels[train], pieces[train], present.tolist()).T
     return cosines
 
 

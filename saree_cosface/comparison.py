@@ -32,7 +32,7 @@ from saree_cosface.data.splits import Protocol, Split, make_split
 from saree_cosface.data.views import BRIEF, PyramidViews
 from saree_cosface.embedding import PhotoFeatures, fuse_features, photo_features
 from saree_cosface.files import write_json
-from saree_cosface.gallery import prototype
+from saree_cosface.gallery import prototypes
 from saree_cosface.metrics.classification import balanced_accuracy, family_accuracy, macro_f1, top1
 from saree_cosface.metrics.intervals import bootstrap_interval, paired_bootstrap
 from saree_cosface.options import HeadOptions, Recipe
@@ -219,10 +219,8 @@ def _learned(
         backbone, precision = fitted.embedder.backbone, fitted.embedder.card.precision
         features = photo_features(backbone, precision, files, views, description=None).features
     embeddings = fuse_features(fitted.embedder, features)
-    prototypes = np.stack(
-        [prototype(embeddings[mine], manifest.pieces[mine]) for mine in (train[labels[train] == c] for c in present)]
-    )
-    answers: NDArray[np.int_] = present[(embeddings[test] @ prototypes.T).argmax(axis=1)]
+    made = prototypes(embeddings[train], labels[train], manifest.pieces[train], present.tolist())
+    answers: NDArray[np.int_] = present[(embeddings[test] @ made.T).argmax(axis=1)]
     return answers
 
 

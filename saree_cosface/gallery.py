@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,8 +60,7 @@ class Gallery:
         """Unit prototype of each craft, ``(C, D)``: the mean over its pieces of the mean over their photos."""
         pieces = self.references["piece"].to_numpy(str)
         crafts = self.references["craft"].to_numpy(str)
-        rows = [prototype(self.embeddings[crafts == craft], pieces[crafts == craft]) for craft in self.crafts]
-        return np.stack(rows) if rows else np.zeros((0, self.embeddings.shape[1]), np.float32)
+        return prototypes(self.embeddings, crafts, pieces, self.crafts)
 
     def nearest(self, embedding: NDArray[np.float32], k: int, *, one_a_piece: bool = True) -> list[tuple[int, float]]:
         """The k nearest references of a unit embedding ``(D,)``: positions and cosines, nearest first.
@@ -161,6 +161,14 @@ def prototype(embeddings: NDArray[np.float32], pieces: NDArray[np.str_]) -> NDAr
     mean = (embeddings / counts[piece][:, None]).sum(axis=0)
     result: NDArray[np.float32] = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
     return result
+
+
+def prototypes(
+    embeddings: NDArray[np.float32], labels: NDArray[Any], pieces: NDArray[np.str_], classes: Sequence[Any]
+) -> NDArray[np.float32]:
+    """The prototype of each class: ``(N, D), (N,), (N,), C classes -> (C, D)``."""
+    rows = [prototype(embeddings[labels == label], pieces[labels == label]) for label in classes]
+    return np.stack(rows) if rows else np.zeros((0, embeddings.shape[1]), np.float32)
 
 
 def build_gallery(

@@ -29,6 +29,38 @@ def stylesheet() -> str:
     return files("saree_cosface").joinpath("pages.css").read_text(encoding="utf-8")
 
 
+def page(title: str, body: str, footer: str, *, kind: str = "") -> str:
+    """A whole page that opens offline: its style is inside, and it asks no search engine to list it.
+
+    Args:
+        title: of the window.
+        body: HTML.
+        footer: HTML.
+        kind: another class of the body, for its style.
+    """
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>{escape(title)}</title>
+<link rel="icon" href="data:,">
+<style>
+{stylesheet()}
+</style>
+</head>
+<body class="{f"saree {kind}".strip()}">
+<div class="temple"></div>
+<main>
+{body}
+<footer>{footer}</footer>
+</main>
+</body>
+</html>
+"""
+
+
 def escape(value: object) -> str:
     """Text that is safe between tags and within quoted attributes.
 

@@ -16,7 +16,7 @@ from saree_cosface.data.manifest import Manifest, read_manifest
 from saree_cosface.evaluation import score
 from saree_cosface.files import write_text
 from saree_cosface.gallery import piece_names
-from saree_cosface.pages import craft_name, escape, stylesheet, table
+from saree_cosface.pages import craft_name, escape, page, table
 from saree_cosface.probes import Probes, unseen_probes
 from saree_cosface.report_exhibits import confidence, confusion, crafts, curves, embedding_map, examples
 from saree_cosface.runs import PARTS, Run, list_bad
@@ -51,7 +51,7 @@ def write_report(run: Run, manifest: Path, out: Path) -> Path:
     Raises:
         EvaluationError: no photo is left to score.
     """
-    probes = unseen_probes(run, read_manifest(manifest))
+    probes = unseen_probes(run, read_manifest(manifest, on_unknown="keep"))
     list_bad(probes.bad)
     document = score(run, probes, "source")
     trained_on = read_manifest(run.folder / "manifest.csv")
@@ -69,7 +69,11 @@ def write_report(run: Run, manifest: Path, out: Path) -> Path:
             _section("Examples", examples(run, probes, document)),
         )
     )
-    write_text(out, _page(title, body, run, manifest))
+    made = (
+        f"Written by saree-cosface {escape(__version__)} from the run <code>{escape(run.folder)}</code> and the "
+        f"manifest <code>{escape(manifest)}</code>:<br><code>saree-cosface report {escape(run.folder)} {escape(manifest)}</code>"
+    )
+    write_text(out, page(title, body, made))
     return out
 
 
@@ -77,31 +81,6 @@ def is_drawn(manifest: Manifest) -> bool:
     """Whether the photos were drawn by the loom, by what the manifest says of them or what lies beside it."""
     said = bool(len(manifest)) and all("drawn by the loom" in str(note) for note in manifest.table["note"])
     return said or (manifest.root / "loom.json").is_file()
-
-
-def _page(title: str, body: str, run: Run, manifest: Path) -> str:
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>{escape(title)}</title>
-<link rel="icon" href="data:,">
-<style>
-{stylesheet()}
-</style>
-</head>
-<body class="saree">
-<div class="temple"></div>
-<main>
-{body}
-<footer>Written by saree-cosface {escape(__version__)} from the run <code>{escape(run.folder)}</code> and the manifest
-<code>{escape(manifest)}</code>:<br><code>saree-cosface report {escape(run.folder)} {escape(manifest)}</code></footer>
-</main>
-</body>
-</html>
-"""
 
 
 def _section(title: str, body: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from saree_cosface import __version__
 from saree_cosface.faces.report_sections import MAKERS, Section
 from saree_cosface.files import write_text
-from saree_cosface.pages import escape, file_uri, stylesheet, table
+from saree_cosface.pages import escape, file_uri, page, table
 
 EXPERIMENTS = {
     "losses": "faces losses",
@@ -129,25 +129,7 @@ def _html(sections: Sequence[Section], folder: Path) -> str:
                 else f"<p>{escape(section.figure)} is not in the folder.</p>"
             )
         body.append(f"<section>{''.join(parts)}</section>")
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(TITLE)}</title>
-<link rel="icon" href="data:,">
-<style>
-{stylesheet()}
-</style>
-</head>
-<body class="saree wraps">
-<main>
-<h1>{escape(TITLE)}</h1>
-<p>{escape(" ".join(OPENING))}</p>
-{"".join(body)}
-<footer>Written by saree-cosface {escape(__version__)}: <code>saree-cosface faces report --out {escape(folder)}</code>
-</footer>
-</main>
-</body>
-</html>
-"""
+    opening = f"<h1>{escape(TITLE)}</h1><p>{escape(' '.join(OPENING))}</p>"
+    command = f"saree-cosface faces report --out {escape(folder)}"
+    made = f"Written by saree-cosface {escape(__version__)}: <code>{command}</code>"
+    return page(TITLE, opening + "".join(body), made, kind="wraps")
