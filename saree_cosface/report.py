@@ -69,10 +69,8 @@ def write_report(run: Run, manifest: Path, out: Path) -> Path:
             _section("Examples", examples(run, probes, document)),
         )
     )
-    made = (
-        f"Written by saree-cosface {escape(__version__)} from the run <code>{escape(run.folder)}</code> and the "
-        f"manifest <code>{escape(manifest)}</code>:<br><code>saree-cosface report {escape(run.folder)} {escape(manifest)}</code>"
-    )
+    command = f"saree-cosface report {escape(run.folder)} {escape(manifest)}"
+    made = f"Written by saree-cosface {escape(__version__)}:<br><code>{command}</code>"
     write_text(out, page(title, body, made))
     return out
 
