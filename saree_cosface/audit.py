@@ -82,12 +82,24 @@ def audit_run(run: Run, manifest_path: Path, out: Path, *, cache: Path | None = 
     from saree_cosface.audit_page import write_audit_page  # matplotlib is slow to import
 
     manifest = read_manifest(manifest_path, on_unknown="keep")
-    manifest = manifest.select(np.isin(manifest.crafts, run.classes))
     probes = unseen_probes(run, manifest, cache=cache)
     list_bad(probes.bad)
+    document = {"run": str(run.folder), "manifest": str(manifest_path), **audit_document(run, manifest, probes)}
+    write_json(out / "audit.json", document)
+    write_audit_page(document, out)
+    return Audit(document)
+
+
+def audit_document(run: Run, manifest: Manifest, probes: Probes) -> dict[str, Any]:
+    """All that the audit looks at, as one JSON-able document.
+
+    Args:
+        run: to be audited.
+        manifest: the collection; of crafts that the run was trained on.
+        probes: its photos of sources that the run never saw.
+    """
+    manifest = manifest.select(np.isin(manifest.crafts, run.classes))
     document: dict[str, Any] = {
-        "run": str(run.folder),
-        "manifest": str(manifest_path),
         "photos": len(manifest),
         "held_out": len(probes.manifest),
         "copies": copies_across_parts(run, manifest),
@@ -100,10 +112,7 @@ def audit_run(run: Run, manifest_path: Path, out: Path, *, cache: Path | None = 
         "cheap_features": cheap_features(run, manifest, probes.manifest.sources),
         "hidden": hidden_parts(run, probes),
     }
-    document["findings"] = findings(document)
-    write_json(out / "audit.json", document)
-    write_audit_page(document, out)
-    return Audit(document)
+    return {**document, "findings": findings(document)}
 
 
 def copies_across_parts(run: Run, manifest: Manifest) -> list[dict[str, str]]:

@@ -27,14 +27,10 @@ def write_audit_page(document: Mapping[str, Any], out: Path) -> None:
     sources_figure(document, sources)
     warned = sum(finding["warning"] for finding in document["findings"])
     verdict = f"{warned} warnings" if warned != 1 else "1 warning"
-    items = "".join(
-        f"<li>{'<strong>Warning.</strong> ' if finding['warning'] else ''}{escape(finding['says'])}</li>"
-        for finding in document["findings"]
-    )
     body = f"""<h1>Shortcut audit: {verdict}</h1>
 <p>What could name the craft of a saree that is not the cloth? {document["held_out"]} photos of sources that training
 never saw, of {document["photos"]} in the collection.</p>
-<ul>{items}</ul>
+{findings_list(document)}
 <section><h2>What is enough to name the craft</h2>
 <p>Top-1 on unseen sources, with 95 % intervals over sources. What colours or a thumbnail can do needs no knowledge of
 weaving. What the run does with the centre hidden it does without most of the cloth.</p>
@@ -49,6 +45,15 @@ weaving. What the run does with the centre hidden it does without most of the cl
         f"{escape(document['manifest'])} --out {escape(out)}</code>"
     )
     write_text(out / "audit.html", page("Shortcut audit", body, made))
+
+
+def findings_list(document: Mapping[str, Any]) -> str:
+    """The findings as a list, warnings marked."""
+    items = (
+        f"<li>{'<strong>Warning.</strong> ' if finding['warning'] else ''}{escape(finding['says'])}</li>"
+        for finding in document["findings"]
+    )
+    return f"<ul>{''.join(items)}</ul>"
 
 
 def enough_figure(document: Mapping[str, Any], path: Path) -> None:

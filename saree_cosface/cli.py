@@ -213,6 +213,7 @@ def _parser() -> tuple[ArgumentParser, dict[str, Command]]:
     report.add_argument("run", type=Path, help="folder of a run")
     report.add_argument("manifest", type=Path, help="the manifest trained on, or one of other photos")
     report.add_argument("--out", type=Path | None, help="HTML file (default: report.html in the run)")
+    report.add_argument("--cache", type=Path, default=DataOptions.cache, help="folder of features, shared by runs")
     subcommands.add_subcommand("report", report, help="write a page about a run")
     commands["report"] = _report
 
@@ -444,6 +445,7 @@ def _report(options: Namespace) -> int:
     from saree_cosface.report import write_report
     from saree_cosface.runs import load_run
 
-    page = write_report(load_run(options.run), options.manifest, options.out or options.run / "report.html")
+    out = options.out or options.run / "report.html"
+    page = write_report(load_run(options.run), options.manifest, out, cache=options.cache)
     console.print(f"Report: {page}", highlight=False)
     return 0

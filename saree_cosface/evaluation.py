@@ -116,7 +116,7 @@ def evaluate_run(
     list_bad(probes.bad)
     document = score(run, probes, protocol)
     if open_set:
-        document["open_set"] = _open_set(run, probes, manifest, others, cache)
+        document["open_set"] = score_open_set(run, probes, manifest, others, cache)
     document["manifest"] = str(manifest_path)
     out = run.folder / "evaluation" / protocol if out is None else Path(out)
     write_json(out / "evaluation.json", document)
@@ -124,9 +124,15 @@ def evaluate_run(
     return Evaluation(document)
 
 
-def _open_set(
-    run: Run, probes: Probes, manifest: Manifest, others: Sequence[Path], cache: Path | None
+def score_open_set(
+    run: Run, probes: Probes, manifest: Manifest, others: Sequence[Path] = (), cache: Path | None = None
 ) -> dict[str, Any]:
+    """What becomes of photos that no tradition of the run is the answer to; see
+    :func:`saree_cosface.open_set.evaluate_open_set`.
+
+    Raises:
+        EvaluationError: the run is not calibrated.
+    """
     if run.calibration is None:
         raise EvaluationError(
             f"{run.folder} is not calibrated, so it has no verdicts: run `saree-cosface calibrate {run.folder}` first."

@@ -149,6 +149,12 @@ def print_open_set(document: Mapping[str, Any], console: Console) -> None:
         label = "known traditions" if name == "known" else name
         table.add_row(label, *(f"{shares[kind]:.1%}" for kind in get_args(Kind)))
     console.print(table)
+    for line in open_set_in_words(document):
+        console.print(line, highlight=False, markup=False)
+
+
+def open_set_in_words(document: Mapping[str, Any]) -> list[str]:
+    """How well photos of known traditions are told from others, a sentence a sort of photo."""
     known = document["verdicts"]["known"]
     lines = [f"Of photos of known traditions {known['named rightly']:.1%} are named, and rightly."]
     if document["crafts"] is not None:
@@ -156,8 +162,7 @@ def print_open_set(document: Mapping[str, Any], console: Console) -> None:
     lines.append(f"Crafts left out of training, told by cosine: {_in_words(document['left_out'])}.")
     if document["pictures"] is not None:
         lines.append(f"Other things, told by familiarity: AUROC {_brief(document['pictures']['auroc'])}.")
-    for line in lines:
-        console.print(line, highlight=False, markup=False)
+    return lines
 
 
 def _in_words(scores: Mapping[str, Any]) -> str:

@@ -12,13 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface import __version__
+from saree_cosface.audit import audit_document
 from saree_cosface.data.manifest import Manifest, read_manifest
-from saree_cosface.evaluation import score
+from saree_cosface.evaluation import score, score_open_set
 from saree_cosface.files import write_text
 from saree_cosface.gallery import piece_names
 from saree_cosface.pages import craft_name, escape, page, table
 from saree_cosface.probes import Probes, unseen_probes
-from saree_cosface.report_exhibits import confidence, confusion, crafts, curves, embedding_map, examples
+from saree_cosface.report_exhibits import (
+    confidence,
+    confusion,
+    crafts,
+    curves,
+    embedding_map,
+    examples,
+    shortcuts,
+    strangers,
+)
 from saree_cosface.runs import PARTS, Run, list_bad
 from saree_cosface.shortcut import pooled_cosines
 
@@ -35,7 +45,7 @@ _SCORES = {
 }
 
 
-def write_report(run: Run, manifest: Path, out: Path) -> Path:
+def write_report(run: Run, manifest: Path, out: Path, *, cache: Path | None = None) -> Path:
     """Score a run on the photos of a manifest that it never saw, and write the page.
 
     The coordinates of the map are written beside it, as ``NAME.map.csv`` with their parameters in ``NAME.map.json``.
@@ -44,6 +54,7 @@ def write_report(run: Run, manifest: Path, out: Path) -> Path:
         run: to be reported on.
         manifest: the manifest trained on, of which the held-out photos are scored, or another one.
         out: the HTML file.
+        cache: folder of features; nothing is remembered when None.
 
     Returns:
         ``out``.
@@ -51,9 +62,11 @@ def write_report(run: Run, manifest: Path, out: Path) -> Path:
     Raises:
         EvaluationError: no photo is left to score.
     """
-    probes = unseen_probes(run, read_manifest(manifest, on_unknown="keep"))
+    asked = read_manifest(manifest, on_unknown="keep")
+    probes = unseen_probes(run, asked, cache=cache)
     list_bad(probes.bad)
     document = score(run, probes, "source")
+    open_set = score_open_set(run, probes, asked, cache=cache) if run.calibration else None
     trained_on = read_manifest(run.folder / "manifest.csv")
     title = "Naming the craft of a saree"
     body = "".join(
@@ -62,7 +75,9 @@ def write_report(run: Run, manifest: Path, out: Path) -> Path:
             _section("The photos", _parts(run, trained_on, document)),
             _section("Scores on sources never seen in training", _scores(document)),
             _section("The shortcut gap", _shortcut(run, probes, document)),
+            _section("What else could give the craft away", shortcuts(audit_document(run, asked, probes))),
             _section("How sure it is", confidence(document)),
+            _section("What it does not know", strangers(open_set) if open_set else ""),
             _section("How it learned", curves(run)),
             _section("What is taken for what", confusion(document) + crafts(document)),
             _section("A map of the embeddings", embedding_map(run, probes, out.with_suffix(".map.csv"))),

@@ -4,19 +4,25 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.attribution import attribute, in_words
+from saree_cosface.attribution import Attribution, attribute, in_words
+from saree_cosface.audit_page import enough_figure, findings_list
+from saree_cosface.backbones import BackboneError
 from saree_cosface.confidence import sets_in_words
+from saree_cosface.data.images import BadImage
 from saree_cosface.embedding_map import save_map, umap_coordinates
+from saree_cosface.evidence import write_evidence
 from saree_cosface.figures import confidence_figure, confusion_figure, embedding_figure
+from saree_cosface.open_set import open_set_in_words
 from saree_cosface.pages import answer, craft_name, escape, file_uri, photo_uri, table
 from saree_cosface.probes import Probes
 from saree_cosface.runs import Run
 from saree_cosface.taxonomy import load_taxonomy
+from saree_cosface.verdict import Kind
 
 EXAMPLES = 4
 """Right answers shown, and wrong ones."""
@@ -60,6 +66,27 @@ def confidence(document: Mapping[str, Any]) -> str:
         f"{found['ece_isotonic']['value']:.3f}.</p><p>{escape(sets_in_words(found['sets']))}</p>"
     )
     return text + _drawn(lambda path: confidence_figure(found, path, "Sources held out"), described, "wide")
+
+
+def strangers(document: Mapping[str, Any]) -> str:
+    """The verdicts on photos of known traditions, of other crafts and of other things, from an open-set evaluation."""
+    prose = (
+        "<p>A calibrated run names a tradition only from a cosine and a lead that were found on photos scored without "
+        "their source and their craft. What becomes of photos that no tradition here is the answer to:</p>"
+    )
+    rows = [
+        ("known traditions" if name == "known" else name, *(f"{shares[kind]:.1%}" for kind in get_args(Kind)))
+        for name, shares in document["verdicts"].items()
+    ]
+    head = ("photos of", "one tradition named", "between two", "outside")
+    words = "".join(f"<li>{escape(line)}</li>" for line in open_set_in_words(document))
+    return prose + table(head, rows, numbers=" nnn") + f"<ul>{words}</ul>"
+
+
+def shortcuts(document: Mapping[str, Any]) -> str:
+    """What an audit found; ``saree-cosface audit`` writes a page of its own with the tables behind it."""
+    described = "Top-1 by what is seen of the photo, with intervals over sources"
+    return findings_list(document) + _drawn(lambda path: enough_figure(document, path), described, "wide")
 
 
 def crafts(document: Mapping[str, Any]) -> str:
@@ -159,7 +186,23 @@ def _example(run: Run, probes: Probes, row: int) -> str:
         f"<h3>{verdict} {escape(first.name)}{labelled}</h3><small>{escape(file.name)}, "
         f"{escape(probes.manifest.sources[row])}; {escape(said)}</small>"
     )
-    return f'<div class="example">{answer(found, [photo_uri(file)], heading, run.gallery.folder)}</div>'
+    shown = answer(found, [photo_uri(file)], heading, run.gallery.folder)
+    return f'<div class="example">{shown}{_evidence(run, found)}</div>'
+
+
+def _evidence(run: Run, found: Attribution) -> str:
+    """What carries the cosine, and what matches the nearest reference, folded away; "" where it cannot be shown."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            entry = write_evidence(run, found, Path(folder))[0]
+        except (BackboneError, BadImage):  # a network without local features, or a photo that has gone meanwhile
+            return ""
+        heat = _plate(file_uri(Path(entry["heat_map"])), "What each part of the photo adds to the cosine", "square")
+        matches = ""
+        if entry["matches"]:
+            described = "Regions of the photo and of the nearest reference that are each other's nearest"
+            matches = _plate(file_uri(Path(entry["matches"])), described, "square")
+    return f"<details><summary>What the answer rests on</summary>{heat}{matches}</details>"
 
 
 def _drawn(draw: Callable[[Path], None], description: str, shape: str) -> str:

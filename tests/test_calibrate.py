@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 
 import numpy as np
@@ -103,6 +104,17 @@ def test_evaluation_of_the_open_set(calibrated, tiny_corpus, tiny_cache, tmp_pat
     for words in ("known traditions", "other crafts", "other things", "AUROC", "rightly"):
         assert words in said
     assert json.loads((tmp_path / "evaluation.json").read_text())["open_set"]["pictures"]["photos"] == 1
+
+
+def test_the_report_tells_what_becomes_of_strangers(calibrated, tiny_corpus, tiny_cache, tmp_path):
+    assert call("report", calibrated, tiny_corpus, "--cache", tiny_cache, "--out", tmp_path / "report.html") == 0
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    section = text[text.index("What it does not know") : text.index("How it learned")]
+    for words in ("known traditions", "other crafts", "other things", "AUROC"):
+        assert words in section
+    shares = [float(share) for share in re.findall(r">([.0-9]+)%</td>", section)]
+    assert len(shares) == 9
+    assert np.reshape(shares, (3, 3)).sum(axis=1) == pytest.approx(100, abs=0.2)
 
 
 def test_confidence_on_several_sources(calibrated, tiny_corpus, tmp_path):

@@ -500,10 +500,10 @@ def test_report_passes_its_options_on(call, tiny_run, tmp_path, monkeypatch):
     from saree_cosface import report
 
     asked = []
-    monkeypatch.setattr(report, "write_report", lambda *arguments: asked.append(arguments) or arguments[2])
-    code, out, _ = call("report", tiny_run.folder, "m.csv")
+    monkeypatch.setattr(report, "write_report", lambda *given, cache: asked.append((*given, cache)) or given[2])
+    code, out, _ = call("report", tiny_run.folder, "m.csv", "--cache", tmp_path)
     assert (code, out) == (0, "")
-    assert asked[0][1:] == (Path("m.csv"), tiny_run.folder / "report.html")
+    assert asked[0][1:] == (Path("m.csv"), tiny_run.folder / "report.html", tmp_path)
 
 
 @pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, 130), (PermissionError(13, "no"), 1)])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from saree_cosface import report_exhibits
 from saree_cosface.attribution import Attribution, NearReference, RankedTradition
+from saree_cosface.audit import audit_document
 from saree_cosface.data.manifest import read_manifest, write_manifest
 from saree_cosface.embedding_map import map_parameters, save_map, umap_coordinates
 from saree_cosface.evaluation import score
@@ -110,7 +111,26 @@ def test_gaps_by_source_add_up_to_the_gap_of_all(page, tiny_run, probes):
 
 def test_shops_that_sell_mostly_one_craft_are_marked(page, probes):
     confounded = {str(value).lower() for value in probes.manifest.table["confounded"]}
-    assert ("sells mostly" in page.read_text(encoding="utf-8")) == ("true" in confounded)
+    noted = re.search(r"sells mostly [^(<]+ \(\d+ of", page.read_text(encoding="utf-8"))
+    assert bool(noted) == ("true" in confounded)
+
+
+def test_examples_unfold_what_they_rest_on(page):
+    text = page.read_text(encoding="utf-8")
+    parsed = Page(text)
+    examples = text.count('<div class="example">')
+    assert parsed.tags.count("details") == examples > 0
+    assert text.count("What each part of the photo adds to the cosine") == examples
+    assert 0 < text.count("each other&#x27;s nearest") <= examples
+
+
+def test_what_an_audit_finds_stands_in_the_report(page, tiny_run, tiny_corpus, probes):
+    found = audit_document(tiny_run, read_manifest(tiny_corpus), probes)["findings"]
+    text = Page(page.read_text(encoding="utf-8")).text
+    assert len(found) > 4
+    for finding in found:
+        assert finding["says"] in text
+    assert "What it does not know" not in text  # the run is not calibrated
 
 
 def test_coordinates_are_kept_beside_the_report(page, tiny_run, probes):
@@ -141,7 +161,7 @@ def test_awkward_names_are_escaped_and_lost_photos_left_out(tiny_run, tmp_path, 
     assert "<script>alert(2)</script>" in parsed.text
     assert "1: could not be read" in parsed.text
     assert "The photos trained on are synthetic" in parsed.text  # the photos scored no longer say so
-    assert "sells mostly" not in parsed.text
+    assert not re.search(r"sells mostly [^(<]+ \(\d+ of", parsed.text)
 
 
 def test_no_photo_to_score_leaves_no_file(tiny_run, tmp_path):
