@@ -14,7 +14,7 @@ from saree_cosface.verdict import Calibration, Verdict, judge
 
 @dataclass(frozen=True)
 class RankedTradition:
-    """A tradition and the cosine between the piece and its prototype.
+    """A tradition and the cosine between the piece and its prototype, the mean over the piece's photos.
 
     ``probability`` is that of the tradition, given that the piece is of a known one; None where the run is not
     calibrated.
@@ -42,7 +42,7 @@ class NearReference:
 
 @dataclass(frozen=True)
 class PhotoSay:
-    """What one photo of the piece says by itself.
+    """What one photo of the piece says by itself, and how much that counts.
 
     Attributes:
         photo: the file.
@@ -51,6 +51,7 @@ class PhotoSay:
         cosine: to that tradition.
         cosine_to_answer: to the tradition that the whole piece is nearest to.
         disagrees: whether these are two traditions: another piece may be in the photo, or another part of this one.
+        weight: its share in the answer; the shares of all photos sum to 1.
     """
 
     photo: str
@@ -59,6 +60,7 @@ class PhotoSay:
     cosine: float
     cosine_to_answer: float
     disagrees: bool
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ def attribute(
     """Rank the traditions of the gallery for one piece.
 
     Args:
-        embeddings: unit embeddings ``(P, D)`` of the piece's photos; several are averaged.
+        embeddings: unit embeddings ``(P, D)`` of the piece's photos. The piece's cosines are the mean of theirs, in
+            which each counts alike or, with a calibration, as much as it is sure of (``Calibration.weights``).
         photos: their files.
         gallery: references and prototypes.
         taxonomy: names the crafts; a craft it does not know goes by its id.
@@ -119,12 +122,13 @@ def attribute(
         raise ValueError("the gallery is empty: add references first")
     if embeddings.shape[1] != gallery.embeddings.shape[1]:
         raise ValueError("the gallery was made by another embedder; build it again with this one")
-    fused = embeddings.mean(axis=0)
-    fused = (fused / max(float(np.linalg.norm(fused)), 1e-12)).astype(np.float32)
+    alone = embeddings @ gallery.prototypes.T
+    weights = np.full(len(alone), 1 / len(alone)) if calibration is None else calibration.weights(alone)
+    # Not brought to length 1: that would raise the cosines of a piece above those that the thresholds are for.
+    fused = (weights @ embeddings).astype(np.float32)
     cosines = gallery.prototypes @ fused
     order = np.argsort(-cosines, kind="stable")
-    alone = embeddings @ gallery.prototypes.T
-    chances = None if calibration is None else calibration.probabilities(cosines)
+    chances = None if calibration is None else calibration.probabilities(cosines, len(alone))
     verdict = None
     if calibration is not None and features is not None:
         verdict = judge(cosines, alone, calibration.photos(features), gallery.crafts, calibration)
@@ -149,17 +153,19 @@ def attribute(
         ),
         gap=float(cosines[order[0]] - cosines[order[1]]) if len(order) > 1 else 0.0,
         says=tuple(
-            _say(str(photo), own, int(order[0]), gallery.crafts, taxonomy)
-            for photo, own in zip(photos, alone, strict=True)
+            _say(str(photo), own, float(weight), int(order[0]), gallery.crafts, taxonomy)
+            for photo, own, weight in zip(photos, alone, weights, strict=True)
         ),
         verdict=verdict,
     )
 
 
-def _say(photo: str, cosines: NDArray[np.float32], answer: int, crafts: Sequence[str], taxonomy: Taxonomy) -> PhotoSay:
+def _say(
+    photo: str, cosines: NDArray[np.float32], weight: float, answer: int, crafts: Sequence[str], taxonomy: Taxonomy
+) -> PhotoSay:
     own = int(cosines.argmax())
     name = _tradition(crafts[own], 0.0, taxonomy).name
-    return PhotoSay(photo, crafts[own], name, float(cosines[own]), float(cosines[answer]), own != answer)
+    return PhotoSay(photo, crafts[own], name, float(cosines[own]), float(cosines[answer]), own != answer, weight)
 
 
 def _tradition(craft: str, cosine: float, taxonomy: Taxonomy) -> RankedTradition:

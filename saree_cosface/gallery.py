@@ -63,10 +63,10 @@ class Gallery:
         return prototypes(self.embeddings, crafts, pieces, self.crafts)
 
     def nearest(self, embedding: NDArray[np.float32], k: int, *, one_a_piece: bool = True) -> list[tuple[int, float]]:
-        """The k nearest references of a unit embedding ``(D,)``: positions and cosines, nearest first.
+        """The k nearest references of an embedding ``(D,)``: positions and cosines, nearest first.
 
         Args:
-            embedding: of length 1.
+            embedding: of length 1; of a mean of several such, the cosines are the mean.
             k: how many.
             one_a_piece: count photos of one saree once, by its nearest photo.
         """

@@ -79,7 +79,7 @@ class Answers:
                 words = f"{in_words(answer.verdict, taxonomy)}: {answer.verdict.reason}."
                 console.print(words, highlight=False, markup=False, soft_wrap=True, style="bold")
             for say in answer.says if len(answer.says) > 1 else ():
-                by_itself = f"{Path(say.photo).name} by itself: {say.name} {say.cosine:.3f}"
+                by_itself = f"{Path(say.photo).name} by itself, counting {say.weight:.0%}: {say.name} {say.cosine:.3f}"
                 if say.disagrees:
                     by_itself += f", and only {say.cosine_to_answer:.3f} to {answer.traditions[0].name}: it disagrees"
                 console.print(by_itself, style="yellow" if say.disagrees else None, highlight=False, markup=False)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from crepes import ConformalClassifier
 from numpy.typing import NDArray
+from scipy.stats import entropy
 
 from saree_cosface.familiarity import Familiarity
 from saree_cosface.files import atomic_path, write_json
@@ -58,9 +59,25 @@ class Calibration:
     photos: Familiarity
     found: Mapping[str, Any]
 
-    def probabilities(self, cosines: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Of each tradition, given that it is one of them: ``(..., C) -> (..., C)``."""
-        return probabilities(cosines, self.temperature)
+    def probabilities(self, cosines: NDArray[np.floating[Any]], photos: int = 1) -> NDArray[np.float64]:
+        """Of each tradition, given that it is one of them: ``(..., C) -> (..., C)``.
+
+        Args:
+            cosines: of a piece: the mean over its photos, see :meth:`weights`.
+            photos: how many it was photographed in. The temperature falls with their square root: less would not
+                believe them enough, and with their number, as if they erred independently, too much.
+        """
+        return probabilities(cosines, self.temperature / math.sqrt(photos))
+
+    def weights(self, cosines: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """How much each photo of a piece counts: ``(P, C) -> (P,)``, summing to 1.
+
+        As one over the number of traditions that the photo by itself leaves open, exp(entropy) of its probabilities:
+        a close-up that is sure of one counts for more than a drape that could be any of ten.
+        """
+        open_ended = np.exp(entropy(self.probabilities(cosines), axis=1))
+        shares: NDArray[np.float64] = (1 / open_ended) / (1 / open_ended).sum()
+        return shares
 
     def isotonic(self, confidence: NDArray[np.float64]) -> NDArray[np.float64]:
         """Chance that the first tradition is the right one, from its probability, with no assumption but that it rises:
@@ -68,13 +85,14 @@ class Calibration:
         chances: NDArray[np.float64] = np.interp(confidence, self.knots[0], self.knots[1])
         return chances
 
-    def prediction_sets(self, cosines: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+    def prediction_sets(self, cosines: NDArray[np.floating[Any]], photos: int = 1) -> NDArray[np.bool_]:
         """Which traditions cannot be ruled out: ``(N, C) -> (N, C)``.
 
-        Conformal: of photos like those of the calibration, at least 1 - ``false_accepts`` have theirs in the set.
+        Conformal: of photos like those of the calibration, at least 1 - ``false_accepts`` have theirs in the set. For
+        pieces of several ``photos`` that is no theorem, only what was found.
         """
         sets = self._conformal.predict_set(
-            1 - self.probabilities(cosines), confidence=1 - self.false_accepts, smoothing=False
+            1 - self.probabilities(cosines, photos), confidence=1 - self.false_accepts, smoothing=False
         )
         result: NDArray[np.bool_] = np.asarray(sets).astype(bool)
         return result
@@ -159,15 +177,15 @@ def judge(
     """The verdict on one piece.
 
     Args:
-        cosines: of the piece to each tradition, ``(C,)``.
+        cosines: of the piece to each tradition, the mean over its photos, ``(C,)``.
         alone: of each of its photos by itself, ``(P, C)``.
         familiarity: of each photo, ``(P,)``.
         crafts: ids of the traditions.
         calibration: of the run.
     """
     order = np.argsort(-cosines, kind="stable")
-    chances = calibration.probabilities(cosines)
-    inside = calibration.prediction_sets(cosines[None])[0]
+    chances = calibration.probabilities(cosines, len(alone))
+    inside = calibration.prediction_sets(cosines[None], len(alone))[0]
     likely = tuple(crafts[index] for index in np.argsort(-chances, kind="stable") if inside[index])
     best = float(cosines[order[0]])
     if familiarity.max() < calibration.familiarity:

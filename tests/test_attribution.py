@@ -7,6 +7,7 @@ from saree_cosface.attribution import attribute
 from saree_cosface.gallery import Gallery
 from saree_cosface.taxonomy import load_taxonomy
 from tests.test_gallery import gallery_of, unit
+from tests.test_verdict import made
 
 TAXONOMY = load_taxonomy()
 PHOTO = [Path("a.jpg")]
@@ -28,13 +29,36 @@ def test_traditions_are_ranked_by_cosine_to_their_prototypes():
     assert answer.references[0].path == gallery.references["path"][nearest[0][0]]
 
 
-def test_a_piece_in_several_photos_is_their_mean_direction():
+def test_the_cosines_of_a_piece_are_the_mean_of_those_of_its_photos():
     gallery = gallery_of(12, dim=8)
     views = unit(np.random.default_rng(8).normal(size=(3, 8)))
     several = attribute(views, [Path(name) for name in "abc"], gallery, TAXONOMY)
-    single = attribute(unit(views.mean(axis=0))[None], PHOTO, gallery, TAXONOMY)
-    assert several.traditions == single.traditions
+    cosines = {name: np.mean(views @ row) for name, row in zip(gallery.crafts, gallery.prototypes, strict=True)}
+    assert [tradition.craft for tradition in several.traditions] == sorted(cosines, key=cosines.get, reverse=True)
+    for tradition in several.traditions:
+        assert tradition.cosine == pytest.approx(cosines[tradition.craft], abs=1e-6)
+    first = several.references[0]
+    row = gallery.references["path"].tolist().index(first.path)
+    assert first.cosine == pytest.approx(np.mean(views @ gallery.embeddings[row]), abs=1e-6)
     assert several.photos == ("a", "b", "c")
+    assert [say.weight for say in several.says] == pytest.approx([1 / 3] * 3)
+
+
+def test_with_a_calibration_a_sure_photo_counts_for_more():
+    gallery = gallery_of(12, dim=8)
+    sure, unsure = gallery.prototypes[0], unit(gallery.prototypes.mean(axis=0)[None])[0]
+    calibration = made(temperature=0.1)
+    answer = attribute(np.stack([sure, unsure]), [Path("a"), Path("b")], gallery, TAXONOMY, calibration=calibration)
+    weights = np.array([say.weight for say in answer.says])
+    assert weights.sum() == pytest.approx(1)
+    assert weights[0] > 0.6
+    expected = weights @ (np.stack([sure, unsure]) @ gallery.prototypes.T)
+    found = {tradition.craft: tradition for tradition in answer.traditions}
+    chances = calibration.probabilities(expected, photos=2)
+    for craft, cosine, chance in zip(gallery.crafts, expected, chances, strict=True):
+        if craft in found:
+            assert found[craft].cosine == pytest.approx(cosine, abs=1e-6)
+            assert found[craft].probability == pytest.approx(chance, abs=1e-6)
 
 
 def test_a_photo_that_disagrees_is_pointed_out():

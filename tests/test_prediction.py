@@ -50,7 +50,7 @@ def test_each_photo_of_a_piece_has_its_say(tiny_run):
     assert answer.disagreeing
     shown = printed(answers)
     for say in answer.says:
-        assert f"{Path(say.photo).name} by itself: {say.name} {say.cosine:.3f}" in shown
+        assert f"{Path(say.photo).name} by itself, counting {say.weight:.0%}: {say.name} {say.cosine:.3f}" in shown
     assert shown.count("it disagrees") == len(answer.disagreeing)
     assert answers.to_json()["answers"][0]["says"][0]["photo"] == str(photos[0])
     assert "by itself" not in printed(predict(tiny_run, photos[:1]))

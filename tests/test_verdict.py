@@ -61,6 +61,25 @@ def test_each_kind_of_verdict():
     assert "no lead is enough" in never.reason
 
 
+def test_a_photo_counts_as_one_over_the_traditions_it_leaves_open():
+    calibration = made(temperature=0.01)
+    weights = calibration.weights(np.array([[0.9, 0.1, 0.1], [0.5, 0.5, 0.1], [0.3, 0.3, 0.3]]))
+    assert weights == pytest.approx(np.array([6, 3, 2]) / 11, abs=1e-4)
+    assert made().weights(np.array([[0.4, 0.3, 0.1]])).tolist() == [1]
+
+
+def test_several_photos_are_surer_than_one_of_the_same_cosines():
+    cosines = np.array([0.4, 0.25, 0.1])
+    calibration = made()
+    one, four = (calibration.probabilities(cosines, photos) for photos in (1, 4))
+    assert one == pytest.approx(np.exp(cosines / 0.1) / np.exp(cosines / 0.1).sum())
+    assert four == pytest.approx(np.exp(cosines / 0.05) / np.exp(cosines / 0.05).sum())
+    sets = [calibration.prediction_sets(cosines[None], photos)[0] for photos in (1, 4)]
+    assert sets[0].sum() > sets[1].sum() >= 1
+    said = verdict(*[cosines] * 4)
+    assert said.likely == tuple(np.array(CRAFTS)[sets[1]])
+
+
 def test_photos_that_name_different_traditions_name_none():
     found = verdict([0.95, 0.2, 0.1], [0.2, 0.9, 0.1])
     assert (found.kind, found.crafts) == ("between", ("chanderi", "jamdani"))
