@@ -17,7 +17,8 @@ class RankedTradition:
     """A tradition and the cosine between the piece and its prototype, the mean over the piece's photos.
 
     ``probability`` is that of the tradition, given that the piece is of a known one; None where the run is not
-    calibrated.
+    calibrated. ``allowance`` is what the cosine of a tradition enrolled after training is raised by when they are
+    ranked (:meth:`saree_cosface.verdict.Calibration.allowances`).
     """
 
     craft: str
@@ -26,6 +27,7 @@ class RankedTradition:
     place: str
     cosine: float
     probability: float | None = None
+    allowance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Attribution:
         photos: what was looked at.
         traditions: nearest first.
         references: nearest first.
-        gap: cosine of the first tradition minus that of the second; 0 when there is only one.
+        gap: cosine of the first tradition minus that of the second, with their allowances; 0 when there is only one.
         says: what each photo says by itself.
         verdict: a tradition, one of two, or none of those known; None where the run is not calibrated.
     """
@@ -123,15 +125,19 @@ def attribute(
     if embeddings.shape[1] != gallery.embeddings.shape[1]:
         raise ValueError("the gallery was made by another embedder; build it again with this one")
     alone = embeddings @ gallery.prototypes.T
-    weights = np.full(len(alone), 1 / len(alone)) if calibration is None else calibration.weights(alone)
+    allowances, weights = np.zeros(len(gallery.crafts)), np.full(len(alone), 1 / len(alone))
+    if calibration is not None:
+        allowances = calibration.allowances(gallery.crafts, gallery.pieces)
+        weights = calibration.weights(alone + allowances)
     # Not brought to length 1: that would raise the cosines of a piece above those that the thresholds are for.
     fused = (weights @ embeddings).astype(np.float32)
     cosines = gallery.prototypes @ fused
-    order = np.argsort(-cosines, kind="stable")
-    chances = None if calibration is None else calibration.probabilities(cosines, len(alone))
+    ranked = cosines + allowances
+    order = np.argsort(-ranked, kind="stable")
+    chances = None if calibration is None else calibration.probabilities(ranked, len(alone))
     verdict = None
     if calibration is not None and features is not None:
-        verdict = judge(cosines, alone, calibration.photos(features), gallery.crafts, calibration)
+        verdict = judge(cosines, alone, calibration.photos(features), gallery.crafts, calibration, allowances)
     table = gallery.references
     return Attribution(
         photos=tuple(str(photo) for photo in photos),
@@ -139,6 +145,7 @@ def attribute(
             replace(
                 _tradition(gallery.crafts[index], float(cosines[index]), taxonomy),
                 probability=None if chances is None else float(chances[index]),
+                allowance=float(allowances[index]),
             )
             for index in order[:top]
         ),
@@ -151,9 +158,17 @@ def attribute(
             )
             for row, cosine in gallery.nearest(fused, references)
         ),
-        gap=float(cosines[order[0]] - cosines[order[1]]) if len(order) > 1 else 0.0,
+        gap=float(ranked[order[0]] - ranked[order[1]]) if len(order) > 1 else 0.0,
         says=tuple(
-            _say(str(photo), own, float(weight), int(order[0]), gallery.crafts, taxonomy)
+            _say(
+                str(photo),
+                own,
+                int((own + allowances).argmax()),
+                float(weight),
+                int(order[0]),
+                gallery.crafts,
+                taxonomy,
+            )
             for photo, own, weight in zip(photos, alone, weights, strict=True)
         ),
         verdict=verdict,
@@ -161,9 +176,14 @@ def attribute(
 
 
 def _say(
-    photo: str, cosines: NDArray[np.float32], weight: float, answer: int, crafts: Sequence[str], taxonomy: Taxonomy
+    photo: str,
+    cosines: NDArray[np.float32],
+    own: int,
+    weight: float,
+    answer: int,
+    crafts: Sequence[str],
+    taxonomy: Taxonomy,
 ) -> PhotoSay:
-    own = int(cosines.argmax())
     name = _tradition(crafts[own], 0.0, taxonomy).name
     return PhotoSay(photo, crafts[own], name, float(cosines[own]), float(cosines[answer]), own != answer, weight)
 

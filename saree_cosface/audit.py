@@ -300,7 +300,7 @@ def hidden_parts(run: Run, probes: Probes) -> dict[str, Any]:
     classes = np.array(run.gallery.crafts)
     manifest = probes.manifest
     labels = np.searchsorted(classes, manifest.crafts)
-    answers = {"whole": (probes.embeddings @ run.gallery.prototypes.T).argmax(axis=1)}
+    answers = {"whole": run.cosines(probes.embeddings).argmax(axis=1)}
     for name, hide in (("centre hidden", hide_centre), ("border hidden", hide_border)):
         answers[name] = _answers_to(run, manifest.files(), hide, f"Photos with their {name}")
     views = manifest.views
@@ -414,7 +414,7 @@ def _answers_to(
             Image.fromarray(change(decode(file, shrink_to=1024))).save(path, compress_level=1)
             changed.append(path)
         embeddings = embed_photos(run.embedder, changed, description=description).embeddings
-    answers: NDArray[np.int_] = (embeddings @ run.gallery.prototypes.T).argmax(axis=1)
+    answers: NDArray[np.int_] = run.cosines(embeddings).argmax(axis=1)
     return answers
 
 

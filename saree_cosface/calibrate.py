@@ -47,8 +47,9 @@ class OutOfFold:
         labels: their crafts, ``(N,)``.
         sources: of each, ``(N,)``.
         familiarity: of each, ``(N,)``.
-        unknown_cosines: of photos of crafts that were not, ``(Q, C)``.
+        unknown_cosines: of photos of crafts that were not, ``(Q, C)``, likewise.
         unknown_sources: of each, ``(Q,)``.
+        kin: of each of those whose craft other sources have too, the mean cosine to their photos of it, ``(K,)``.
     """
 
     cosines: NDArray[np.float32]
@@ -57,6 +58,7 @@ class OutOfFold:
     familiarity: NDArray[np.float32]
     unknown_cosines: NDArray[np.float32]
     unknown_sources: NDArray[np.str_]
+    kin: NDArray[np.float32]
 
 
 def calibrate_run(
@@ -88,7 +90,9 @@ def calibrate_run(
         raise CalibrationError(f"none of the {len(manifest)} training photos can be read; the first: {embedded.bad[0]}")
     manifest = manifest.select(embedded.rows)
     scored = score_out_of_fold(manifest, recipe, embedded, folds, groups, cache, run.folder / FOLDER / "cells")
-    calibration = fit_calibration(scored, Familiarity.of(embedded.features), false_accepts)
+    calibration = fit_calibration(
+        scored, Familiarity.of(embedded.features), false_accepts, tuple(np.unique(manifest.crafts).tolist())
+    )
     calibration.save(run.folder / FOLDER)
     return calibration
 
@@ -116,25 +120,30 @@ def score_out_of_fold(
     except SplitError as error:
         raise CalibrationError(f"the training photos cannot be dealt into folds by source: {error}") from error
     cells = cells / manifest.sha256[:12]  # a photo that has gone, or come back, changes the folds
-    group = craft_groups(labels, groups)[labels]
+    group_of = craft_groups(labels, groups)
+    group = group_of[labels]
     known = np.full((len(manifest), len(classes)), np.nan, np.float32)
     unknown, familiarity = known.copy(), np.full(len(manifest), np.nan, np.float32)
+    kin = familiarity.copy()
     unseen = np.zeros(len(manifest), dtype=bool)  # of a craft that only their own fold has
     work = [(fold, left_out) for fold in range(folds) for left_out in range(-1, groups)]
     for fold, left_out in track(work, "Training without a fold of sources, and without some crafts"):
-        train, test = split.rows(manifest, fold)
-        train = train[group[train] != left_out] if left_out >= 0 else train
+        others, test = split.rows(manifest, fold)
+        train = others[group[others] != left_out]
         test = test[group[test] == left_out] if left_out >= 0 else test
         if not len(test) or len(set(labels[train])) < 2:
             continue
-        cell = cells / f"fold{fold}of{folds}-without{left_out}of{groups}.npy"
+        cell = cells / f"fold{fold}of{folds}-unlearned{left_out}of{groups}.npy"
         cosines = _known(cell, (len(test), len(classes)))
         if cosines is None:
-            cosines = _cosines(manifest, labels, classes, recipe, train, test, cache)
+            kept_back = others[group[others] == left_out]
+            cosines = _cosines(manifest, labels, classes, recipe, train, test, kept_back, cache)
             with atomic_path(cell) as temporary, temporary.open("wb") as file:
                 np.save(file, cosines)
         if left_out >= 0:
-            unknown[test] = cosines
+            own = cosines[np.arange(len(test)), labels[test]]
+            kin[test] = np.where(own > -1, own, np.nan)
+            unknown[test] = np.where(group_of == left_out, -1, cosines)
         else:
             known[test] = cosines
             unseen[test] = ~np.isin(labels[test], labels[train])
@@ -145,11 +154,21 @@ def score_out_of_fold(
     if not kept.any() or not strange.any():
         raise CalibrationError("the crafts of the training photos are of too few sources each: add photos of others.")
     sources = manifest.sources
-    return OutOfFold(known[kept], labels[kept], sources[kept], familiarity[kept], unknown[strange], sources[strange])
+    return OutOfFold(
+        known[kept],
+        labels[kept],
+        sources[kept],
+        familiarity[kept],
+        unknown[strange],
+        sources[strange],
+        kin[~np.isnan(kin)],
+    )
 
 
-def fit_calibration(scored: OutOfFold, photos: Familiarity, false_accepts: float) -> Calibration:
-    """Thresholds, temperature and nonconformity from photos scored out of fold.
+def fit_calibration(
+    scored: OutOfFold, photos: Familiarity, false_accepts: float, crafts: tuple[str, ...]
+) -> Calibration:
+    """Thresholds, temperature and nonconformity from photos scored out of fold; ``crafts`` are those trained on.
 
     Raises:
         CalibrationError: there are too few photos of crafts left out for this rate.
@@ -173,6 +192,7 @@ def fit_calibration(scored: OutOfFold, photos: Familiarity, false_accepts: float
     names, code, counts = np.unique(scored.sources, return_inverse=True, return_counts=True)
     temperature = fit_temperature(scored.cosines, scored.labels, 1 / counts[code])
     chances = probabilities(scored.cosines, temperature)
+    genuine = float(np.average(scored.cosines[np.arange(len(scored.labels)), scored.labels], weights=1 / counts[code]))
     rising = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
     rising.fit(chances.max(axis=1), correct, sample_weight=1 / counts[code])
     return Calibration(
@@ -184,6 +204,9 @@ def fit_calibration(scored: OutOfFold, photos: Familiarity, false_accepts: float
         nonconformity=1 - chances[np.arange(len(chances)), scored.labels],
         knots=np.stack([rising.X_thresholds_, rising.y_thresholds_]).astype(np.float64),
         photos=photos,
+        crafts=crafts,
+        genuine=genuine,
+        kin=min(genuine, float(scored.kin.mean())) if len(scored.kin) else genuine,
         found={
             "photos": len(scored.labels),
             "sources": len(names),
@@ -241,9 +264,13 @@ def _cosines(
     recipe: Recipe,
     train: NDArray[np.int_],
     test: NDArray[np.int_],
+    kept_back: NDArray[np.int_],
     cache: Path,
 ) -> NDArray[np.float32]:
-    """Cosines ``(T, C)`` of the test photos to prototypes of the training photos of an embedder that learned these."""
+    """Cosines ``(T, C)`` of the test photos to prototypes of the training photos of an embedder that learned these.
+
+    For a craft that it did not learn: their mean cosine to the photos of it that were kept back, or -1.
+    """
     files, pieces = manifest.files(), manifest.pieces
     present = np.unique(labels[train])
     photos = Photos(
@@ -251,13 +278,15 @@ def _cosines(
     )
     embedder = fit(recipe, photos, None, classes[present].tolist(), cache=cache, progress=False).embedder
     folder = cache.expanduser() if recipe.model.trainable_stages == 0 else None
-    rows = np.concatenate([train, test])
+    rows = np.concatenate([train, test, kept_back])
     embeddings = embed_photos(embedder, [files[row] for row in rows], cache=folder, description=None).embeddings
     if len(embeddings) != len(rows):
         raise CalibrationError("a training photo has become unreadable meanwhile: restore it, then calibrate again.")
-    learned, asked = embeddings[: len(train)], embeddings[len(train) :]
+    learned, asked, strange = np.split(embeddings, [len(train), len(train) + len(test)])
     cosines = np.full((len(test), len(classes)), -1, np.float32)
     cosines[:, present] = asked @ prototypes(learned, labels[train], pieces[train], present.tolist()).T
+    for craft in np.unique(labels[kept_back]):
+        cosines[:, craft] = asked @ strange[labels[kept_back] == craft].mean(axis=0)
     return cosines
 
 

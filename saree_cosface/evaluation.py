@@ -139,7 +139,7 @@ def score_open_set(
         )
     pictures, bad = gather_photos(others) if others else (bundled_pictures(), [])
     list_bad(tuple(bad))
-    cosines = probes.embeddings @ run.gallery.prototypes.T
+    cosines = run.cosines(probes.embeddings)
     return evaluate_open_set(
         run,
         run.calibration,
@@ -165,7 +165,7 @@ def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
     classes = np.array(run.gallery.crafts)
     labels = np.searchsorted(classes, probe["craft"])
     if protocol == "source":
-        cosines = probe["embedding"] @ run.gallery.prototypes.T
+        cosines = run.cosines(probe["embedding"])
     else:
         cosines, nearest = pooled_cosines(probe, gallery, classes, protocol)
         if np.any(nearest < 0):

@@ -62,6 +62,12 @@ class Gallery:
         crafts = self.references["craft"].to_numpy(str)
         return prototypes(self.embeddings, crafts, pieces, self.crafts)
 
+    @cached_property
+    def pieces(self) -> NDArray[np.int_]:
+        """How many reference pieces each craft has, ``(C,)``."""
+        counts = self.references.groupby("craft")["piece"].nunique()
+        return np.array([counts[craft] for craft in self.crafts], dtype=np.int_)
+
     def nearest(self, embedding: NDArray[np.float32], k: int, *, one_a_piece: bool = True) -> list[tuple[int, float]]:
         """The k nearest references of an embedding ``(D,)``: positions and cosines, nearest first.
 

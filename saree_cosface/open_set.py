@@ -122,7 +122,7 @@ def evaluate_open_set(
         list_bad(embedded.bad)
         chosen = chosen.select(embedded.rows)
         if len(chosen):
-            strange = embedded.embeddings @ run.gallery.prototypes.T
+            strange = run.cosines(embedded.embeddings)
             scores = open_set_scores(cosines, labels, sources, strange.max(axis=1), chosen.sources)
             crafts, counts = np.unique(chosen.crafts, return_counts=True)
             document["crafts"] = {**scores, "photos": dict(zip(crafts.tolist(), counts.tolist(), strict=True))}
@@ -134,7 +134,7 @@ def evaluate_open_set(
             strange = calibration.photos(embedded.features)
             alone = np.array([f"picture {row}" for row in embedded.rows])
             document["pictures"] = {"photos": len(strange), "auroc": auroc(familiarity, sources, strange, alone)}
-            answers = kinds(embedded.embeddings @ run.gallery.prototypes.T, strange, calibration)
+            answers = kinds(run.cosines(embedded.embeddings), strange, calibration)
             verdicts["other things"] = _shares(answers)
     return {**document, "verdicts": verdicts}
 

@@ -142,9 +142,13 @@ def bars(traditions: Sequence[RankedTradition]) -> str:
         cells.append(
             f'<div class="name{first}">{escape(tradition.name)}</div>'
             f'<div class="track"><div class="bar{first}" style="width:{width:.1f}%"></div></div>'
-            f'<div class="value{first}">{tradition.cosine:.3f}{_chance(tradition)}</div>'
+            f'<div class="value{first}">{tradition.cosine:.3f}{_allowance(tradition)}{_chance(tradition)}</div>'
         )
     return f'<div class="bars">{"".join(cells)}</div>'
+
+
+def _allowance(tradition: RankedTradition) -> str:
+    return f" <small>+ {tradition.allowance:.3f}</small>" if tradition.allowance else ""
 
 
 def _chance(tradition: RankedTradition) -> str:

@@ -42,7 +42,8 @@ class Answers:
     @staticmethod
     def csv_columns() -> tuple[str, ...]:
         """Header of the CSV."""
-        return ("photos", "rank", "craft", "name", "family", "place", "cosine", "probability", "gap", "verdict")
+        described = ("photos", "rank", "craft", "name", "family", "place")
+        return (*described, "cosine", "allowance", "probability", "gap", "verdict")
 
     def csv_rows(self) -> Iterator[dict[str, Any]]:
         """A row for each piece and tradition."""
@@ -51,8 +52,8 @@ class Answers:
                 row = {"photos": ";".join(answer.photos), "rank": rank, **asdict(tradition)}
                 chance = "" if tradition.probability is None else f"{tradition.probability:.4f}"
                 kind = "" if answer.verdict is None else answer.verdict.kind
-                numbers = {"cosine": f"{tradition.cosine:.4f}", "probability": chance, "gap": f"{answer.gap:.4f}"}
-                yield {**row, **numbers, "verdict": kind}
+                numbers = {name: f"{getattr(tradition, name):.4f}" for name in ("cosine", "allowance")}
+                yield {**row, **numbers, "probability": chance, "gap": f"{answer.gap:.4f}", "verdict": kind}
 
     def print_tables(self, console: Console) -> None:
         """For people: each piece with its traditions and the reference pieces that speak for them."""
@@ -66,7 +67,10 @@ class Answers:
                 if row < len(answer.traditions):
                     tradition = answer.traditions[row]
                     chance = "" if tradition.probability is None else f"{tradition.probability:.0%}"
-                    cells[:4] = [escape(tradition.name), escape(tradition.family), f"{tradition.cosine:.3f}", chance]
+                    cosine = f"{tradition.cosine:.3f}" + (
+                        f" + {tradition.allowance:.3f}" if tradition.allowance else ""
+                    )
+                    cells[:4] = [escape(tradition.name), escape(tradition.family), cosine, chance]
                 if row < len(answer.references):
                     near = answer.references[row]
                     label = f"{near.craft}: {Path(near.path).name}"

@@ -46,6 +46,9 @@ class Calibration:
         knots: of the isotonic alternative, ``(2, K)``: probabilities of the first tradition, rising, and the shares of
             such answers that are right.
         photos: those learned from, which familiarity is measured by.
+        crafts: ids of the traditions learned.
+        genuine: mean cosine of a photo to the prototype of its tradition, where that was learned.
+        kin: mean cosine between photos of one tradition, and of two sources, where it was not.
         found: how all this was found, for people.
     """
 
@@ -57,6 +60,9 @@ class Calibration:
     nonconformity: NDArray[np.float64]
     knots: NDArray[np.float64]
     photos: Familiarity
+    crafts: tuple[str, ...]
+    genuine: float
+    kin: float
     found: Mapping[str, Any]
 
     def probabilities(self, cosines: NDArray[np.floating[Any]], photos: int = 1) -> NDArray[np.float64]:
@@ -78,6 +84,25 @@ class Calibration:
         open_ended = np.exp(entropy(self.probabilities(cosines), axis=1))
         shares: NDArray[np.float64] = (1 / open_ended) / (1 / open_ended).sum()
         return shares
+
+    def allowances(self, crafts: Sequence[str], pieces: NDArray[np.int_]) -> NDArray[np.float64]:
+        """What each tradition's cosine is raised by before they are compared: C ids, ``(C,) -> (C,)``.
+
+        Nothing for those learned. Photos of a tradition that was enrolled later lie less close to its prototype, since
+        training has not gathered them, and next to none of them would be named. If two photos of it have a cosine c
+        in the mean, one of them and the unit mean of k others have c sqrt(k / (1 + (k - 1) c)): what that is short
+        of the mean of traditions learned is made good.
+
+        Args:
+            crafts: ids.
+            pieces: k, how many reference pieces each has.
+        """
+        count = np.maximum(pieces, 1)
+        expected = self.kin * np.sqrt(count / (1 + (count - 1) * max(self.kin, 0.0)))
+        raised: NDArray[np.float64] = np.where(
+            np.isin(crafts, self.crafts), 0.0, np.maximum(self.genuine - expected, 0)
+        )
+        return raised
 
     def isotonic(self, confidence: NDArray[np.float64]) -> NDArray[np.float64]:
         """Chance that the first tradition is the right one, from its probability, with no assumption but that it rises:
@@ -118,6 +143,9 @@ class Calibration:
             "gap": self.gap if math.isfinite(self.gap) else None,
             "familiarity": self.familiarity,
             "temperature": self.temperature,
+            "crafts": list(self.crafts),
+            "genuine": self.genuine,
+            "kin": self.kin,
             "found": dict(self.found),
         }
 
@@ -144,6 +172,9 @@ class Calibration:
                 nonconformity=np.array(document["nonconformity"], dtype=np.float64),
                 knots=np.array(document["knots"], dtype=np.float64),
                 photos=Familiarity(features),
+                crafts=tuple(document["crafts"]),
+                genuine=float(document["genuine"]),
+                kin=float(document["kin"]),
                 found=document["found"],
             )
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
@@ -173,6 +204,7 @@ def judge(
     familiarity: NDArray[np.floating[Any]],
     crafts: Sequence[str],
     calibration: Calibration,
+    allowances: NDArray[np.float64] | float = 0.0,
 ) -> Verdict:
     """The verdict on one piece.
 
@@ -182,12 +214,16 @@ def judge(
         familiarity: of each photo, ``(P,)``.
         crafts: ids of the traditions.
         calibration: of the run.
+        allowances: of each tradition, ``(C,)``.
     """
-    order = np.argsort(-cosines, kind="stable")
-    chances = calibration.probabilities(cosines, len(alone))
-    inside = calibration.prediction_sets(cosines[None], len(alone))[0]
+    ranked = cosines + allowances
+    order = np.argsort(-ranked, kind="stable")
+    chances = calibration.probabilities(ranked, len(alone))
+    inside = calibration.prediction_sets(ranked[None], len(alone))[0]
     likely = tuple(crafts[index] for index in np.argsort(-chances, kind="stable") if inside[index])
-    best = float(cosines[order[0]])
+    best = float(ranked[order[0]])
+    raised = best - float(cosines[order[0]])
+    said = f"a cosine of {best - raised:.2f}" + (f" and an allowance of {raised:.2f}" if raised else "")
     if familiarity.max() < calibration.familiarity:
         reason = (
             f"unlike every photo learned from (familiarity {familiarity.max():.2f}, at least "
@@ -195,17 +231,17 @@ def judge(
         )
         return Verdict("outside", (), reason, likely)
     if best < calibration.cosine:
-        reason = f"the nearest has a cosine of {best:.2f}, and at least {calibration.cosine:.2f} is needed for a name"
+        reason = f"the nearest has {said}, and at least {calibration.cosine:.2f} is needed for a name"
         return Verdict("outside", (), reason, likely)
-    named = sorted({int(row.argmax()) for row in alone if _names(row, calibration)})
+    named = sorted({int(row.argmax()) for row in alone + allowances if _names(row, calibration)})
     if len(named) > 1:
-        named = sorted(named, key=lambda index: -float(cosines[index]))[:2]
+        named = sorted(named, key=lambda index: -float(ranked[index]))[:2]
         return Verdict("between", _ids(named, crafts), "its photos name different traditions", likely)
-    gap = best - float(cosines[order[1]]) if len(order) > 1 else math.inf
+    gap = best - float(ranked[order[1]]) if len(order) > 1 else math.inf
     if gap < calibration.gap:
         needed = f"at least {calibration.gap:.2f} is needed" if math.isfinite(calibration.gap) else "no lead is enough"
         return Verdict("between", _ids(order[:2], crafts), f"they are {gap:.2f} apart, and {needed} for one", likely)
-    reason = f"a cosine of {best:.2f}, {gap:.2f} ahead" if math.isfinite(gap) else f"a cosine of {best:.2f}"
+    reason = f"{said}, {gap:.2f} ahead" if math.isfinite(gap) else said
     return Verdict("tradition", _ids(order[:1], crafts), reason, likely)
 
 

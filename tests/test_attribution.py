@@ -47,7 +47,7 @@ def test_the_cosines_of_a_piece_are_the_mean_of_those_of_its_photos():
 def test_with_a_calibration_a_sure_photo_counts_for_more():
     gallery = gallery_of(12, dim=8)
     sure, unsure = gallery.prototypes[0], unit(gallery.prototypes.mean(axis=0)[None])[0]
-    calibration = made(temperature=0.1)
+    calibration = made(temperature=0.1, crafts=tuple(gallery.crafts))
     answer = attribute(np.stack([sure, unsure]), [Path("a"), Path("b")], gallery, TAXONOMY, calibration=calibration)
     weights = np.array([say.weight for say in answer.says])
     assert weights.sum() == pytest.approx(1)

@@ -15,6 +15,7 @@ from saree_cosface import calibrate
 from saree_cosface.cli import main
 from saree_cosface.data.manifest import read_manifest
 from saree_cosface.embedding import embed_photos
+from saree_cosface.enrolment import enrol
 from saree_cosface.evaluation import Evaluation, score
 from saree_cosface.probes import Probes
 from saree_cosface.report_exhibits import confidence
@@ -60,8 +61,10 @@ def test_no_photo_is_scored_by_what_saw_its_source_or_craft(calibrated, tiny_run
     shutil.rmtree(calibrated / "calibration" / "cells")
     trained = []
 
-    def cosines(manifest, labels, classes, recipe, train, test, cache):
+    def cosines(manifest, labels, classes, recipe, train, test, kept_back, cache):
         assert not set(manifest.sources[train]) & set(manifest.sources[test])
+        assert not set(manifest.sources[kept_back]) & set(manifest.sources[test])
+        assert not set(manifest.crafts[kept_back]) & set(manifest.crafts[train])
         assert recipe.optim.epochs == 6  # as the run was trained
         trained.append((set(manifest.crafts[train]), set(manifest.crafts[test]), len(test)))
         return np.random.default_rng(0).uniform(0, 1, (len(test), len(classes))).astype(np.float32)
@@ -115,6 +118,29 @@ def test_the_report_tells_what_becomes_of_strangers(calibrated, tiny_corpus, tin
     shares = [float(share) for share in re.findall(r">([.0-9]+)%</td>", section)]
     assert len(shares) == 9
     assert np.reshape(shares, (3, 3)).sum(axis=1) == pytest.approx(100, abs=0.2)
+
+
+def test_a_tradition_enrolled_after_training_is_allowed_for(calibrated, tiny_corpus, tiny_cache, tmp_path, capsys):
+    run = load_run(shutil.copytree(calibrated, tmp_path / "run"))
+    calibration = run.calibration
+    assert calibration.crafts == run.classes
+    assert -1 < calibration.kin <= calibration.genuine <= 1
+    photos = read_manifest(tiny_corpus, where="craft == 'patola'").files()
+    enrol(run.folder, "patola", photos[:2])
+    changed = load_run(run.folder)
+    expected = calibration.allowances(("patola",), np.array([2]))[0]
+    capsys.readouterr()
+    assert call("predict", run.folder, photos[3], "--json") == 0
+    answer = json.loads(capsys.readouterr().out)["answers"][0]
+    found = {each["craft"]: each for each in answer["traditions"]}
+    assert found["patola"]["allowance"] == pytest.approx(expected)
+    assert all(each["allowance"] == 0 for craft, each in found.items() if craft != "patola")
+    ranked = [each["cosine"] + each["allowance"] for each in answer["traditions"]]
+    assert ranked == sorted(ranked, reverse=True)
+    embedding = embed_photos(changed.embedder, [photos[3]]).embeddings
+    row = dict(zip(changed.gallery.crafts, changed.cosines(embedding)[0], strict=True))
+    for craft, each in found.items():
+        assert row[craft] == pytest.approx(each["cosine"] + each["allowance"], abs=1e-5)
 
 
 def test_confidence_on_several_sources(calibrated, tiny_corpus, tmp_path):

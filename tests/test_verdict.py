@@ -20,8 +20,9 @@ CRAFTS = ("chanderi", "jamdani", "patola")
 def calibration_of(cosines, labels, sources, false_accepts=0.1):
     """Of photos of known crafts; those of others are as near as these, halved."""
     photos = Familiarity.of(np.random.default_rng(0).normal(size=(50, 8)))
-    scored = OutOfFold(cosines, labels, sources, np.linspace(0.2, 0.8, len(labels)), cosines / 2, sources)
-    return fit_calibration(scored, photos, false_accepts)
+    familiarity, kin = np.linspace(0.2, 0.8, len(labels)), cosines[:, 0] / 4
+    scored = OutOfFold(cosines, labels, sources, familiarity, cosines / 2, sources, kin)
+    return fit_calibration(scored, photos, false_accepts, CRAFTS[: cosines.shape[1]])
 
 
 def made(**changes):
@@ -34,6 +35,9 @@ def made(**changes):
         "nonconformity": np.linspace(0, 0.9, 19),
         "knots": np.array([[0.2, 0.9], [0.1, 0.8]]),
         "photos": Familiarity.of(np.eye(4)),
+        "crafts": CRAFTS,
+        "genuine": 0.5,
+        "kin": 0.2,
         "found": {"photos": 19, "open_set": {"auroc": {"value": 0.7, "low": 0.6, "high": 0.8}, "dir": {}}},
     }
     return Calibration(**{**values, **changes})
@@ -78,6 +82,34 @@ def test_several_photos_are_surer_than_one_of_the_same_cosines():
     assert sets[0].sum() > sets[1].sum() >= 1
     said = verdict(*[cosines] * 4)
     assert said.likely == tuple(np.array(CRAFTS)[sets[1]])
+
+
+def test_allowances_make_good_what_training_has_not_gathered():
+    calibration = made()  # learned traditions have 0.5 in the mean, two photos of another one 0.2
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=4000)
+    others = np.sqrt(0.2) * shared + np.sqrt(0.8) * rng.normal(size=(9, 4000))
+    others /= np.linalg.norm(others, axis=1, keepdims=True)
+    for pieces in (1, 3, 8):
+        prototype = others[1 : 1 + pieces].mean(axis=0)
+        expected = others[0] @ prototype / np.linalg.norm(prototype)
+        raised = calibration.allowances(("chanderi", "new"), np.array([7, pieces]))
+        assert raised == pytest.approx(np.array([0, 0.5 - expected]), abs=0.03)
+    assert made(kin=0.6).allowances(("new",), np.array([3])).tolist() == [0]  # it is as near as those learned
+    fitted = fit_calibration(scored(), Familiarity.of(np.eye(4)), 0.1, CRAFTS)
+    assert fitted.genuine == pytest.approx(0.5, abs=0.02)
+    assert fitted.kin == pytest.approx(0.2, abs=0.02)
+
+
+def test_an_allowance_may_decide_and_is_told():
+    crafts = (*CRAFTS, "new")
+    cosines = np.array([0.55, 0.1, 0.1, 0.45])
+    plain = judge(cosines, cosines[None], np.ones(1), crafts, made())
+    raised = judge(cosines, cosines[None], np.ones(1), crafts, made(), np.array([0, 0, 0, 0.3]))
+    assert plain.crafts == ("chanderi",)
+    assert raised.crafts == ("new",)
+    assert "a cosine of 0.45 and an allowance of 0.30, 0.20 ahead" in raised.reason
+    assert "allowance" not in plain.reason
 
 
 def test_photos_that_name_different_traditions_name_none():
@@ -137,11 +169,11 @@ def scored(count=3000, seed=0):
     cosines[np.arange(count), labels] += rng.uniform(0, 0.6, count)
     unknown = rng.normal(0.2, 0.15, (count, 3)).clip(-1, 1)
     sources = np.array([f"shop {row % 12}" for row in range(count)])
-    return OutOfFold(cosines, labels, sources, rng.uniform(0, 1, count), unknown, sources)
+    return OutOfFold(cosines, labels, sources, rng.uniform(0, 1, count), unknown, sources, unknown[:, 0])
 
 
 def test_thresholds_keep_what_they_promise_on_other_photos():
-    calibration = fit_calibration(scored(), Familiarity.of(np.eye(4)), 0.1)
+    calibration = fit_calibration(scored(), Familiarity.of(np.eye(4)), 0.1, CRAFTS)
     other = scored(seed=1)
     everyday = np.full(len(other.labels), 1.0)
     named = kinds(other.cosines, everyday, calibration) == "tradition"
@@ -152,7 +184,7 @@ def test_thresholds_keep_what_they_promise_on_other_photos():
     inside = calibration.prediction_sets(other.cosines)[np.arange(len(right)), other.labels]
     assert inside.mean() == pytest.approx(0.9, abs=0.03)
     assert np.mean(other.familiarity < calibration.familiarity) == pytest.approx(0.02, abs=0.01)
-    strict = fit_calibration(scored(), Familiarity.of(np.eye(4)), 0.02)
+    strict = fit_calibration(scored(), Familiarity.of(np.eye(4)), 0.02, CRAFTS)
     assert strict.cosine > calibration.cosine
     assert strict.found["open_set"]["dir"]["0.02"]["threshold"] == strict.cosine
 
@@ -160,7 +192,7 @@ def test_thresholds_keep_what_they_promise_on_other_photos():
 def test_too_few_photos_for_a_rate():
     few = scored(20)
     with pytest.raises(CalibrationError, match=r"at least 0\.15 with --false_accepts"):
-        fit_calibration(few, Familiarity.of(np.eye(4)), 0.1)
+        fit_calibration(few, Familiarity.of(np.eye(4)), 0.1, CRAFTS)
 
 
 def test_no_gap_may_be_enough():
