@@ -4,20 +4,34 @@
 
 trains, calibrates and evaluates a run a fold and seed, and prints a Markdown table: the mean over these runs, with a
 95 % t-interval. Photos of the manifest whose crafts have too few sources to be held out serve as other traditions.
-Resumable: a finished run is not trained again.
+Where pieces are not known, three photos of one craft and source stand for one piece. Resumable: a finished run is not
+trained again.
 """
 
 import argparse
 import json
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from saree_cosface.calibrate import calibrate_run
 from saree_cosface.cli import _parser, _recipe
+from saree_cosface.data.images import decode
+from saree_cosface.data.manifest import read_manifest
+from saree_cosface.embedding import embed_photos
 from saree_cosface.evaluation import evaluate_run
 from saree_cosface.metrics.intervals import mean_interval
 from saree_cosface.options import DataOptions
+from saree_cosface.probes import unseen_probes
 from saree_cosface.runs import create_run, load_run
+from saree_cosface.verdict import kinds
+
+TOGETHER = 3
+DRAWS = 20
+PAIRS = 30
 
 ROWS = {
     "top-1": lambda found: found["metrics"]["top1"]["value"],
@@ -38,7 +52,77 @@ ROWS = {
     "known: between two": lambda found: found["open_set"]["verdicts"]["known"]["between"],
     "other crafts: named": lambda found: found["open_set"]["verdicts"]["other crafts"]["tradition"],
     "other things: named": lambda found: found["open_set"]["verdicts"]["other things"]["tradition"],
+    "two sarees side by side: named": lambda found: found["pairs"]["tradition"],
+    "two sarees side by side: between two": lambda found: found["pairs"]["between"],
+    "three photos: top-1 of one of them": lambda found: found["together"]["one"],
+    "three photos: top-1, each counting alike": lambda found: found["together"]["alike"],
+    "three photos: top-1, the sure ones counting for more": lambda found: found["together"]["weighted"],
+    "three photos: sets that hold the true tradition": lambda found: found["together"]["covered"],
+    "three photos: size of these sets": lambda found: found["together"]["size"],
 }
+
+
+def together(run, probes):
+    """Three photos of one craft and source as one answer, every such group counting alike; None if there is none."""
+    cosines = run.cosines(probes.embeddings)
+    labels = np.searchsorted(np.array(run.gallery.crafts), probes.manifest.crafts)
+    groups = {}
+    for row, key in enumerate(zip(labels.tolist(), probes.manifest.sources.tolist(), strict=True)):
+        groups.setdefault(key, []).append(row)
+    rng, calibration, means = np.random.default_rng(0), run.calibration, []
+    for (label, _), rows in groups.items():
+        if len(rows) < TOGETHER:
+            continue
+        drawn = []
+        for _ in range(DRAWS):
+            mine = cosines[rng.choice(rows, TOGETHER, replace=False)]
+            weighted = calibration.weights(mine) @ mine
+            inside = calibration.prediction_sets(weighted[None], TOGETHER)[0]
+            drawn.append(
+                {
+                    "one": np.mean(mine.argmax(axis=1) == label),
+                    "alike": mine.mean(axis=0).argmax() == label,
+                    "weighted": weighted.argmax() == label,
+                    "covered": inside[label],
+                    "size": inside.sum(),
+                }
+            )
+        means.append({name: float(np.mean([each[name] for each in drawn])) for name in drawn[0]})
+    return {name: float(np.mean([each[name] for each in means])) for name in means[0]}
+
+
+def pairs(run, probes):
+    """Verdicts on pictures of two held-out photos of different crafts side by side, as shares."""
+    rng, manifest = np.random.default_rng(0), probes.manifest
+    files, crafts = manifest.files(), manifest.crafts
+    with tempfile.TemporaryDirectory() as folder:
+        made = []
+        while len(made) < PAIRS:
+            first, second = rng.choice(len(files), 2, replace=False)
+            if crafts[first] == crafts[second]:
+                continue
+            both = [Image.fromarray(decode(files[row], shrink_to=448)) for row in (first, second)]
+            height = min(image.height for image in both)
+            both = [image.resize((round(image.width * height / image.height), height)) for image in both]
+            made.append(Path(folder) / f"{len(made)}.png")
+            Image.fromarray(np.concatenate([np.asarray(image) for image in both], axis=1)).save(made[-1])
+        embedded = embed_photos(run.embedder, made, description=None)
+    given = kinds(run.cosines(embedded.embeddings), run.calibration.photos(embedded.features), run.calibration)
+    return {kind: float(np.mean(given == kind)) for kind in ("tradition", "between", "outside")}
+
+
+def pooled_error(found):
+    """Calibration error over the folds of one seed together, in ten bins; and what a perfect calibration would have."""
+    bins = [each for one in found for each in one["confidence"]["reliability"] if each["photos"]]
+    by_bin = {}
+    for each in bins:
+        photos, said, right = by_bin.get(each["low"], (0, 0.0, 0.0))
+        more = each["photos"]
+        by_bin[each["low"]] = (photos + more, said + more * each["confidence"], right + more * each["accuracy"])
+    counts, said, right = (np.array(column) for column in zip(*by_bin.values(), strict=True))
+    rng = np.random.default_rng(0)
+    chance = np.abs(said - rng.binomial(counts, said / counts, (1000, len(counts)))).sum(axis=1) / counts.sum()
+    return float(np.abs(said - right).sum() / counts.sum()), float(chance.mean())
 
 
 def main() -> None:
@@ -72,12 +156,19 @@ def main() -> None:
                 calibrate_run(load_run(folder), cache=options.cache)
             run = load_run(folder)
             done = evaluate_run(run, options.manifest, open_set=True, others=options.others, cache=options.cache)
-            found.append(json.loads(json.dumps(done.to_json())))
+            probes = unseen_probes(run, read_manifest(options.manifest, on_unknown="keep"), cache=options.cache)
+            more = {"together": together(run, probes), "pairs": pairs(run, probes)}
+            found.append({**json.loads(json.dumps(done.to_json())), **more})
     print(f"| {len(found)} runs: {options.folds} folds, {options.seeds} seeds | mean | 95 % interval |")
     print("|---|---:|---:|")
     for name, value in ROWS.items():
         interval = mean_interval([value(each) for each in found])
         print(f"| {name} | {interval.value:.3f} | [{interval.low:.3f}, {interval.high:.3f}] |")
+    errors = [pooled_error(found[seed * options.folds :][: options.folds]) for seed in range(options.seeds)]
+    for name, values in zip(
+        ("the folds of a seed together: ECE", "a perfect calibration"), zip(*errors, strict=True), strict=True
+    ):
+        print(f"| {name} | {np.mean(values):.3f} | {min(values):.3f} to {max(values):.3f} |")
 
 
 if __name__ == "__main__":
