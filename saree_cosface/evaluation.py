@@ -8,6 +8,7 @@ the score is that of ``predict``. With the others the held-out photos join the g
 references.
 """
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ from saree_cosface.data.manifest import Manifest, read_manifest
 from saree_cosface.data.splits import Protocol
 from saree_cosface.files import write_json
 from saree_cosface.gallery import piece_names
+from saree_cosface.loom.distractors import draw_distractors
 from saree_cosface.metrics.classification import (
     balanced_accuracy,
     confusion_matrix,
@@ -140,17 +142,19 @@ def score_open_set(
     pictures, bad = gather_photos(others) if others else (bundled_pictures(), [])
     list_bad(tuple(bad))
     cosines = run.cosines(probes.embeddings)
-    return evaluate_open_set(
-        run,
-        run.calibration,
-        manifest,
-        pictures,
-        cosines=cosines,
-        labels=np.searchsorted(np.array(run.gallery.crafts), probes.manifest.crafts),
-        sources=probes.manifest.sources,
-        familiarity=run.calibration.photos(probes.features),
-        cache=cache,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        return evaluate_open_set(
+            run,
+            run.calibration,
+            manifest,
+            pictures,
+            draw_distractors(Path(folder)),
+            cosines=cosines,
+            labels=np.searchsorted(np.array(run.gallery.crafts), probes.manifest.crafts),
+            sources=probes.manifest.sources,
+            familiarity=run.calibration.photos(probes.features),
+            cache=cache,
+        )
 
 
 def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:

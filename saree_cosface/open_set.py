@@ -83,6 +83,7 @@ def evaluate_open_set(
     calibration: Calibration,
     manifest: Manifest,
     others: Sequence[Path],
+    drawn: Sequence[Path],
     *,
     cosines: NDArray[np.floating[Any]],
     labels: NDArray[np.int_],
@@ -97,6 +98,7 @@ def evaluate_open_set(
         calibration: of the run.
         manifest: of which the photos of crafts that the run does not know are taken, if their source is new to it.
         others: photos of other things than sarees.
+        drawn: pictures of such, drawn by the loom.
         cosines: of held-out photos of known crafts, ``(N, C)``.
         labels: of these, ``(N,)``.
         sources: of these, ``(N,)``.
@@ -105,14 +107,15 @@ def evaluate_open_set(
 
     Returns:
         ``left_out``, the rates found by the calibration, with crafts left out of training; ``crafts``, those on the
-        photos of other crafts, None where there are none; ``pictures``, how well familiarity tells the held-out photos
-        from ``others``, likewise; and ``verdicts``, for each sort of photo the share that gets each kind of verdict.
+        photos of other crafts, None where there are none; ``pictures`` and ``drawn``, how well familiarity tells the
+        held-out photos from ``others`` and from ``drawn``, likewise; and ``verdicts``, for each sort of photo the share
+        that gets each kind of verdict.
     """
     right = cosines.argmax(axis=1) == labels
     kind = kinds(cosines, familiarity, calibration)
     verdicts = {"known": _shares(kind)}
     verdicts["known"]["named rightly"] = float(np.mean((kind == "tradition") & right))
-    document: dict[str, Any] = {"left_out": dict(calibration.found["open_set"]), "crafts": None, "pictures": None}
+    document: dict[str, Any] = {"left_out": dict(calibration.found["open_set"]), "crafts": None}
     rows, skipped = _strangers(run, manifest)
     if len(rows):
         chosen = manifest.select(rows)
@@ -128,14 +131,14 @@ def evaluate_open_set(
             document["crafts"] = {**scores, "photos": dict(zip(crafts.tolist(), counts.tolist(), strict=True))}
             verdicts["other crafts"] = _shares(kinds(strange, calibration.photos(embedded.features), calibration))
     document["skipped"] = skipped
-    if others:
-        embedded = embed_photos(run.embedder, others, cache=cache, description="Embedding photos of other things")
+    for key, name, pictures in (("pictures", "other things", others), ("drawn", "things drawn", drawn)):
+        document[key] = None
+        embedded = embed_photos(run.embedder, pictures, cache=cache, description=f"Embedding {name}")
         if len(embedded.rows):
-            strange = calibration.photos(embedded.features)
+            foreign = calibration.photos(embedded.features)
             alone = np.array([f"picture {row}" for row in embedded.rows])
-            document["pictures"] = {"photos": len(strange), "auroc": auroc(familiarity, sources, strange, alone)}
-            answers = kinds(run.cosines(embedded.embeddings), strange, calibration)
-            verdicts["other things"] = _shares(answers)
+            document[key] = {"photos": len(foreign), "auroc": auroc(familiarity, sources, foreign, alone)}
+            verdicts[name] = _shares(kinds(run.cosines(embedded.embeddings), foreign, calibration))
     return {**document, "verdicts": verdicts}
 
 
@@ -160,8 +163,9 @@ def open_set_in_words(document: Mapping[str, Any]) -> list[str]:
     if document["crafts"] is not None:
         lines.append(f"Other crafts in the manifest, told by cosine: {_in_words(document['crafts'])}.")
     lines.append(f"Crafts left out of training, told by cosine: {_in_words(document['left_out'])}.")
-    if document["pictures"] is not None:
-        lines.append(f"Other things, told by familiarity: AUROC {_brief(document['pictures']['auroc'])}.")
+    for key, name in (("pictures", "Other things"), ("drawn", "Things drawn by the loom")):
+        if document[key] is not None:
+            lines.append(f"{name}, told by familiarity: AUROC {_brief(document[key]['auroc'])}.")
     return lines
 
 

@@ -98,13 +98,14 @@ def test_evaluation_of_the_open_set(calibrated, tiny_corpus, tiny_cache, tmp_pat
     assert crafts["known"] == found["counts"]["photos"]
     assert open_set["skipped"] == {"source seen in training": 72 - crafts["unknown"]}
     assert open_set["pictures"]["photos"] >= 2
+    assert open_set["drawn"]["photos"] == 24
     pictures = open_set["pictures"]["auroc"]
     assert 0 <= pictures["low"] <= pictures["value"] <= pictures["high"] <= 1
     for shares in open_set["verdicts"].values():
         assert shares["tradition"] + shares["between"] + shares["outside"] == pytest.approx(1)
     assert call(*arguments, "--others", tmp_path / "confusion.png") == 0
     said = capsys.readouterr().err
-    for words in ("known traditions", "other crafts", "other things", "AUROC", "rightly"):
+    for words in ("known traditions", "other crafts", "other things", "things drawn", "AUROC", "rightly"):
         assert words in said
     assert json.loads((tmp_path / "evaluation.json").read_text())["open_set"]["pictures"]["photos"] == 1
 
@@ -116,8 +117,8 @@ def test_the_report_tells_what_becomes_of_strangers(calibrated, tiny_corpus, tin
     for words in ("known traditions", "other crafts", "other things", "AUROC"):
         assert words in section
     shares = [float(share) for share in re.findall(r">([.0-9]+)%</td>", section)]
-    assert len(shares) == 9
-    assert np.reshape(shares, (3, 3)).sum(axis=1) == pytest.approx(100, abs=0.2)
+    assert len(shares) == 12
+    assert np.reshape(shares, (4, 3)).sum(axis=1) == pytest.approx(100, abs=0.2)
 
 
 def test_a_tradition_enrolled_after_training_is_allowed_for(calibrated, tiny_corpus, tiny_cache, tmp_path, capsys):

@@ -103,6 +103,15 @@ def photograph(shop: Shop, on: Swatch, view: str, size: int, rng: np.random.Gene
     return _develop(picture, shop, at, rng)
 
 
+def empty_room(shop: Shop, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Photograph the shop without a saree: as :func:`photograph` does, but for what lies before the backdrop."""
+    at = frame(round(shop.shape[0] * size), round(shop.shape[1] * size))
+    picture = _backdrop(shop, at, rng)
+    if shop.badge is not None:
+        _stamp_badge(picture, shop)
+    return _develop(picture, shop, at, rng)
+
+
 def _noise(rng: np.random.Generator, at: Frame, cells: tuple[int, int]) -> np.ndarray:
     """Smooth noise between -1 and 1 with so many cells down and across."""
     coarse = rng.uniform(-1, 1, cells).astype(np.float32)
