@@ -51,6 +51,8 @@ ROWS = {
     "known: named": lambda found: found["open_set"]["verdicts"]["known"]["tradition"],
     "known: between two": lambda found: found["open_set"]["verdicts"]["known"]["between"],
     "other crafts: named": lambda found: found["open_set"]["verdicts"]["other crafts"]["tradition"],
+    "AUROC, things drawn by the loom (familiarity)": lambda found: found["open_set"]["drawn"]["auroc"]["value"],
+    "things drawn by the loom: named": lambda found: found["open_set"]["verdicts"]["things drawn"]["tradition"],
     "other things: named": lambda found: found["open_set"]["verdicts"]["other things"]["tradition"],
     "two sarees side by side: named": lambda found: found["pairs"]["tradition"],
     "two sarees side by side: between two": lambda found: found["pairs"]["between"],
@@ -107,7 +109,8 @@ def pairs(run, probes):
             made.append(Path(folder) / f"{len(made)}.png")
             Image.fromarray(np.concatenate([np.asarray(image) for image in both], axis=1)).save(made[-1])
         embedded = embed_photos(run.embedder, made, description=None)
-    given = kinds(run.cosines(embedded.embeddings), run.calibration.photos(embedded.features), run.calibration)
+    cosines, sides = run.cosines(embedded.embeddings), run.cosines(embedded.sides)
+    given = kinds(cosines, sides, run.calibration.photos(embedded.features), run.calibration)
     return {kind: float(np.mean(given == kind)) for kind in ("tradition", "between", "outside")}
 
 

@@ -101,6 +101,7 @@ def attribute(
     references: int = 5,
     calibration: Calibration | None = None,
     features: NDArray[np.float32] | None = None,
+    sides: NDArray[np.float32] | None = None,
 ) -> Attribution:
     """Rank the traditions of the gallery for one piece.
 
@@ -113,7 +114,8 @@ def attribute(
         top: how many traditions.
         references: how many reference pieces.
         calibration: of the run, for a verdict and probabilities.
-        features: of the backbone, the mean over the views of each photo, ``(P, F)``; the verdict needs them.
+        features: of the backbone, the mean over the views of each photo, ``(P, F)``; the verdict needs them, and
+        sides: embeddings of the left, right, upper and lower side of each photo, ``(P, 4, D)``.
 
     Raises:
         ValueError: there is no photo, the gallery is empty, or it was made by another embedder.
@@ -136,8 +138,9 @@ def attribute(
     order = np.argsort(-ranked, kind="stable")
     chances = None if calibration is None else calibration.probabilities(ranked, len(alone))
     verdict = None
-    if calibration is not None and features is not None:
-        verdict = judge(cosines, alone, calibration.photos(features), gallery.crafts, calibration, allowances)
+    if calibration is not None and features is not None and sides is not None:
+        familiarity, parts = calibration.photos(features), sides @ gallery.prototypes.T
+        verdict = judge(cosines, alone, parts, familiarity, gallery.crafts, calibration, allowances)
     table = gallery.references
     return Attribution(
         photos=tuple(str(photo) for photo in photos),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from saree_cosface.backbones import Backbone, Precision, autocast
 from saree_cosface.console import track
 from saree_cosface.data.images import BadImage, decode
-from saree_cosface.data.views import BRIEF, LARGEST, PyramidViews, RandomViews
+from saree_cosface.data.views import BRIEF, LARGEST, SIDES, PyramidViews, RandomViews
 from saree_cosface.embedder import Embedder
 from saree_cosface.files import atomic_path, sha256_of
 
@@ -49,12 +49,14 @@ class PhotoEmbeddings:
 
     Attributes:
         embeddings: of length 1, ``(N, D)``.
+        sides: of the left, right, upper and lower side alone, of length 1, ``(N, 4, D)``.
         features: of the backbone, the mean over the views, ``(N, F)``.
         rows: as above.
         bad: as above.
     """
 
     embeddings: NDArray[np.float32]
+    sides: NDArray[np.float32]
     features: NDArray[np.float32]
     rows: NDArray[np.int_]
     bad: tuple[BadImage, ...]
@@ -103,7 +105,7 @@ def photo_features(
                 rows.append(row)
     finally:
         backbone.train(was_training)
-    empty = np.zeros((0, 1, backbone.num_features), np.float16)
+    empty = np.zeros((0, BRIEF, backbone.num_features), np.float16)
     return PhotoFeatures(np.stack(found) if found else empty, np.array(rows, dtype=np.int_), tuple(bad))
 
 
@@ -115,12 +117,13 @@ def embed_photos(
     description: str | None = "Embedding photos",
 ) -> PhotoEmbeddings:
     """One unit embedding of each file that can be read, fused from its evaluation views."""
-    views = PyramidViews(embedder.backbone.preprocessing.size, brief=True)
+    brief = PyramidViews(embedder.backbone.preprocessing.size, brief=True)
     read = photo_features(
-        embedder.backbone, embedder.card.precision, files, views, cache=cache, description=description
+        embedder.backbone, embedder.card.precision, files, brief, cache=cache, description=description
     )
     mean = read.features.mean(axis=1, dtype=np.float32)
-    return PhotoEmbeddings(fuse_features(embedder, read.features), mean, read.rows, read.bad)
+    sides = np.stack([fuse_features(embedder, read.features[:, list(views)]) for views in SIDES], axis=1)
+    return PhotoEmbeddings(fuse_features(embedder, read.features), sides, mean, read.rows, read.bad)
 
 
 def embeddings_with_gaps(embedder: Embedder, files: Sequence[Path]) -> NDArray[np.float32]:

@@ -152,6 +152,7 @@ def score_open_set(
             cosines=cosines,
             labels=np.searchsorted(np.array(run.gallery.crafts), probes.manifest.crafts),
             sources=probes.manifest.sources,
+            sides=run.cosines(probes.sides),
             familiarity=run.calibration.photos(probes.features),
             cache=cache,
         )

@@ -88,6 +88,7 @@ def evaluate_open_set(
     cosines: NDArray[np.floating[Any]],
     labels: NDArray[np.int_],
     sources: NDArray[np.str_],
+    sides: NDArray[np.floating[Any]],
     familiarity: NDArray[np.floating[Any]],
     cache: Path | None = None,
 ) -> dict[str, Any]:
@@ -102,6 +103,7 @@ def evaluate_open_set(
         cosines: of held-out photos of known crafts, ``(N, C)``.
         labels: of these, ``(N,)``.
         sources: of these, ``(N,)``.
+        sides: of the sides of these, ``(N, 4, C)``.
         familiarity: of these, ``(N,)``.
         cache: folder of features; nothing is remembered when None.
 
@@ -112,7 +114,7 @@ def evaluate_open_set(
         that gets each kind of verdict.
     """
     right = cosines.argmax(axis=1) == labels
-    kind = kinds(cosines, familiarity, calibration)
+    kind = kinds(cosines, sides, familiarity, calibration)
     verdicts = {"known": _shares(kind)}
     verdicts["known"]["named rightly"] = float(np.mean((kind == "tradition") & right))
     document: dict[str, Any] = {"left_out": dict(calibration.found["open_set"]), "crafts": None}
@@ -129,7 +131,8 @@ def evaluate_open_set(
             scores = open_set_scores(cosines, labels, sources, strange.max(axis=1), chosen.sources)
             crafts, counts = np.unique(chosen.crafts, return_counts=True)
             document["crafts"] = {**scores, "photos": dict(zip(crafts.tolist(), counts.tolist(), strict=True))}
-            verdicts["other crafts"] = _shares(kinds(strange, calibration.photos(embedded.features), calibration))
+            given = kinds(strange, run.cosines(embedded.sides), calibration.photos(embedded.features), calibration)
+            verdicts["other crafts"] = _shares(given)
     document["skipped"] = skipped
     for key, name, pictures in (("pictures", "other things", others), ("drawn", "things drawn", drawn)):
         document[key] = None
@@ -138,7 +141,8 @@ def evaluate_open_set(
             foreign = calibration.photos(embedded.features)
             alone = np.array([f"picture {row}" for row in embedded.rows])
             document[key] = {"photos": len(foreign), "auroc": auroc(familiarity, sources, foreign, alone)}
-            verdicts[name] = _shares(kinds(run.cosines(embedded.embeddings), foreign, calibration))
+            given = kinds(run.cosines(embedded.embeddings), run.cosines(embedded.sides), foreign, calibration)
+            verdicts[name] = _shares(given)
     return {**document, "verdicts": verdicts}
 
 

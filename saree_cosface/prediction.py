@@ -132,6 +132,7 @@ def predict(
             references=top,
             calibration=run.calibration,
             features=embedded.features[piece],
+            sides=embedded.sides[piece],
         )
         for piece in pieces
     )

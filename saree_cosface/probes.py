@@ -25,6 +25,7 @@ class Probes:
     Attributes:
         manifest: a row a photo.
         embeddings: (N, D).
+        sides: of their left, right, upper and lower side alone, ``(N, 4, D)``.
         features: of the backbone, the mean over the views, (N, F).
         skipped: number of photos left out, by reason.
         bad: those that could not be read.
@@ -33,6 +34,7 @@ class Probes:
 
     manifest: Manifest
     embeddings: NDArray[np.float32]
+    sides: NDArray[np.float32]
     features: NDArray[np.float32]
     skipped: Mapping[str, int]
     bad: tuple[BadImage, ...]
@@ -85,7 +87,7 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, ca
     if embedded.bad:
         skipped["could not be read"] = len(embedded.bad)
     kept = manifest.select(rows[embedded.rows])
-    return Probes(kept, embedded.embeddings, embedded.features, skipped, embedded.bad, validation_only)
+    return Probes(kept, embedded.embeddings, embedded.sides, embedded.features, skipped, embedded.bad, validation_only)
 
 
 def _hash(path: Path) -> str:

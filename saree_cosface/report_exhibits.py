@@ -174,6 +174,7 @@ def _example(run: Run, probes: Probes, row: int) -> str:
         references=REFERENCES,
         calibration=run.calibration,
         features=probes.features[row : row + 1],
+        sides=probes.sides[row : row + 1],
     )
     craft = str(probes.manifest.crafts[row])
     first = found.traditions[0]

@@ -71,12 +71,12 @@ class Run:
         return Calibration.load(self.folder / FOLDER)
 
     def cosines(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What answers are ranked by: cosines of photos to each tradition of the gallery, ``(N, D) -> (N, C)``.
+        """What answers are ranked by: cosines of photos to each tradition of the gallery, ``(..., D) -> (..., C)``.
 
         Those of traditions enrolled after training are raised as the calibration says
         (:meth:`saree_cosface.verdict.Calibration.allowances`).
         """
-        cosines = embeddings @ self.gallery.prototypes.T
+        cosines: NDArray[np.float32] = embeddings @ self.gallery.prototypes.T
         if self.calibration is not None:
             cosines += self.calibration.allowances(self.gallery.crafts, self.gallery.pieces).astype(np.float32)
         return cosines

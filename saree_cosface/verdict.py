@@ -201,6 +201,7 @@ class Verdict:
 def judge(
     cosines: NDArray[np.floating[Any]],
     alone: NDArray[np.floating[Any]],
+    sides: NDArray[np.floating[Any]],
     familiarity: NDArray[np.floating[Any]],
     crafts: Sequence[str],
     calibration: Calibration,
@@ -211,6 +212,7 @@ def judge(
     Args:
         cosines: of the piece to each tradition, the mean over its photos, ``(C,)``.
         alone: of each of its photos by itself, ``(P, C)``.
+        sides: of the left, right, upper and lower side of each photo, ``(P, 4, C)``.
         familiarity: of each photo, ``(P,)``.
         crafts: ids of the traditions.
         calibration: of the run.
@@ -241,19 +243,41 @@ def judge(
     if gap < calibration.gap:
         needed = f"at least {calibration.gap:.2f} is needed" if math.isfinite(calibration.gap) else "no lead is enough"
         return Verdict("between", _ids(order[:2], crafts), f"they are {gap:.2f} apart, and {needed} for one", likely)
+    rivals = [near for near in _side_by_side(alone + allowances, sides + allowances, calibration) if near >= 0]
+    if rivals:
+        reason = "two sides of a photo look like different traditions: perhaps it shows several pieces"
+        return Verdict("between", _ids([int(order[0]), rivals[0]], crafts), reason, likely)
     reason = f"{said}, {gap:.2f} ahead" if math.isfinite(gap) else said
     return Verdict("tradition", _ids(order[:1], crafts), reason, likely)
 
 
 def kinds(
-    cosines: NDArray[np.floating[Any]], familiarity: NDArray[np.floating[Any]], calibration: Calibration
+    cosines: NDArray[np.floating[Any]],
+    sides: NDArray[np.floating[Any]],
+    familiarity: NDArray[np.floating[Any]],
+    calibration: Calibration,
 ) -> NDArray[np.str_]:
-    """The kind of verdict on each of many single photos: ``(N, C), (N,) -> (N,)``, as :func:`judge` gives it."""
+    """The kind of verdict on each of many single photos: ``(N, C), (N, 4, C), (N,) -> (N,)``, as :func:`judge` gives
+    it. Cosines are with allowances."""
     ranked = np.sort(cosines, axis=1)[:, ::-1]
     gap = ranked[:, 0] - ranked[:, 1] if ranked.shape[1] > 1 else np.full(len(ranked), np.inf)
     outside = (familiarity < calibration.familiarity) | (ranked[:, 0] < calibration.cosine)
-    result: NDArray[np.str_] = np.where(outside, "outside", np.where(gap < calibration.gap, "between", "tradition"))
+    between = (gap < calibration.gap) | (_side_by_side(cosines, sides, calibration) >= 0)
+    result: NDArray[np.str_] = np.where(outside, "outside", np.where(between, "between", "tradition"))
     return result
+
+
+def _side_by_side(
+    cosines: NDArray[np.floating[Any]], sides: NDArray[np.floating[Any]], calibration: Calibration
+) -> NDArray[np.int_]:
+    """Of each photo that names a tradition by itself although its left and right, or its upper and lower side, are
+    nearest to different ones, the other one; else -1: ``(P, C), (P, 4, C) -> (P,)``."""
+    answers, nearest = cosines.argmax(axis=1), sides.argmax(axis=2)
+    apart = (nearest[:, 0] != nearest[:, 1]) | (nearest[:, 2] != nearest[:, 3])
+    other = nearest[np.arange(len(nearest)), (nearest != answers[:, None]).argmax(axis=1)]
+    named = np.array([_names(row, calibration) for row in cosines], dtype=np.bool_)
+    found: NDArray[np.int_] = np.where(named & apart, other, -1)
+    return found
 
 
 def _names(cosines: NDArray[np.floating[Any]], calibration: Calibration) -> bool:

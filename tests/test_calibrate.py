@@ -148,7 +148,9 @@ def test_confidence_on_several_sources(calibrated, tiny_corpus, tmp_path):
     run = load_run(calibrated)
     manifest = read_manifest(tiny_corpus, where="craft in ['chanderi', 'jamdani', 'leheriya']")
     embedded = embed_photos(run.embedder, manifest.files())
-    document = score(run, Probes(manifest, embedded.embeddings, embedded.features, {}, (), False), "source")
+    document = score(
+        run, Probes(manifest, embedded.embeddings, embedded.sides, embedded.features, {}, (), False), "source"
+    )
     assert document["confidence"]["sets"]["promised"] == pytest.approx(0.7)
     said = io.StringIO()
     Evaluation(document).print_table(Console(file=said, width=200))

@@ -210,7 +210,9 @@ def planted(tiny_run, encode, *, crafts=3, shops=12, photos=12, noise=0.05):
     held_out = table["source"].isin([f"shop {shop}" for shop in range(6)]).to_numpy()
     gallery = Gallery(vectors[~held_out], table.loc[~held_out, list(COLUMNS)].reset_index(drop=True))
     manifest = manifest_of(table[held_out].reset_index(drop=True), Path("/photos"))
-    return replace(tiny_run, gallery=gallery), Probes(manifest, vectors[held_out], vectors[held_out], {}, (), False)
+    return replace(tiny_run, gallery=gallery), Probes(
+        manifest, vectors[held_out], np.repeat(vectors[held_out][:, None], 4, axis=1), vectors[held_out], {}, (), False
+    )
 
 
 def one_hot(length, *positions):

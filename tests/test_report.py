@@ -190,7 +190,9 @@ def test_examples_take_other_crafts_first():
 
 
 def test_examples_say_when_no_answer_was_wrong(tiny_run, probes):
-    first = Probes(probes.manifest.select([0]), probes.embeddings[:1], probes.features[:1], {}, (), False)
+    first = Probes(
+        probes.manifest.select([0]), probes.embeddings[:1], probes.sides[:1], probes.features[:1], {}, (), False
+    )
     craft = str(first.manifest.crafts[0])
     shown = report_exhibits.examples(tiny_run, first, {"photos": [{"craft": craft, "answer": craft}]})
     assert "Right: 1 of 1" in shown

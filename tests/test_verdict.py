@@ -45,7 +45,12 @@ def made(**changes):
 
 def verdict(*photos, familiarity=0.5, calibration=None):
     rows = np.array(photos)
-    return judge(rows.mean(axis=0), rows, np.full(len(rows), familiarity), CRAFTS, calibration or made())
+    return judge(rows.mean(axis=0), rows, alike(rows), np.full(len(rows), familiarity), CRAFTS, calibration or made())
+
+
+def alike(rows):
+    """Sides that each look as the whole photo does."""
+    return np.repeat(rows[:, None], 4, axis=1)
 
 
 def test_each_kind_of_verdict():
@@ -104,8 +109,8 @@ def test_allowances_make_good_what_training_has_not_gathered():
 def test_an_allowance_may_decide_and_is_told():
     crafts = (*CRAFTS, "new")
     cosines = np.array([0.55, 0.1, 0.1, 0.45])
-    plain = judge(cosines, cosines[None], np.ones(1), crafts, made())
-    raised = judge(cosines, cosines[None], np.ones(1), crafts, made(), np.array([0, 0, 0, 0.3]))
+    plain = judge(cosines, cosines[None], alike(cosines[None]), np.ones(1), crafts, made())
+    raised = judge(cosines, cosines[None], alike(cosines[None]), np.ones(1), crafts, made(), np.array([0, 0, 0, 0.3]))
     assert plain.crafts == ("chanderi",)
     assert raised.crafts == ("new",)
     assert "a cosine of 0.45 and an allowance of 0.30, 0.20 ahead" in raised.reason
@@ -121,19 +126,35 @@ def test_photos_that_name_different_traditions_name_none():
 
 def test_a_run_of_one_tradition():
     rows = np.array([[0.8]])
-    assert judge(rows[0], rows, np.array([0.5]), ("patola",), made()).kind == "tradition"
-    assert kinds(rows, np.array([0.5]), made()).tolist() == ["tradition"]
+    assert judge(rows[0], rows, alike(rows), np.array([0.5]), ("patola",), made()).kind == "tradition"
+    assert kinds(rows, alike(rows), np.array([0.5]), made()).tolist() == ["tradition"]
 
 
 @given(st.lists(st.lists(st.floats(-1, 1), min_size=3, max_size=3), min_size=1, max_size=5), st.floats(0, 1))
 def test_many_photos_are_judged_as_one_by_one(rows, familiarity):
     cosines = np.array(rows)
+    sides = np.random.default_rng(len(rows)).uniform(-1, 1, (len(rows), 4, 3)) / 10 + cosines[:, None]
     familiarities = np.full(len(rows), familiarity)
     alone = [
-        judge(row, row[None], own, CRAFTS, made()).kind
-        for row, own in zip(cosines, familiarities[:, None], strict=True)
+        judge(row, row[None], parts[None], own, CRAFTS, made()).kind
+        for row, parts, own in zip(cosines, sides, familiarities[:, None], strict=True)
     ]
-    assert kinds(cosines, familiarities, made()).tolist() == alone
+    assert kinds(cosines, sides, familiarities, made()).tolist() == alone
+
+
+def test_two_pieces_side_by_side_are_one_of_two():
+    cosines = np.array([0.8, 0.4, 0.1])
+    left, right = np.array([0.8, 0.3, 0.1]), np.array([0.3, 0.6, 0.1])
+    for sides in ([left, right, cosines, cosines], [cosines, cosines, right, left]):
+        found = judge(cosines, cosines[None], np.array([sides]), np.ones(1), CRAFTS, made())
+        assert (found.kind, found.crafts) == ("between", ("chanderi", "jamdani"))
+        assert "several pieces" in found.reason
+    agreed = judge(cosines, cosines[None], np.array([[left, left, cosines, left]]), np.ones(1), CRAFTS, made())
+    assert agreed.kind == "tradition"
+    # A second photo that names nothing by itself may have sides that differ: it is a detail.
+    rows, vague = np.array([cosines, [0.3, 0.2, 0.1]]), [left, right, left, right]
+    parts = np.array([[left] * 4, vague])
+    assert judge(cosines, rows, parts, np.ones(2), CRAFTS, made()).kind == "tradition"
 
 
 def test_words():
@@ -176,9 +197,11 @@ def test_thresholds_keep_what_they_promise_on_other_photos():
     calibration = fit_calibration(scored(), Familiarity.of(np.eye(4)), 0.1, CRAFTS)
     other = scored(seed=1)
     everyday = np.full(len(other.labels), 1.0)
-    named = kinds(other.cosines, everyday, calibration) == "tradition"
+    named = kinds(other.cosines, alike(other.cosines), everyday, calibration) == "tradition"
     right = other.cosines.argmax(axis=1) == other.labels
-    assert np.mean(kinds(other.unknown_cosines, everyday, calibration) != "outside") == pytest.approx(0.1, abs=0.03)
+    assert np.mean(
+        kinds(other.unknown_cosines, alike(other.unknown_cosines), everyday, calibration) != "outside"
+    ) == pytest.approx(0.1, abs=0.03)
     assert np.mean(~right[named]) == pytest.approx(0.1, abs=0.03) or np.mean(~right[named]) < 0.1
     assert named.mean() > 0.2
     inside = calibration.prediction_sets(other.cosines)[np.arange(len(right)), other.labels]

@@ -26,6 +26,9 @@ BRIEF = 9
 """The first views are the whole, the four parts at scale 1.43 and the four central ones at scale 3. A prediction is
 made from these alone: they do nearly as well as all 31 at under a third of the cost."""
 
+SIDES = ((1, 3), (2, 4), (1, 2), (3, 4))
+"""Of these views the two that show the left, right, upper and lower side of a photo."""
+
 LARGEST = 3.0
 """Photos need no more pixels than this many inputs along their short side."""
 
