@@ -25,6 +25,7 @@ from saree_cosface.metrics.verification import auc
 from saree_cosface.options import DataOptions
 from saree_cosface.probes import unseen_probes
 from saree_cosface.runs import load_run
+from saree_cosface.taxonomy import load_taxonomy
 
 MEASURES = ("rank 1", "rank 1, no allowance", "AUROC", "known, before", "known, after", "known, no allowance")
 
@@ -71,6 +72,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=DataOptions.cache)
     options = parser.parse_args()
     manifest = read_manifest(options.manifest, on_unknown="keep")
+    taxonomy = load_taxonomy()
     table = defaultdict(list)
     crafts = set()
     for folder in track(options.runs, "Runs"):
@@ -86,7 +88,7 @@ def main() -> None:
             measured = defaultdict(list)
             for craft in np.unique(strange.crafts):
                 mine = strange.crafts == craft
-                if mine.sum() <= max(options.shots):
+                if mine.sum() <= max(options.shots) or craft not in taxonomy:
                     continue
                 crafts.add(str(craft))
                 of_craft = enrolled(

@@ -23,6 +23,8 @@ print(json.dumps({
     "errors": not checked.ok,
     "scores": {name: score["value"] for name, score in evaluation.to_json()["metrics"].items()},
     "gap": evaluation.to_json()["shortcut_gap"]["top1"]["gap"],
+    "verdict": answer.verdict.kind,
+    "calibrated_on": calibration.found["photos"],
 }))
 """
 
@@ -67,6 +69,8 @@ def test_runs_on_drawn_sarees(tmp_path, monkeypatch):
     assert Path(found["asked"]).parent.parent.name in found["held_out"]
     assert found["scores"]["top1"] > 0.25  # better than a guess among four
     assert -1 <= found["gap"] <= 1
+    assert found["verdict"] in ("tradition", "between", "outside")
+    assert found["calibrated_on"] > 5
 
     assert len(figures_of(notebook)) == 5  # contact sheet, learning curves, confusion matrix, two answers
     assert list(tmp_path.iterdir()) == [tmp_path / "work"]  # nothing is written elsewhere
