@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from saree_cosface.evidence import HeatMap, Match
@@ -70,6 +71,7 @@ def matches_figure(
                     fill=False,
                     edgecolor=colour,
                     linewidth=2,
+                    path_effects=[withStroke(linewidth=4, foreground="white")],  # on cloth of the box's own colour
                 )
             )
             label = f"{number + 1}" if side else f"{number + 1}: {match.cosine:.2f}"
@@ -79,7 +81,7 @@ def matches_figure(
                 label,
                 fontsize=7,
                 color="white",
-                va="bottom",
+                va="top",  # within the box: above it a label could cover the title
                 bbox={"facecolor": colour, "edgecolor": "none", "pad": 1.5},
             )
     save_figure(figure, path)

@@ -198,11 +198,12 @@ def _evidence(run: Run, found: Attribution) -> str:
             entry = write_evidence(run, found, Path(folder))[0]
         except (BackboneError, BadImage):  # a network without local features, or a photo that has gone meanwhile
             return ""
-        heat = _plate(file_uri(Path(entry["heat_map"])), "What each part of the photo adds to the cosine", "square")
+        described = "What each part of the photo adds to the cosine"
+        heat = _plate(photo_uri(Path(entry["heat_map"]), 1000), described, "wide")
         matches = ""
         if entry["matches"]:
             described = "Regions of the photo and of the nearest reference that are each other's nearest"
-            matches = _plate(file_uri(Path(entry["matches"])), described, "square")
+            matches = _plate(photo_uri(Path(entry["matches"]), 1000), described, "wide")
     return f"<details><summary>What the answer rests on</summary>{heat}{matches}</details>"
 
 
