@@ -69,7 +69,7 @@ $(DEMO)/report.html: $(DEMO)/run/run.json | $(RUNTIME)
 	$(SAREE) evaluate $(DEMO)/run $(DEMO)/corpus/manifest.csv --cache $(DEMO)/cache
 	$(BIN)/python -c 'import pandas as pd; photos = pd.read_csv("$(DEMO)/run/manifest.csv").query("split == \"test\""); \
 	  print(*photos.path[::40], sep="\0", end="")' | xargs -0 $(SAREE) predict $(DEMO)/run
-	$(SAREE) report $(DEMO)/run $(DEMO)/corpus/manifest.csv --out $@
+	$(SAREE) report $(DEMO)/run $(DEMO)/corpus/manifest.csv --cache $(DEMO)/cache --out $@
 
 clean:
 	rm -rf build dist htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -32,7 +32,7 @@ from saree_cosface.files import write_json
 from saree_cosface.gallery import piece_names
 from saree_cosface.metrics.classification import top1
 from saree_cosface.metrics.intervals import bootstrap_interval
-from saree_cosface.probes import Probes, unseen_probes
+from saree_cosface.probes import EvaluationError, Probes, unseen_probes
 from saree_cosface.runs import Run, list_bad
 
 SIDE = 256  # pixels of the short side from which cheap features are taken
@@ -77,11 +77,13 @@ def audit_run(run: Run, manifest_path: Path, out: Path, *, cache: Path | None = 
         cache: of features; nothing is remembered when None.
 
     Raises:
-        EvaluationError: no photo is held out.
+        EvaluationError: no photo is held out, or the manifest is not the one trained on.
     """
     from saree_cosface.audit_page import write_audit_page  # matplotlib is slow to import
 
     manifest = read_manifest(manifest_path, on_unknown="keep")
+    if not is_trained_on(run, manifest):
+        raise EvaluationError(f"{manifest_path}: holds too few of the photos trained on; give the manifest trained on.")
     probes = unseen_probes(run, manifest, cache=cache)
     list_bad(probes.bad)
     document = {"run": str(run.folder), "manifest": str(manifest_path), **audit_document(run, manifest, probes)}
@@ -90,12 +92,18 @@ def audit_run(run: Run, manifest_path: Path, out: Path, *, cache: Path | None = 
     return Audit(document)
 
 
+def is_trained_on(run: Run, manifest: Manifest) -> bool:
+    """Whether a manifest holds photos of the run's training sources, of two crafts at least, and so can be audited."""
+    mine = np.isin(manifest.sources, sorted(run.sources["train"])) & np.isin(manifest.crafts, run.classes)
+    return len(set(manifest.crafts[mine].tolist())) > 1
+
+
 def audit_document(run: Run, manifest: Manifest, probes: Probes) -> dict[str, Any]:
     """All that the audit looks at, as one JSON-able document.
 
     Args:
         run: to be audited.
-        manifest: the collection; of crafts that the run was trained on.
+        manifest: the collection trained on (:func:`is_trained_on`).
         probes: its photos of sources that the run never saw.
     """
     manifest = manifest.select(np.isin(manifest.crafts, run.classes))
@@ -258,7 +266,7 @@ def cheap_features(run: Run, manifest: Manifest, held_out: NDArray[np.str_]) -> 
     classes, labels = np.unique(kept.crafts, return_inverse=True)
     trained = np.isin(kept.sources, sorted(run.sources["train"]))
     unseen = np.isin(kept.sources, held_out)
-    folds = make_split(kept, "random", seed=0)
+    folds = make_split(kept, "random", n_folds=min(5, len(kept)), seed=0)
     found: dict[str, Any] = {"crafts": len(classes)}
     for name, vectors in (("colours", np.stack(colours)), ("thumbnail", np.stack(thumbnails))):
         answers = logistic_regression(vectors[trained], labels[trained], vectors[unseen])

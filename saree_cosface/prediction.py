@@ -43,7 +43,7 @@ class Answers:
     def csv_columns() -> tuple[str, ...]:
         """Header of the CSV."""
         described = ("photos", "rank", "craft", "name", "family", "place")
-        return (*described, "cosine", "allowance", "probability", "gap", "verdict")
+        return (*described, "cosine", "probability", "allowance", "gap", "verdict")
 
     def csv_rows(self) -> Iterator[dict[str, Any]]:
         """A row for each piece and tradition."""

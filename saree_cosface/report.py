@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface import __version__
-from saree_cosface.audit import audit_document
+from saree_cosface.audit import audit_document, is_trained_on
 from saree_cosface.data.manifest import Manifest, read_manifest
 from saree_cosface.evaluation import score, score_open_set
 from saree_cosface.files import write_text
@@ -75,7 +75,7 @@ def write_report(run: Run, manifest: Path, out: Path, *, cache: Path | None = No
             _section("The photos", _parts(run, trained_on, document)),
             _section("Scores on sources never seen in training", _scores(document)),
             _section("The shortcut gap", _shortcut(run, probes, document)),
-            _section("What else could give the craft away", shortcuts(audit_document(run, asked, probes))),
+            _section("What else could give the craft away", _audited(run, asked, probes)),
             _section("How sure it is", confidence(document)),
             _section("What it does not know", strangers(open_set) if open_set else ""),
             _section("How it learned", curves(run)),
@@ -94,6 +94,15 @@ def is_drawn(manifest: Manifest) -> bool:
     """Whether the photos were drawn by the loom, by what the manifest says of them or what lies beside it."""
     said = bool(len(manifest)) and all("drawn by the loom" in str(note) for note in manifest.table["note"])
     return said or (manifest.root / "loom.json").is_file()
+
+
+def _audited(run: Run, asked: Manifest, probes: Probes) -> str:
+    if is_trained_on(run, asked):
+        return shortcuts(audit_document(run, asked, probes))
+    return (
+        "<p>Not told: an audit needs the photos trained on, and these are others. Give "
+        "<code>saree-cosface audit</code> the manifest trained on.</p>"
+    )
 
 
 def _section(title: str, body: str) -> str:

@@ -19,7 +19,7 @@ from saree_cosface.audit import (
     thumbnail,
 )
 from saree_cosface.cli import main
-from saree_cosface.data.manifest import read_manifest
+from saree_cosface.data.manifest import read_manifest, write_manifest
 from tests.conftest import CRAFTS, SOME
 
 
@@ -170,3 +170,13 @@ def test_the_command_writes_a_page(tiny_run, tiny_corpus, tiny_cache, tmp_path, 
     for name in ("colours", "thumbnail"):
         assert 0 <= found["cheap_features"][name]["source"]["value"] <= 1
     assert set(found["hidden"]["all"]) == {"whole", "centre hidden", "border hidden"}
+
+
+def test_other_photos_than_those_trained_on_cannot_be_audited(tiny_run, tiny_corpus, tmp_path, capsys):
+    held_out = read_manifest(tiny_run.folder / "manifest.csv", where="split == 'test'")
+    write_manifest(held_out.table, tmp_path / "manifest.csv")
+    with pytest.raises(SystemExit) as stopped:
+        main(["audit", str(tiny_run.folder), str(tmp_path / "manifest.csv"), "--out", str(tmp_path / "audit")])
+    assert stopped.value.code == 1
+    assert "give the manifest trained on" in capsys.readouterr().err
+    assert not (tmp_path / "audit").exists()

@@ -160,6 +160,7 @@ def test_awkward_names_are_escaped_and_lost_photos_left_out(tiny_run, tmp_path, 
     assert "onerror=alert(1)" in parsed.text
     assert "<script>alert(2)</script>" in parsed.text
     assert "1: could not be read" in parsed.text
+    assert "Not told: an audit needs the photos trained on" in parsed.text
     assert "The photos trained on are synthetic" in parsed.text  # the photos scored no longer say so
     assert not re.search(r"sells mostly [^(<]+ \(\d+ of", parsed.text)
 
