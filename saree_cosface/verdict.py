@@ -243,10 +243,12 @@ def judge(
     if gap < calibration.gap:
         needed = f"at least {calibration.gap:.2f} is needed" if math.isfinite(calibration.gap) else "no lead is enough"
         return Verdict("between", _ids(order[:2], crafts), f"they are {gap:.2f} apart, and {needed} for one", likely)
-    rivals = [near for near in _side_by_side(alone + allowances, sides + allowances, calibration) if near >= 0]
+    first = int(order[0])
+    beside = _side_by_side(alone + allowances, sides + allowances, calibration)
+    rivals = [int(near) for near in beside if near not in (-1, first)]
     if rivals:
         reason = "two sides of a photo look like different traditions: perhaps it shows several pieces"
-        return Verdict("between", _ids([int(order[0]), rivals[0]], crafts), reason, likely)
+        return Verdict("between", _ids([first, rivals[0]], crafts), reason, likely)
     reason = f"{said}, {gap:.2f} ahead" if math.isfinite(gap) else said
     return Verdict("tradition", _ids(order[:1], crafts), reason, likely)
 

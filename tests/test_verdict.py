@@ -151,6 +151,11 @@ def test_two_pieces_side_by_side_are_one_of_two():
         assert "several pieces" in found.reason
     agreed = judge(cosines, cosines[None], np.array([[left, left, cosines, left]]), np.ones(1), CRAFTS, made())
     assert agreed.kind == "tradition"
+    # A piece is never between a tradition and itself, though a side of one photo be nearest to what the others are.
+    photo, unsure = np.array([0.51, 0.4, 0.1]), np.array([0.3, 0.95, 0.86])
+    parts = np.array([[photo, np.array([0.4, 0.5, 0.1]), photo, photo], [unsure] * 4])
+    mixed = judge(np.array([0.4, 0.7, 0.5]), np.array([photo, unsure]), parts, np.ones(2), CRAFTS, made())
+    assert len(set(mixed.crafts)) == len(mixed.crafts)
     # A second photo that names nothing by itself may have sides that differ: it is a detail.
     rows, vague = np.array([cosines, [0.3, 0.2, 0.1]]), [left, right, left, right]
     parts = np.array([[left] * 4, vague])
