@@ -48,7 +48,7 @@ _SCORES = {
 def write_report(run: Run, manifest: Path, out: Path, *, cache: Path | None = None) -> Path:
     """Score a run on the photos of a manifest that it never saw, and write the page.
 
-    The coordinates of the map are written beside it, as ``NAME.map.csv`` with their parameters in ``NAME.map.json``.
+    The map is kept beside it, as ``NAME.map.parquet`` with its parameters in ``NAME.map.json``.
 
     Args:
         run: to be reported on.
@@ -80,7 +80,7 @@ def write_report(run: Run, manifest: Path, out: Path, *, cache: Path | None = No
             _section("What it does not know", strangers(open_set) if open_set else ""),
             _section("How it learned", curves(run)),
             _section("What is taken for what", confusion(document) + crafts(document)),
-            _section("A map of the embeddings", embedding_map(run, probes, out.with_suffix(".map.csv"))),
+            _section("A map of the embeddings", embedding_map(run, probes, out.with_suffix(".map.parquet"))),
             _section("Examples", examples(run, probes, document)),
         )
     )

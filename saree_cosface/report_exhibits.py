@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from saree_cosface.attribution import Attribution, attribute, in_words
@@ -14,7 +15,8 @@ from saree_cosface.audit_page import enough_figure, findings_list
 from saree_cosface.backbones import BackboneError
 from saree_cosface.confidence import sets_in_words
 from saree_cosface.data.images import BadImage
-from saree_cosface.embedding_map import save_map, umap_coordinates
+from saree_cosface.embedding import fingerprint, photo_hash
+from saree_cosface.embedding_map import EmbeddingMap, map_parameters, umap_coordinates
 from saree_cosface.evidence import write_evidence
 from saree_cosface.figures import confidence_figure, confusion_figure, embedding_figure
 from saree_cosface.open_set import open_set_in_words
@@ -108,7 +110,7 @@ def crafts(document: Mapping[str, Any]) -> str:
 
 
 def embedding_map(run: Run, probes: Probes, coordinates_path: Path) -> str:
-    """References and held-out photos on a map, whose coordinates are written to a CSV and its parameters beside it."""
+    """References and held-out photos on a map, which is kept in a Parquet table and a JSON document beside it."""
     references = run.gallery.references
     # In the gallery's order, so that a gallery without too many references is mapped as it is.
     kept = np.sort(np.random.default_rng(SEED).permutation(len(references))[:MAPPED_REFERENCES])
@@ -116,13 +118,16 @@ def embedding_map(run: Run, probes: Probes, coordinates_path: Path) -> str:
     manifest = probes.manifest
     columns = {
         "path": [*references["path"].astype(str), *map(str, manifest.files())],
+        "sha256": [*references["sha256"].astype(str), *map(photo_hash, manifest.files())],
         "craft": [*references["craft"].astype(str), *manifest.crafts.tolist()],
         "source": [*references["source"].astype(str), *manifest.sources.tolist()],
         "part": ["reference"] * len(references) + ["held out"] * len(manifest),
     }
     embeddings = np.concatenate([np.asarray(run.gallery.embeddings)[kept], probes.embeddings])
     coordinates = umap_coordinates(embeddings, SEED)
-    save_map(coordinates, columns, SEED, coordinates_path)
+    photos = pd.DataFrame({**columns, "x": coordinates[:, 0], "y": coordinates[:, 1]})
+    parameters = {**map_parameters(len(photos), SEED), "embedder": fingerprint(run.embedder)}
+    EmbeddingMap(photos, embeddings, parameters).save(coordinates_path, coordinates_path.with_suffix(".json"))
     names = [craft_name(craft) for craft in columns["craft"]]
     unseen = np.array(columns["part"]) == "held out"
     sources = [source or "unknown" for source in columns["source"]]

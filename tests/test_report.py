@@ -1,10 +1,8 @@
-import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +11,7 @@ from saree_cosface import report_exhibits
 from saree_cosface.attribution import Attribution, NearReference, RankedTradition
 from saree_cosface.audit import audit_document
 from saree_cosface.data.manifest import read_manifest, write_manifest
-from saree_cosface.embedding_map import map_parameters, save_map, umap_coordinates
+from saree_cosface.embedding_map import EmbeddingMap
 from saree_cosface.evaluation import score
 from saree_cosface.figures import LEGEND, embedding_figure
 from saree_cosface.pages import Html, answer, bars, craft_name, escape, file_uri, photo_uri, reference_cards, table
@@ -134,12 +132,12 @@ def test_what_an_audit_finds_stands_in_the_report(page, tiny_run, tiny_corpus, p
 
 
 def test_coordinates_are_kept_beside_the_report(page, tiny_run, probes):
-    coordinates = pd.read_csv(page.with_suffix(".map.csv"))
+    found = EmbeddingMap.load(page.with_suffix(".map.parquet"), page.with_suffix(".map.json"))
+    coordinates, parameters = found.photos, found.parameters
     held_out = len(probes.manifest)
     assert len(coordinates) == len(tiny_run.gallery) + held_out
     assert (coordinates["part"] == "held out").sum() == held_out
     assert np.isfinite(coordinates[["x", "y"]].to_numpy()).all()
-    parameters = json.loads(page.with_suffix(".map.json").read_text())
     assert parameters["metric"] == "cosine"
     assert parameters["photos"] == len(coordinates)
 
@@ -251,50 +249,6 @@ def test_answer_shows_the_photos_that_can_be_shown():
     found = Attribution(("a.jpg", "b<.jpg"), (), (), 0.0)
     parsed = Page(answer(found, ["data:,1", ""], "<h3>x</h3>", None))
     assert parsed.pictures == ["data:,1"]
-
-
-def unit_rows(count, seed=0):
-    rows = np.random.default_rng(seed).normal(size=(count, 8)).astype(np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 4, 5, 6, 9, 40])
-def test_every_number_of_photos_can_be_mapped(count):
-    coordinates = umap_coordinates(unit_rows(count), seed=0)
-    assert coordinates.shape == (count, 2)
-    assert coordinates.dtype == np.float32
-    assert np.isfinite(coordinates).all()
-
-
-def test_map_follows_its_seed():
-    embeddings = unit_rows(30)
-    first = umap_coordinates(embeddings, seed=3)
-    assert np.array_equal(first, umap_coordinates(embeddings, seed=3))
-    assert not np.array_equal(first, umap_coordinates(embeddings, seed=4))
-
-
-def test_map_keeps_two_bundles_apart():
-    rng = np.random.default_rng(0)
-    centres = np.eye(8, dtype=np.float32)[:2]
-    embeddings = np.repeat(centres, 25, axis=0) + 0.05 * rng.normal(size=(50, 8)).astype(np.float32)
-    coordinates = umap_coordinates(embeddings, seed=0)
-    one, other = coordinates[:25], coordinates[25:]
-    spread = max(np.linalg.norm(part - part.mean(axis=0), axis=1).mean() for part in (one, other))
-    assert np.linalg.norm(one.mean(axis=0) - other.mean(axis=0)) > 2 * spread
-
-
-def test_map_refuses_what_is_not_finite():
-    embeddings = unit_rows(10)
-    embeddings[3, 0] = np.nan
-    with pytest.raises(ValueError, match="NaN"):
-        umap_coordinates(embeddings, seed=0)
-
-
-def test_saved_map_names_its_parameters(tmp_path):
-    path, parameters = save_map(np.ones((3, 2), np.float32), {"craft": ["a", "b", "c"]}, 7, tmp_path / "m.csv")
-    assert pd.read_csv(path).columns.tolist() == ["craft", "x", "y"]
-    assert json.loads(parameters.read_text()) == {"method": "principal components", "photos": 3}
-    assert map_parameters(100, 7)["seed"] == 7
 
 
 def test_figure_with_more_names_than_a_legend_holds(tmp_path):
