@@ -15,6 +15,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from saree_cosface import __version__
 from saree_cosface.console import console
+from saree_cosface.curators.curate_commands import LOG, add_curate_commands
 from saree_cosface.faces.commands import add_commands
 from saree_cosface.loom.options import LoomOptions
 from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
@@ -29,7 +30,9 @@ def main(arguments: list[str] | None = None) -> None:
     name = options.subcommand
     chosen = options[name]
     while "subcommand" in chosen:
-        name, chosen = f"{name} {chosen.subcommand}", chosen[chosen.subcommand]
+        name, outer, chosen = f"{name} {chosen.subcommand}", chosen, chosen[chosen.subcommand]
+        if LOG in outer:  # which stands before the sub-command
+            chosen[LOG] = outer[LOG]
     try:
         code = commands[name](chosen)
         sys.stdout.flush()  # here, where a reader who has left can be dealt with
@@ -220,6 +223,14 @@ def _parser() -> tuple[ArgumentParser, dict[str, Command]]:
     faces = ArgumentParser(description="Check the engine on the task that it was invented for: faces.")
     subcommands.add_subcommand("faces", faces, help="reproduce the CosFace paper on faces")
     commands |= {name: _printing(command) for name, command in add_commands(faces).items()}
+
+    curate = ArgumentParser(
+        description="Record the decisions of curators on photos, and make the next version of a manifest of them.\n"
+        "Example: saree-cosface curate decisions.db relabel shop/bafta_17.jpg --craft jamdani --by 'Asha Rao'\n"
+        "--why 'supplementary weft, no cut floats on the back' --manifest manifest.csv"
+    )
+    subcommands.add_subcommand("curate", curate, help="record decisions, and apply them")
+    commands |= {name: _printing(command) for name, command in add_curate_commands(curate).items()}
     return parser, commands
 
 

@@ -1,0 +1,238 @@
+"""From what a curator says to an entry of the log: which manifest, which photo, which craft.
+
+A log names photos by their path from the folder of its first manifest. So a photo keeps its name when an applied
+manifest is written to another folder, and when log, manifests and photos move to another machine together.
+"""
+
+import os
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from saree_cosface.curators.curation import Clash, CurationLog
+from saree_cosface.curators.decisions import CurationError, Entry, against, tidy_name
+from saree_cosface.data.manifest import Manifest, read_manifest
+from saree_cosface.files import sha256_of
+from saree_cosface.taxonomy import UnknownCraft, load_taxonomy
+
+_SHOWN = 5
+
+
+def open_log(path: Path, manifest: Path | None = None, *, by: str) -> tuple[CurationLog, Manifest]:
+    """Open a log with the manifest that decisions are about: the one given, from now on, or the one in use.
+
+    Where a manifest is given, the log may be new.
+
+    Raises:
+        CurationError: it is no log, or no manifest is given or in use, or the one in use is gone or was changed.
+        ManifestError: the manifest cannot be read.
+    """
+    if manifest is None:
+        log = CurationLog(path)
+        try:
+            return log, manifest_in_use(log)
+        except BaseException:
+            log.close()
+            raise
+    read, by = read_manifest(manifest, on_unknown="keep"), tidy_name(by)
+    log = CurationLog.create(path)
+    log.bind(read.sha256, relative(manifest, path.parent), by=by)
+    return log, read
+
+
+def manifest_in_use(log: CurationLog) -> Manifest:
+    """The manifest that the log's decisions are about now.
+
+    Raises:
+        CurationError: there is none yet, or it is gone or was changed.
+    """
+    used = log.manifests()
+    if not used:
+        raise CurationError(f"{log.path}: it is not said yet which manifest this is about: add --manifest MANIFEST.")
+    place = Path(os.path.normpath(log.path.parent / used[-1].value))
+    if not place.is_file():
+        raise CurationError(f"{place}: the manifest in use is not there any more; say where with --manifest MANIFEST.")
+    manifest = read_manifest(place, on_unknown="keep")
+    if manifest.sha256 != used[-1].manifest:
+        raise CurationError(
+            f"{place}: was changed since entry {used[-1].number} of {log.path} took it into use; restore it, or go on"
+            f" with what it is now: --manifest {place}."
+        )
+    return manifest
+
+
+def names_in_log(manifest: Manifest, manifests: Sequence[Entry], folder: Path) -> list[str]:
+    """The log's name of each photo of a manifest.
+
+    Args:
+        manifest: any; of the log's first one, and of all in its folder, the names are the paths that it lists.
+        manifests: the entries that brought manifests into use (:meth:`CurationLog.manifests`).
+        folder: of the log.
+    """
+    base = manifest.root
+    if manifests and manifest.sha256 != manifests[0].manifest:
+        base = (folder / manifests[0].value).parent
+    return [relative(path, base) for path in manifest.files()]
+
+
+def relative(path: Path, folder: Path) -> str:
+    """A path from a folder, by words alone: the same on a machine where the files are not there."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # another drive
+        return Path(os.path.abspath(path)).as_posix()  # noqa: PTH100  # Path.resolve follows links
+
+
+def find_photo(manifest: Manifest, said: Path | str) -> int:
+    """Row of the photo that is meant by its path in the manifest, its file, or an end that no other photo has.
+
+    Raises:
+        CurationError: no photo, or several.
+    """
+    paths = manifest.table["path"].tolist()
+    wanted = str(PurePosixPath(str(said).replace("\\", "/")))
+    if wanted in paths:
+        return paths.index(wanted)
+    file = os.path.abspath(said)  # noqa: PTH100  # Path.resolve follows links, under whose names photos are listed
+    found = [row for row, path in enumerate(manifest.files()) if os.path.abspath(path) == file]  # noqa: PTH100
+    if not found:
+        found = [row for row, path in enumerate(paths) if path.endswith("/" + wanted)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        shown = ", ".join(paths[row] for row in found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
+        raise CurationError(f"{said}: {len(found)} photos end so: {shown}; give more of the path.")
+    ends = {PurePosixPath(path).name: path for path in reversed(paths)}
+    near = get_close_matches(wanted, paths, n=3) + [
+        ends[end] for end in get_close_matches(PurePosixPath(wanted).name, list(ends), n=3)
+    ]
+    hint = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else "no path is near it."
+    raise CurationError(f"{said}: no photo of the manifest ({len(paths)} photos): {hint}")
+
+
+def content_of(manifest: Manifest, row: int) -> str:
+    """SHA-256 of a photo's file, or what the manifest says of it where there is no file to read; "" for neither."""
+    try:
+        return sha256_of(manifest.root / manifest.table["path"].iloc[row])
+    except (OSError, ValueError):
+        return str(manifest.table["sha256"].iloc[row]).lower()
+
+
+def decide_about(
+    log: CurationLog,
+    manifest: Manifest,
+    kind: str,
+    photo: Path | str,
+    *,
+    by: str,
+    craft: str = "",
+    new: bool = False,
+    others: Sequence[Path | str] = (),
+    why: str = "",
+    seen: int = 0,
+    over: Sequence[int] = (),
+    clash: Literal["refuse", "stand"] = "refuse",
+) -> Entry:
+    """Record a decision on a photo of a manifest.
+
+    Args:
+        log: open.
+        manifest: that the curator has before them.
+        kind: see :data:`~saree_cosface.curators.decisions.KINDS`.
+        photo: as :func:`find_photo` takes it.
+        by: who decides.
+        craft: of a relabel, in any spelling.
+        new: the craft is one that the taxonomy does not know.
+        others: of a duplicate the one photo that is kept; of a merge photos or ids of pieces.
+        why: the reason.
+        seen: number of the last entry on this photo that the curator has seen.
+        over: numbers of all decisions that this one overrules; another way to say what was seen.
+        clash: what becomes of a contradiction not seen (:meth:`CurationLog.decide`).
+
+    Raises:
+        CurationError: the photo is not listed, or not the one listed; the decision makes no sense.
+        Clash: somebody else decided otherwise.
+        UnknownCraft, NotACraft: the craft is none.
+    """
+    names = names_in_log(manifest, log.manifests(), log.path.parent)
+    row = find_piece(manifest, photo) if kind == "merge" else find_photo(manifest, photo)
+    path = manifest.table["path"].iloc[row]
+    content = content_of(manifest, row)
+    listed = manifest.table["sha256"].iloc[row].lower()
+    if listed and content != listed:
+        raise CurationError(
+            f"{path}: the file is not the one that the manifest lists (its SHA-256 differs); restore it, or bring the"
+            " manifest up to date and name it with --manifest."
+        )
+    value: str | list[str] = ""
+    if kind == "accept":
+        value = str(manifest.crafts[row])
+        if not value:
+            raise CurationError(f"{path}: has no label to accept; give it one with relabel.")
+    elif kind == "relabel":
+        value = resolve_craft(craft, new=new)
+        if value == manifest.crafts[row]:
+            raise CurationError(f"{path}: is labelled {value} already; say that it is right with accept.")
+    elif kind == "duplicate":
+        if len(others) != 1:
+            raise CurationError(f"{path}: name the one photo that it is a duplicate of.")
+        value = names[find_photo(manifest, others[0])]
+    elif kind == "merge":
+        rows = list(dict.fromkeys([row, *(find_piece(manifest, other) for other in others)]))
+        if len({manifest.pieces[each] for each in rows}) < 2:
+            raise CurationError(
+                f"{path}: one piece already; name photos or pieces that the manifest takes for several."
+            )
+        value = [names[each] for each in rows[1:]]
+    if over:
+        seen = max(seen, _named(log, names[row], over, Entry(0, kind, "", "", str(value), by, "", "", "")))
+    return log.decide(
+        kind,
+        names[row],
+        value,
+        by=by,
+        why=why,
+        sha256=content,
+        manifest=manifest.sha256,
+        seen=seen,
+        clash=clash,
+    )
+
+
+def find_piece(manifest: Manifest, said: Path | str) -> int:
+    """Row of a photo, or of the first photo of the piece that has this id.
+
+    Raises:
+        CurationError: neither.
+    """
+    pieces = manifest.table["piece"].tolist()
+    if str(said) in pieces and str(said) not in set(manifest.table["path"]):
+        return pieces.index(str(said))
+    return find_photo(manifest, said)
+
+
+def resolve_craft(name: str, *, new: bool = False) -> str:
+    """Id of a craft in any spelling; see :func:`saree_cosface.enrolment.craft_id`."""
+    try:
+        return load_taxonomy().resolve(name).id
+    except UnknownCraft:
+        from saree_cosface.enrolment import craft_id  # loads torch, which a known spelling need not wait for
+
+        return craft_id(name, new=new)
+
+
+def _named(log: CurationLog, name: str, over: Sequence[int], new: Entry) -> int:
+    made = log.about(name)
+    elsewhere = sorted(set(over) - {entry.number for entry in made})
+    if elsewhere:
+        known = ", ".join(str(entry.number) for entry in made) or "none"
+        raise CurationError(f"--over {elsewhere[0]}: is no entry on {name}; on it there are: {known}.")
+    unnamed = [entry for entry in against(made, new) if entry.number not in over]
+    if unnamed:
+        raise Clash(
+            f"{name}: another decision stands against this one, which --over does not name:\n"
+            + "\n".join(f"  {entry}" for entry in unnamed),
+            unnamed,
+        )
+    return max(over)
