@@ -15,6 +15,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from saree_cosface import __version__
 from saree_cosface.console import console
+from saree_cosface.curators.commands import add_commands as add_collection_commands
 from saree_cosface.curators.curate_commands import LOG, add_curate_commands
 from saree_cosface.faces.commands import add_commands
 from saree_cosface.loom.options import LoomOptions
@@ -43,7 +44,9 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except (OSError, ValueError) as error:  # the errors of this package are ValueErrors
-        console.print(f"saree-cosface: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            f"saree-cosface: {error}", style="red", highlight=False, markup=False, emoji=False, soft_wrap=True
+        )
         code = 1
     sys.exit(code)
 
@@ -136,6 +139,9 @@ def _parser() -> tuple[ArgumentParser, dict[str, Command]]:
     evaluate.add_argument(
         "--others", type=Path, nargs="+", default=[], help="photos or folders of other things (default: bundled ones)"
     )
+    evaluate.add_argument(
+        "--before", type=Path | None, help="folder of an earlier evaluation, to see both side by side"
+    )
     evaluate.add_argument("--cache", type=Path, default=DataOptions.cache, help="folder of features, shared by runs")
     evaluate.add_argument("--where", type=str | None, help="score only the rows of this pandas query")
     evaluate.add_argument("--out", type=Path | None, help="folder for the figures and the JSON (default: in the run)")
@@ -224,6 +230,7 @@ def _parser() -> tuple[ArgumentParser, dict[str, Command]]:
     subcommands.add_subcommand("faces", faces, help="reproduce the CosFace paper on faces")
     commands |= {name: _printing(command) for name, command in add_commands(faces).items()}
 
+    commands |= {name: _printing(command) for name, command in add_collection_commands(subcommands).items()}
     curate = ArgumentParser(
         description="Record the decisions of curators on photos, and make the next version of a manifest of them.\n"
         "Example: saree-cosface curate decisions.db relabel shop/bafta_17.jpg --craft jamdani --by 'Asha Rao'\n"
@@ -359,6 +366,7 @@ def _evaluate(options: Namespace) -> int:
         where=options.where,
         open_set=options.open_set,
         others=options.others,
+        before=options.before,
         cache=options.cache,
         out=options.out,
     )

@@ -20,6 +20,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from saree_cosface.before_after import (
+    EVALUATION,
+    before_after,
+    curated,
+    curated_in_words,
+    print_before_after,
+    read_evaluation,
+)
 from saree_cosface.confidence import confidence_scores, sets_in_words
 from saree_cosface.data.images import gather_photos
 from saree_cosface.data.manifest import Manifest, read_manifest
@@ -80,6 +88,10 @@ class Evaluation:
             console.print(sets_in_words(document["confidence"]["sets"]), highlight=False)
         if "open_set" in document:
             print_open_set(document["open_set"], console)
+        if document.get("before"):
+            print_before_after(document["before"], console)
+        if document.get("curation"):
+            console.print(curated_in_words(document["curation"]), highlight=False)
         for reason, number in document["skipped"].items():
             console.print(f"[yellow]{number} photos left out: {reason}.", highlight=False)
         for remark in document["remarks"]:
@@ -94,6 +106,7 @@ def evaluate_run(
     where: str | None = None,
     open_set: bool = False,
     others: Sequence[Path] = (),
+    before: Path | None = None,
     cache: Path | None = None,
     out: Path | None = None,
 ) -> Evaluation:
@@ -107,12 +120,16 @@ def evaluate_run(
         open_set: score photos of crafts that the run does not know, too, and photos of other things.
         others: photos of other things than sarees, or folders of them; those that come with installed libraries by
             default.
+        before: an earlier evaluation, by its folder, to be compared with: of the manifest before it was curated, or of
+            another run.
         cache: folder of features; nothing is remembered when None.
         out: folder; ``evaluation/PROTOCOL`` in the run by default.
 
     Raises:
-        EvaluationError: no photo is left to score, or the open set is to be scored with a run that is not calibrated.
+        EvaluationError: no photo is left to score, the open set is to be scored with a run that is not calibrated, or
+            there is no earlier evaluation of this protocol.
     """
+    earlier = None if before is None else read_evaluation(before)
     manifest = read_manifest(manifest_path, where=where, on_unknown="keep")
     probes = unseen_probes(run, manifest, needs_source=protocol == "source", cache=cache)
     list_bad(probes.bad)
@@ -120,8 +137,11 @@ def evaluate_run(
     if open_set:
         document["open_set"] = score_open_set(run, probes, manifest, others, cache)
     document["manifest"] = str(manifest_path)
+    document["before"] = None if earlier is None else before_after(earlier, document)
+    whole = manifest if where is None else read_manifest(manifest_path, on_unknown="keep")
+    document["curation"] = curated(manifest_path, whole.sha256)
     out = run.folder / "evaluation" / protocol if out is None else Path(out)
-    write_json(out / "evaluation.json", document)
+    write_json(out / EVALUATION, document)
     _draw(document, out)
     return Evaluation(document)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from saree_cosface import __version__
 from saree_cosface.audit import audit_document, is_trained_on
+from saree_cosface.before_after import curated, curated_in_words
 from saree_cosface.data.manifest import Manifest, read_manifest
 from saree_cosface.evaluation import score, score_open_set
 from saree_cosface.files import write_text
@@ -72,7 +73,7 @@ def write_report(run: Run, manifest: Path, out: Path, *, cache: Path | None = No
     body = "".join(
         (
             _opening(title, run, document, trained_on, probes.manifest),
-            _section("The photos", _parts(run, trained_on, document)),
+            _section("The photos", _parts(run, trained_on, document) + _curated(manifest, asked)),
             _section("Scores on sources never seen in training", _scores(document)),
             _section("The shortcut gap", _shortcut(run, probes, document)),
             _section("What else could give the craft away", _audited(run, asked, probes)),
@@ -172,6 +173,11 @@ def _parts(run: Run, trained_on: Manifest, document: Mapping[str, Any]) -> str:
     )
     head = ("part", "photos", "pieces", "crafts", "sources", "which", "use")
     return table(head, rows, numbers=" nnnn") + left_out + remarks + facts
+
+
+def _curated(path: Path, manifest: Manifest) -> str:
+    found = curated(path, manifest.sha256)
+    return f"<p>{escape(curated_in_words(found))}</p>" if found else ""
 
 
 def _scores(document: Mapping[str, Any]) -> str:

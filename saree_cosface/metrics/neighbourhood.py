@@ -30,7 +30,7 @@ def nearest_neighbours(embeddings: NDArray[np.float32], k: int) -> tuple[NDArray
     for start, products in _products(embeddings):
         inside = np.arange(len(products))
         products[inside, start + inside] = -np.inf
-        near = np.argpartition(-products, k - 1, axis=1)[:, :k]
+        near = np.argpartition(products, count - k, axis=1)[:, -k:]
         value = np.take_along_axis(products, near, axis=1)
         order = np.lexsort((near, -value), axis=1)  # equal cosines in the order of the rows
         rows[start : start + len(products)] = np.take_along_axis(near, order, axis=1)
