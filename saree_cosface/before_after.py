@@ -27,6 +27,8 @@ def read_evaluation(path: Path) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if not {"protocol", "metrics", "photos", "manifest_sha256"} <= set(document):
             raise ValueError("it lacks the scores")
+        if any("sha256" not in photo for photo in document["photos"]):
+            raise ValueError("it does not tell the files of its photos, as it would now: evaluate again")
     except (OSError, ValueError, TypeError) as error:
         raise EvaluationError(
             f"{path}: not an evaluation ({error}); give the folder that `saree-cosface evaluate` wrote."
@@ -48,10 +50,10 @@ def before_after(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[st
         raise EvaluationError(
             f"the protocol was {before['protocol']} before and is {after['protocol']} now; compare like with like."
         )
-    here = {photo["path"]: photo for photo in before["photos"]}
-    there = {photo["path"]: photo for photo in after["photos"]}
-    shared = [path for path in here if path in there]
-    same = [path for path in shared if here[path]["craft"] == there[path]["craft"]]
+    here = {photo["sha256"]: photo for photo in before["photos"]}
+    there = {photo["sha256"]: photo for photo in after["photos"]}
+    shared = [photo for photo in here if photo in there]
+    same = [photo for photo in shared if here[photo]["craft"] == there[photo]["craft"]]
     scores = {
         name: {"before": before["metrics"][name]["value"], "after": found["value"]}
         for name, found in after["metrics"].items()
@@ -71,11 +73,11 @@ def before_after(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[st
         },
         "same_photos": None,
     }
-    sources = np.array([there[path]["source"] for path in same], dtype=np.str_)
+    sources = np.array([there[photo]["source"] for photo in same], dtype=np.str_)
     if len(np.unique(sources)) > 1:
         labels, was, now = (
-            np.array([photo[path][key] for path in same])
-            for photo, key in ((there, "craft"), (here, "answer"), (there, "answer"))
+            np.array([photos[photo][key] for photo in same])
+            for photos, key in ((there, "craft"), (here, "answer"), (there, "answer"))
         )
         found = paired_bootstrap(top1, labels, now, was, sources)
         document["same_photos"] = {

@@ -32,6 +32,7 @@ from saree_cosface.confidence import confidence_scores, sets_in_words
 from saree_cosface.data.images import gather_photos
 from saree_cosface.data.manifest import Manifest, read_manifest
 from saree_cosface.data.splits import Protocol
+from saree_cosface.embedding import photo_hash
 from saree_cosface.files import write_json
 from saree_cosface.gallery import piece_names
 from saree_cosface.loom.distractors import draw_distractors
@@ -136,6 +137,8 @@ def evaluate_run(
     document = score(run, probes, protocol)
     if open_set:
         document["open_set"] = score_open_set(run, probes, manifest, others, cache)
+    for photo, path in zip(document["photos"], probes.manifest.files(), strict=True):
+        photo["sha256"] = photo_hash(path)
     document["manifest"] = str(manifest_path)
     document["before"] = None if earlier is None else before_after(earlier, document)
     whole = manifest if where is None else read_manifest(manifest_path, on_unknown="keep")

@@ -9,7 +9,7 @@ from saree_cosface.probes import EvaluationError
 def evaluation(answers, *, protocol="source", top=None):
     """A document with as much as is compared: path, label, answer and source of each photo."""
     photos = [
-        {"path": path, "craft": craft, "answer": answer, "source": source} for path, craft, answer, source in answers
+        {"sha256": path, "craft": craft, "answer": answer, "source": source} for path, craft, answer, source in answers
     ]
     right = sum(photo["craft"] == photo["answer"] for photo in photos) / len(photos)
     return {

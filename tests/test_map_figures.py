@@ -33,6 +33,7 @@ def collection(crafts=13, photos=500, sources=30, seed=0):
     table = pd.DataFrame(
         {
             "path": [f"photos/{row}.jpg" for row in range(len(craft))],
+            "sha256": [f"{row:064x}" for row in range(len(craft))],
             "craft": [ids[each] for each in craft],
             "family": [families[ids[each]] for each in craft],
             "source": [f"shop {each}" for each in source],
@@ -265,7 +266,7 @@ def test_before_and_after_mark_and_count_what_changed(tmp_path, drawn):
     after = before.drop(index=[0, 1, 2]).copy()
     changed = after.index[10:14]
     after.loc[changed, "craft"] = "my own label"
-    after.loc[after.index[20:22], "path"] = ["new/1.jpg", "new/2.jpg"]
+    after.loc[after.index[20:22], "sha256"] = ["a new one", "another"]
     after["x"] += 3
     before_after_figure(before, after, tmp_path / "both")
     (figure,) = drawn

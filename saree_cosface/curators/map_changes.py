@@ -60,12 +60,12 @@ def before_after_figure(
 ) -> list[Path]:
     """Two maps on the same axes; what changed between them is marked, counted and listed, what did not is pale.
 
-    Photos are the same where their path is. A ring marks one whose label changed, on both maps in the colour of the
+    Photos are the same where their file is. A ring marks one whose label changed, on both maps in the colour of the
     label that it has there; a cross before, one that left; a plus after, one that came.
     The largest crafts are named on the maps, all in the key below.
 
     Args:
-        before: a row a photo with path, craft, x and y.
+        before: a row a photo with sha256, craft, x and y.
         after: likewise.
         path: where to write; its suffix is replaced by each of the following.
         suffixes: the formats.
@@ -73,8 +73,8 @@ def before_after_figure(
     Returns:
         The paths written.
     """
-    before, after = (tidy(table).drop_duplicates("path", ignore_index=True) for table in (before, after))
-    old, new = (dict(zip(table["path"], table["craft"], strict=True)) for table in (before, after))
+    before, after = (tidy(table).drop_duplicates("sha256", ignore_index=True) for table in (before, after))
+    old, new = (dict(zip(table["sha256"], table["craft"], strict=True)) for table in (before, after))
     changed = {photo: (old[photo], new[photo]) for photo in old if photo in new and old[photo] != new[photo]}
     left, came = old.keys() - new.keys(), new.keys() - old.keys()
     crafts = sorted({*before["craft"], *after["craft"]}, key=lambda craft: (name_of(craft).casefold(), craft))
@@ -104,7 +104,7 @@ def before_after_figure(
                 Label(name_of(each), number, places[each]) for number, each in enumerate(crafts, 1) if each in places
             ]
             labels = sorted(labels, key=lambda label: -len(label.points))[:_NAMED]
-            seen = xy(table[table["path"].isin([*changed, *gone])])
+            seen = xy(table[table["sha256"].isin([*changed, *gone])])
             numbered |= add_labels(
                 plane, labels, [(seen, min(1.0, 30 / max(len(seen), 1)))], sizes=(6.7,), reach=_REACH
             )
@@ -125,7 +125,7 @@ def _add_photos(
     sign: str,
 ) -> None:
     size = point_size(len(table), plane.size[0])
-    marked, signed = table["path"].isin(list(changed)).to_numpy(), table["path"].isin(list(gone)).to_numpy()
+    marked, signed = table["sha256"].isin(list(changed)).to_numpy(), table["sha256"].isin(list(gone)).to_numpy()
     colours = np.array([shades[craft][0] for craft in table["craft"]], dtype=object)
     markers = np.array([shades[craft][1] for craft in table["craft"]], dtype=object)
     points, still = xy(table), ~(marked | signed)
