@@ -15,11 +15,12 @@ from jsonargparse import ArgumentParser, Namespace
 
 from saree_cosface import __version__
 from saree_cosface.console import console
-from saree_cosface.curators.commands import add_commands as add_collection_commands
-from saree_cosface.curators.curate_commands import LOG, add_curate_commands
+from saree_cosface.curation.commands import LOG, add_curate_commands
 from saree_cosface.faces.commands import add_commands
 from saree_cosface.loom.options import LoomOptions
+from saree_cosface.maps.commands import map_parser, run_map
 from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
+from saree_cosface.review.commands import review_parser, run_review
 
 Command = Callable[[Namespace], int]
 
@@ -230,7 +231,9 @@ def _parser() -> tuple[ArgumentParser, dict[str, Command]]:
     subcommands.add_subcommand("faces", faces, help="reproduce the CosFace paper on faces")
     commands |= {name: _printing(command) for name, command in add_commands(faces).items()}
 
-    commands |= {name: _printing(command) for name, command in add_collection_commands(subcommands).items()}
+    subcommands.add_subcommand("map", map_parser(), help="map a collection")
+    subcommands.add_subcommand("review", review_parser(), help="find what to look at again")
+    commands |= {"map": _printing(run_map), "review": _printing(run_review)}
     curate = ArgumentParser(
         description="Record the decisions of curators on photos, and make the next version of a manifest of them.\n"
         "Example: saree-cosface curate decisions.db relabel shop/bafta_17.jpg --craft jamdani --by 'Asha Rao'\n"

@@ -19,12 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from saree_cosface.cli import main
-from saree_cosface.curators import log_file
-from saree_cosface.curators.applying import apply_decisions
-from saree_cosface.curators.curation import Clash, CurationLog
-from saree_cosface.curators.deciding import decide_about, find_photo, open_log
-from saree_cosface.curators.decisions import CurationError, Entry, broken_at, chained, replay, tidy_name, tidy_text
-from saree_cosface.curators.versions import account, apply_log, write_version
+from saree_cosface.curation import log_file
+from saree_cosface.curation.applying import apply_decisions
+from saree_cosface.curation.deciding import decide_about, find_photo, open_log
+from saree_cosface.curation.decisions import CurationError, Entry, broken_at, chained, replay, tidy_name, tidy_text
+from saree_cosface.curation.log import Clash, CurationLog
+from saree_cosface.curation.versions import account, apply_log, write_version
 from saree_cosface.data.manifest import COLUMNS, ManifestError, manifest_of, read_manifest
 from saree_cosface.files import sha256_of
 from tests.bad_photos import save, textured
@@ -312,7 +312,7 @@ def test_a_log_that_may_not_be_written_can_be_read(log, manifest, tmp_path):
     # A superuser may write anywhere, so that another user looks.
     program = f"""
 import os, sys
-from saree_cosface.curators.curation import CurationLog
+from saree_cosface.curation.log import CurationLog
 if os.getuid() == 0:
     os.setuid(65534)
 log = CurationLog({str(log.path)!r})

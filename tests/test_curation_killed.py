@@ -14,9 +14,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from saree_cosface.curators.applying import apply_decisions
-from saree_cosface.curators.curation import CurationLog
-from saree_cosface.curators.decisions import broken_at, replay
+from saree_cosface.curation.applying import apply_decisions
+from saree_cosface.curation.decisions import broken_at, replay
+from saree_cosface.curation.log import CurationLog
 from saree_cosface.data.manifest import COLUMNS, manifest_of
 
 DECISIONS, WORKERS, ROUNDS, PHOTOS = 1000, 4, 5, 40
@@ -24,7 +24,7 @@ DECISIONS, WORKERS, ROUNDS, PHOTOS = 1000, 4, 5, 40
 # What it writes, it acknowledges in one line after the decision has returned; a line so short goes out whole or not.
 WORKER = f"""
 import os, random, sys
-from saree_cosface.curators.curation import CurationLog
+from saree_cosface.curation.log import CurationLog
 
 path, name = sys.argv[1:]
 log, chance, last = CurationLog(path), random.Random(name), 0

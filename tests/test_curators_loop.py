@@ -100,8 +100,8 @@ def test_from_the_map_to_the_next_version_and_back(tiny_run, tiny_cache, place, 
 
 
 def test_new_photos_join_a_map_and_another_model_is_turned_onto_it(tiny_run, tiny_cache, place, capsys, monkeypatch):
-    from saree_cosface.curators import mapping
     from saree_cosface.data.manifest import read_manifest
+    from saree_cosface.maps import mapping
 
     some = place / "some.csv"
     table = pd.read_csv(place / "manifest.csv", keep_default_na=False)
@@ -122,8 +122,8 @@ def test_new_photos_join_a_map_and_another_model_is_turned_onto_it(tiny_run, tin
 
 
 def test_a_map_cannot_be_continued_into_its_own_folder_or_from_nothing(tiny_run, place):
-    from saree_cosface.curators.mapping import map_collection
     from saree_cosface.data.manifest import read_manifest
+    from saree_cosface.maps.mapping import map_collection
 
     manifest = read_manifest(place / "manifest.csv")
     with pytest.raises(MapError, match="give another folder"):

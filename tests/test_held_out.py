@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from saree_cosface.curators.held_out import held_out_labels
 from saree_cosface.data.manifest import COLUMNS, manifest_of
+from saree_cosface.review.held_out import held_out_labels
 
 
 def photographed(crafts, sources, pieces=None):

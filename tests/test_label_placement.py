@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saree_cosface.curators.label_placement import leader_end, place_boxes, place_or_number
+from saree_cosface.maps.label_placement import leader_end, place_boxes, place_or_number
 
 ROOM = (0.0, 0.0, 170.0, 150.0)
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from saree_cosface.curators.map_page import write_map_page
+from saree_cosface.maps.page import write_map_page
 from saree_cosface.pages import craft_name
 
 from .map_photos import CRAFTS, draw_map, draw_pictures

@@ -8,10 +8,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from PIL import Image
 
-from saree_cosface.curators import map_changes, map_figures, map_sheets
-from saree_cosface.curators.map_drawing import HALO, name_of
-from saree_cosface.curators.map_figures import before_after_figure, craft_sheet, map_figure, source_figure
-from saree_cosface.curators.print_page import WIDTH, Entry, in_columns, shorten, text_width, wrap
+from saree_cosface.maps import changes as map_changes
+from saree_cosface.maps import craft_sheet as map_sheets
+from saree_cosface.maps import figures as map_figures
+from saree_cosface.maps.drawing import HALO, name_of
+from saree_cosface.maps.figures import before_after_figure, craft_sheet, map_figure, source_figure
+from saree_cosface.maps.print_page import WIDTH, Entry, in_columns, shorten, text_width, wrap
 from saree_cosface.taxonomy import load_taxonomy
 
 FACTS = ("Trustworthiness 0.97: neighbours here are nearly all neighbours in truth.", "Distances mean little.")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from saree_cosface.curators import thumbnails as thumbnails_module
-from saree_cosface.curators.colours import craft_colours
-from saree_cosface.curators.map_page import write_map_page
-from saree_cosface.curators.thumbnails import budget, thumbnails
+from saree_cosface.maps import thumbnails as thumbnails_module
+from saree_cosface.maps.colours import craft_colours
+from saree_cosface.maps.page import write_map_page
+from saree_cosface.maps.thumbnails import budget, thumbnails
 
 from .map_photos import draw_map, draw_pictures
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from saree_cosface.curators.map_shape import contour_levels, densest, density, frame, source_mixing, without_strays
+from saree_cosface.maps.shape import contour_levels, densest, density, frame, source_mixing, without_strays
 
 BOUNDS = (-10.0, -10.0, 10.0, 10.0)
 

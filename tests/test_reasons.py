@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from saree_cosface.curators import reasons as find
-from saree_cosface.curators.collection import Collection, outliers
-from saree_cosface.curators.held_out import HeldOutLabels, held_out_labels
+from saree_cosface.collection import Collection, outliers
 from saree_cosface.data.manifest import COLUMNS, manifest_of
 from saree_cosface.embedding import photo_hash
+from saree_cosface.review import reasons as find
+from saree_cosface.review.held_out import HeldOutLabels, held_out_labels
 
 
 def collected(crafts, features=None, *, sources=None, pieces=None, files=None, parts=None, folder=Path("/nowhere")):

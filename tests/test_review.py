@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from saree_cosface.curators.collection import see
-from saree_cosface.curators.decisions import Entry as Decision
-from saree_cosface.curators.review import COLUMNS, COMPARED, _cell, review, unbent_features
-from saree_cosface.curators.sheets import ENTRIES, write_sheets
+from saree_cosface.collection import see
+from saree_cosface.curation.decisions import Entry as Decision
 from saree_cosface.data.manifest import ManifestError, manifest_of, read_manifest, write_manifest
+from saree_cosface.review.queue import COLUMNS, COMPARED, _cell, review, unbent_features
+from saree_cosface.review.sheets import ENTRIES, write_sheets
 from saree_cosface.taxonomy import load_taxonomy
 from tests.conftest import SOME
 
@@ -148,7 +148,7 @@ def test_the_backbone_of_a_frozen_run_is_unbent(collection):
 def test_a_backbone_that_learned_is_replaced_by_the_one_it_began_with(collection, tiny_cache, monkeypatch):
     from dataclasses import replace
 
-    from saree_cosface.curators import review as module
+    from saree_cosface.review import queue as module
 
     recipe = module.recorded_recipe(collection.run.folder)
     learned = replace(recipe, model=replace(recipe.model, trainable_stages=1))

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from saree_cosface.curators.applying import Applied, apply_decisions
-from saree_cosface.curators.curation import CurationLog
-from saree_cosface.curators.deciding import content_of, names_in_log, relative
-from saree_cosface.curators.decisions import CurationError, Entry, replay
+from saree_cosface.curation.applying import Applied, apply_decisions
+from saree_cosface.curation.deciding import content_of, names_in_log, relative
+from saree_cosface.curation.decisions import CurationError, Entry, replay
+from saree_cosface.curation.log import CurationLog
 from saree_cosface.data.manifest import COLUMNS, Manifest, manifest_of, read_manifest, write_manifest
 from saree_cosface.files import write_json
 
@@ -37,7 +37,7 @@ def apply_log(
         path: of the manifest.
         run: folder of a run that says which photos were trained on and which tested; else the column ``split`` does.
         upto: apply the log as it was after this entry.
-        leave_conflicts, leave_changed, by_content: see :func:`~saree_cosface.curators.applying.apply_decisions`.
+        leave_conflicts, leave_changed, by_content: see :func:`~saree_cosface.curation.applying.apply_decisions`.
 
     Raises:
         CurationError: the log was changed or cannot be applied, or the run is none.

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from saree_cosface.curators.colours import MARKERS, colours, craft_colours
+from saree_cosface.maps.colours import MARKERS, colours, craft_colours
 from saree_cosface.taxonomy import load_taxonomy
 
 CRAFTS = [craft.id for craft in load_taxonomy().crafts]

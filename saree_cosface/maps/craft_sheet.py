@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from saree_cosface.curators.colours import craft_colours
-from saree_cosface.curators.map_drawing import (
+from saree_cosface.maps.colours import craft_colours
+from saree_cosface.maps.drawing import (
     PALE,
     add_plane,
     add_points,
@@ -19,8 +19,7 @@ from saree_cosface.curators.map_drawing import (
     tidy,
     xy,
 )
-from saree_cosface.curators.map_shape import frame
-from saree_cosface.curators.print_page import (
+from saree_cosface.maps.print_page import (
     SOFT,
     SUFFIXES,
     TITLE,
@@ -35,6 +34,7 @@ from saree_cosface.curators.print_page import (
     shorten,
     text_width,
 )
+from saree_cosface.maps.shape import frame
 
 _GAP = 2.0
 """Millimetres between panels."""

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
 from saree_cosface.console import track
-from saree_cosface.curators.reasons import KINDS
-from saree_cosface.curators.review import COMPARED, Entry, Queue
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.figures import INK, MUTED, PALETTE, save_figure
 from saree_cosface.pages import craft_name
+from saree_cosface.review.queue import COMPARED, Entry, Queue
+from saree_cosface.review.reasons import KINDS
 
 FOLDER = "sheets"
 ENTRIES = 6

@@ -159,7 +159,7 @@ def _say(text: str, style: str | None = None) -> None:
 def _person(options: Namespace) -> str:
     import getpass
 
-    from saree_cosface.curators.decisions import CurationError
+    from saree_cosface.curation.decisions import CurationError
 
     if options.by.strip():
         return str(options.by)
@@ -172,7 +172,7 @@ def _person(options: Namespace) -> str:
 def _decide(kind: str, options: Namespace) -> Any:
     from dataclasses import asdict
 
-    from saree_cosface.curators.deciding import decide_about, open_log
+    from saree_cosface.curation.deciding import decide_about, open_log
 
     by = _person(options)
     log, manifest = open_log(options[LOG], options.manifest, by=by)
@@ -196,7 +196,7 @@ def _decide(kind: str, options: Namespace) -> Any:
 def _undo(options: Namespace) -> Any:
     from dataclasses import asdict
 
-    from saree_cosface.curators.curation import CurationLog
+    from saree_cosface.curation.log import CurationLog
 
     with CurationLog(options[LOG]) as log:
         entry = log.undo(options.number, by=_person(options), why=options.why)
@@ -205,8 +205,8 @@ def _undo(options: Namespace) -> Any:
 
 
 def _status(options: Namespace) -> Any:
-    from saree_cosface.curators.curation import CurationLog
-    from saree_cosface.curators.standing_table import print_status, require_continuation, status_of
+    from saree_cosface.curation.log import CurationLog
+    from saree_cosface.curation.tables import print_status, require_continuation, status_of
 
     with CurationLog(options[LOG]) as log:
         entries = log.trusted()
@@ -220,9 +220,9 @@ def _status(options: Namespace) -> Any:
 def _log(options: Namespace) -> Any:
     from dataclasses import asdict
 
-    from saree_cosface.curators.curation import CurationLog
-    from saree_cosface.curators.decisions import CurationError, broken_at
-    from saree_cosface.curators.standing_table import of_photo, print_entries
+    from saree_cosface.curation.decisions import CurationError, broken_at
+    from saree_cosface.curation.log import CurationLog
+    from saree_cosface.curation.tables import of_photo, print_entries
 
     with CurationLog(options[LOG]) as log:
         entries = log.entries()
@@ -237,9 +237,9 @@ def _log(options: Namespace) -> Any:
 
 
 def _diff(options: Namespace) -> Any:
-    from saree_cosface.curators.curation import CurationLog
-    from saree_cosface.curators.standing_table import print_account
-    from saree_cosface.curators.versions import account, apply_log
+    from saree_cosface.curation.log import CurationLog
+    from saree_cosface.curation.tables import print_account
+    from saree_cosface.curation.versions import account, apply_log
 
     with CurationLog(options[LOG]) as log:
         applied, entries = apply_log(log, options.manifest, **_how(options), leave_conflicts=True, leave_changed=True)
@@ -252,9 +252,9 @@ def _diff(options: Namespace) -> Any:
 
 
 def _apply(options: Namespace) -> Any:
-    from saree_cosface.curators.curation import CurationLog
-    from saree_cosface.curators.standing_table import print_account
-    from saree_cosface.curators.versions import account, apply_log, require_new, write_version
+    from saree_cosface.curation.log import CurationLog
+    from saree_cosface.curation.tables import print_account
+    from saree_cosface.curation.versions import account, apply_log, require_new, write_version
 
     beside = require_new(options.out, options.manifest)
     with CurationLog(options[LOG]) as log:
@@ -278,8 +278,8 @@ def _how(options: Namespace) -> dict[str, Any]:
 
 
 def _export(options: Namespace) -> Any:
-    from saree_cosface.curators.curation import CurationLog
-    from saree_cosface.curators.standing_table import export
+    from saree_cosface.curation.log import CurationLog
+    from saree_cosface.curation.tables import export
 
     with CurationLog(options[LOG]) as log:
         entries = log.entries()

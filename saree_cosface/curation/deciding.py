@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from saree_cosface.curators.curation import Clash, CurationLog
-from saree_cosface.curators.decisions import CurationError, Entry, against, tidy_name
+from saree_cosface.curation.decisions import CurationError, Entry, against, tidy_name
+from saree_cosface.curation.log import Clash, CurationLog
 from saree_cosface.data.manifest import Manifest, read_manifest
 from saree_cosface.files import sha256_of
 from saree_cosface.taxonomy import UnknownCraft, load_taxonomy
@@ -139,7 +139,7 @@ def decide_about(
     Args:
         log: open.
         manifest: that the curator has before them.
-        kind: see :data:`~saree_cosface.curators.decisions.KINDS`.
+        kind: see :data:`~saree_cosface.curation.decisions.KINDS`.
         photo: as :func:`find_photo` takes it.
         by: who decides.
         craft: of a relabel, in any spelling.

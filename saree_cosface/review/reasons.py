@@ -13,11 +13,11 @@ import numpy as np
 from cleanlab.filter import find_label_issues
 from numpy.typing import NDArray
 
-from saree_cosface.curators.collection import Collection, outliers
-from saree_cosface.curators.held_out import HeldOutLabels
+from saree_cosface.collection import Collection, outliers
 from saree_cosface.data.duplicates import near_duplicate_pairs, perceptual_hashes
 from saree_cosface.metrics.neighbourhood import nearest_neighbours
 from saree_cosface.pages import craft_name
+from saree_cosface.review.held_out import HeldOutLabels
 
 Kind = Literal["label", "contradiction", "duplicate", "piece", "leak", "outlier", "foreign", "source"]
 

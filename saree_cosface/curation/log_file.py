@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
-from saree_cosface.curators.decisions import CurationError, Entry
+from saree_cosface.curation.decisions import CurationError, Entry
 
 VERSION = 1
 """Of the tables, kept in the file's ``user_version``."""

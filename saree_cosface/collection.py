@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest, ManifestError
 from saree_cosface.embedding import embed_photos, photo_hash
-from saree_cosface.gallery import piece_names
 from saree_cosface.runs import Run
 from saree_cosface.taxonomy import load_taxonomy
 from saree_cosface.verdict import kinds
@@ -83,7 +82,7 @@ class Collection:
                 "family": [taxonomy[craft].family if craft in taxonomy else "" for craft in crafts],
                 "source": self.manifest.sources,
                 "view": self.manifest.views,
-                "piece": piece_names(self.manifest),
+                "piece": self.manifest.table["piece"].astype(str),
                 "split": self.parts,
                 "named": np.array(self.run.gallery.crafts)[self.cosines.argmax(axis=1)],
                 "verdict": self.kinds,

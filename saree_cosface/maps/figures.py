@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from saree_cosface.curators.colours import MARKERS, colours, craft_colours
-from saree_cosface.curators.map_changes import before_after_figure
-from saree_cosface.curators.map_drawing import (
+from saree_cosface.figures import MUTED
+from saree_cosface.maps.changes import before_after_figure
+from saree_cosface.maps.colours import MARKERS, colours, craft_colours
+from saree_cosface.maps.craft_sheet import craft_sheet
+from saree_cosface.maps.drawing import (
     FEWEST,
     PALE,
     Label,
@@ -31,9 +33,7 @@ from saree_cosface.curators.map_drawing import (
     tidy,
     xy,
 )
-from saree_cosface.curators.map_shape import Floats, SourceMixing, frame, source_mixing
-from saree_cosface.curators.map_sheets import craft_sheet
-from saree_cosface.curators.print_page import (
+from saree_cosface.maps.print_page import (
     FACT_ROW,
     SUFFIXES,
     TITLE,
@@ -52,7 +52,7 @@ from saree_cosface.curators.print_page import (
     sheet,
     shorten,
 )
-from saree_cosface.figures import MUTED
+from saree_cosface.maps.shape import Floats, SourceMixing, frame, source_mixing
 
 __all__ = ["before_after_figure", "craft_sheet", "map_figure", "source_figure"]
 
@@ -138,7 +138,7 @@ def source_figure(
 
     Coloured are the sources that make the most neighbourhoods, and then the largest, a dozen in all; the rest is grey.
     A source that forms a clump is named there. At the foot stands how often neighbours share a source, against what
-    their crafts alone would bring (:func:`saree_cosface.curators.map_shape.source_mixing`).
+    their crafts alone would bring (:func:`saree_cosface.maps.shape.source_mixing`).
 
     Args:
         photos: a row a photo with source, craft, piece, x and y.

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from saree_cosface.curators.applying import PARTS
-from saree_cosface.curators.decisions import KINDS, MANIFEST, CurationError, Entry, broken_at, replay
+from saree_cosface.curation.applying import PARTS
+from saree_cosface.curation.decisions import KINDS, MANIFEST, CurationError, Entry, broken_at, replay
 from saree_cosface.files import atomic_path, write_json
 
 _SHOWN = 40

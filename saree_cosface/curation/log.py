@@ -1,7 +1,7 @@
 """The log of curators' decisions: one SQLite file that several people and processes append to, and nobody edits.
 
 A decision is acknowledged when it is on disk: :meth:`CurationLog.decide` returns after the commit. What it comes to is
-found by :func:`saree_cosface.curators.decisions.replay`.
+found by :func:`saree_cosface.curation.decisions.replay`.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Literal, Self
 
-from saree_cosface.curators.decisions import (
+from saree_cosface.curation.decisions import (
     KINDS,
     LONGEST_VALUE,
     LONGEST_WHY,
@@ -31,7 +31,7 @@ from saree_cosface.curators.decisions import (
     tidy_name,
     tidy_text,
 )
-from saree_cosface.curators.log_file import COLUMNS, connect, make, require_file, told
+from saree_cosface.curation.log_file import COLUMNS, connect, make, require_file, told
 
 
 class Clash(CurationError):
@@ -157,12 +157,12 @@ class CurationLog:
     ) -> Entry:
         """Record a decision; when this returns, it is on disk.
 
-        This takes photos and crafts as given. :func:`saree_cosface.curators.deciding.decide_about` looks them up first.
+        This takes photos and crafts as given. :func:`saree_cosface.curation.deciding.decide_about` looks them up first.
 
         Args:
             kind: one of ``KINDS`` but ``undo``.
             photo: the log's name of the photo.
-            value: see :class:`~saree_cosface.curators.decisions.Entry`; a merge takes the names of the other photos.
+            value: see :class:`~saree_cosface.curation.decisions.Entry`; a merge takes the names of the other photos.
             by: who decides.
             why: the reason; a comment's text.
             sha256: of the photo's file, where known.

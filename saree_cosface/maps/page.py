@@ -17,9 +17,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from saree_cosface import __version__
-from saree_cosface.curators.colours import colours, craft_colours
-from saree_cosface.curators.thumbnails import thumbnails
 from saree_cosface.files import write_text
+from saree_cosface.maps.colours import colours, craft_colours
+from saree_cosface.maps.thumbnails import thumbnails
 from saree_cosface.pages import craft_name, escape, stylesheet
 from saree_cosface.taxonomy import load_taxonomy
 
@@ -27,7 +27,7 @@ _COLUMNS = (
     *("path", "craft", "family", "source", "view", "piece", "split", "named", "verdict"),
     *("cosine", "own_cosine", "outlier", "x", "y"),
 )
-_SCRIPTS = tuple(f"map_{part}.js" for part in ("data", "filter", "looks", "plot", "panel", "cards", "lists", "page"))
+_SCRIPTS = tuple(f"{part}.js" for part in ("data", "filter", "looks", "plot", "panel", "cards", "lists", "page"))
 
 _UNKNOWN = "#8d857c"
 _NAMES: Mapping[str, Mapping[str, str]] = {
@@ -96,10 +96,10 @@ def write_map_page(
     }
     from plotly.offline import get_plotlyjs  # 5 MB of text, for this page alone
 
-    page = Template(_asset("map_page.html")).substitute(
+    page = Template(_asset("page.html")).substitute(
         title=escape(title),
         policy=_POLICY,
-        style=f"{stylesheet()}\n{_asset('map_page.css')}",
+        style=f"{stylesheet()}\n{_asset('page.css')}",
         facts="".join(f"<li>{escape(fact)}</li>" for fact in said),
         version=escape(__version__),
         plotly=_script(get_plotlyjs()),
@@ -246,4 +246,4 @@ def _script(source: str) -> str:
 
 
 def _asset(name: str) -> str:
-    return package_files("saree_cosface.curators").joinpath(name).read_text(encoding="utf-8")
+    return package_files("saree_cosface.maps").joinpath("web", name).read_text(encoding="utf-8")

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from saree_cosface.curators.colours import craft_colours
-from saree_cosface.curators.map_drawing import (
+from saree_cosface.maps.colours import craft_colours
+from saree_cosface.maps.drawing import (
     Label,
     Plane,
     add_labels,
@@ -22,8 +22,7 @@ from saree_cosface.curators.map_drawing import (
     tidy,
     xy,
 )
-from saree_cosface.curators.map_shape import frame
-from saree_cosface.curators.print_page import (
+from saree_cosface.maps.print_page import (
     KEY_ROW,
     SUFFIXES,
     TITLE,
@@ -39,6 +38,7 @@ from saree_cosface.curators.print_page import (
     save_sheet,
     sheet,
 )
+from saree_cosface.maps.shape import frame
 
 _GAP = 2.0
 """Millimetres between the maps."""

@@ -10,14 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
 
+from saree_cosface.collection import Collection, outliers, see
 from saree_cosface.console import console
-from saree_cosface.curators.collection import Collection, outliers, see
-from saree_cosface.curators.map_figures import before_after_figure, craft_sheet, map_figure, source_figure
-from saree_cosface.curators.map_page import write_map_page
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.embedding import fingerprint
 from saree_cosface.embedding_map import EmbeddingMap, MapError, align, map_parameters, umap_coordinates
+from saree_cosface.maps.figures import before_after_figure, craft_sheet, map_figure, source_figure
+from saree_cosface.maps.page import write_map_page
 from saree_cosface.metrics.neighbourhood import map_quality, nearest_neighbours
 from saree_cosface.runs import Run
 

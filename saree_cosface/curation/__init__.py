@@ -1,0 +1,1 @@
+"""Curation: decisions of curators on photos, that last; and the manifests that follow from them."""

@@ -1,0 +1,1 @@
+"""Maps of a collection: to print, and to explore in a browser."""
