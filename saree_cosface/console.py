@@ -1,6 +1,8 @@
 """What people read goes to stderr through one rich console; stdout is kept for machine-readable output."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from rich.console import Console
@@ -10,9 +12,38 @@ Item = TypeVar("Item")
 
 console = Console(stderr=True)
 
+Listener = Callable[[str, int, int | None], None]
+"""What is told of progress: what is being done, how many are done, of how many (None where nobody knows)."""
+
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def telling(listener: Listener) -> Iterator[None]:
+    """Within this context, :func:`track` tells a listener how far it is, and draws no bar on stderr.
+
+    >>> with telling(lambda *told: print(*told)):
+    ...     for _ in track("ab", "Counting"):
+    ...         pass
+    Counting 0 2
+    Counting 1 2
+    Counting 2 2
+    """
+    before = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(before)
+
 
 def track(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
-    """Iterate with a progress bar on stderr that shows counts, elapsed time and time left."""
+    """Iterate with a progress bar on stderr that shows counts, elapsed time and time left; see :func:`telling`."""
+    listener = _listener.get()
+    if listener is not None:
+        yield from _told(
+            items, description, len(items) if total is None and isinstance(items, Sized) else total, listener
+        )
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -22,3 +53,10 @@ def track(items: Iterable[Item], description: str, total: int | None = None) -> 
     )
     with Progress(*columns, console=console, transient=True) as progress:
         yield from progress.track(items, total=total, description=description)
+
+
+def _told(items: Iterable[Item], description: str, total: int | None, listener: Listener) -> Iterator[Item]:
+    listener(description, 0, total)
+    for done, item in enumerate(items, start=1):
+        yield item
+        listener(description, done, total)
