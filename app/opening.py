@@ -1,0 +1,64 @@
+"""What the tabs share that are filled when they are opened: the first page stays quick, and what they show is fresh."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+
+from saree_cosface.console import telling
+from saree_cosface.pages import escape
+
+
+def when_opened(function: Callable[..., Any], inputs: Any, outputs: Any) -> Any:
+    """Call a function whenever the tab that is being built is opened, or, outside of any tab, when the page is.
+
+    Returns:
+        gradio's event, to be followed by others.
+    """
+    block = Context.block
+    while block is not None and not isinstance(block, gr.Tab):
+        block = block.parent
+    event = Context.root_block.load if block is None else block.select  # type: ignore[union-attr]
+    return event(function, inputs, outputs, api_visibility="private", show_progress="minimal")
+
+
+def tab_style() -> gr.HTML:
+    """The style of the tabs for curators, of the atlas and of the page about the model."""
+    return gr.HTML(f"<style>{_asset('curators.css')}</style>", padding=False, elem_classes="unseen")
+
+
+@contextmanager
+def heard(progress: gr.Progress) -> Iterator[None]:
+    """Within this context the browser is told how far the package is, a few times a second."""
+    last = 0.0
+
+    def tell(description: str, done: int, total: int | None) -> None:
+        nonlocal last
+        if done in (0, total) or time.monotonic() - last > 0.25:
+            last = time.monotonic()
+            progress((done, total), desc=description, unit="photos")
+
+    with telling(tell):
+        yield
+
+
+@cache
+def script(name: str) -> str:
+    """A script of the app."""
+    return _asset(name)
+
+
+def note(message: str, *, problem: bool = False) -> str:
+    """A remark in a box, as HTML."""
+    role, kind = ("alert", " problem") if problem else ("status", "")
+    return f'<div class="saree"><div class="note{kind}" role="{role}"><p>{escape(message)}</p></div></div>'
+
+
+@cache
+def _asset(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")

@@ -1,0 +1,35 @@
+"""Traditions: an atlas of cards from the taxonomy, with what this model knows of each and how well it names it."""
+
+from typing import Any
+
+import gradio as gr
+
+from app.desk import Desk
+from app.opening import note, script, tab_style, when_opened
+from saree_cosface.atlas import make_atlas
+from saree_cosface.atlas_page import atlas_page
+
+
+def traditions_tab(desk: Desk) -> None:
+    """Build the tab: the cards are sent when it is opened, and again only when the run has changed."""
+    tab_style()
+    shown = gr.State("")
+    # What is searched is on the page already, so it is sifted there, at each letter.
+    cards = gr.HTML(
+        padding=False, js_on_load=script("traditions.js"), elem_id="atlas", min_height=200, apply_default_css=False
+    )
+
+    def fill(before: str) -> tuple[Any, Any]:
+        try:
+            run = desk.run
+            state = f"{id(run)} {_evaluated(run.folder)}"
+            return (gr.skip(), gr.skip()) if state == before else (state, atlas_page(make_atlas(run)))
+        except (OSError, ValueError) as error:
+            return "", note(str(error), problem=True)
+
+    when_opened(fill, shown, [shown, cards])
+
+
+def _evaluated(folder: Any) -> int:
+    path = folder / "evaluation" / "source" / "evaluation.json"
+    return int(path.stat().st_mtime_ns) if path.is_file() else 0
