@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from saree_cosface.options import HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
+from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
 from saree_cosface.training import resolved_precision
 
 CONFIG = "config.yaml"
@@ -51,6 +51,17 @@ def recorded_recipe(folder: Path) -> Recipe:
         raise RunError(
             f"{folder / CONFIG}: not the options of a run of this version ({error}): train again."
         ) from error
+
+
+def recorded_cache(folder: Path) -> Path:
+    """The folder of features that a run was trained with, where those of its photos still are; the default one if it is
+    gone.
+
+    Raises:
+        RunError: its config.yaml is missing or damaged.
+    """
+    cache = Path(str(_recorded(folder)["data"].get("cache", DataOptions.cache))).expanduser()
+    return cache if cache.is_dir() else DataOptions.cache.expanduser()
 
 
 def with_precision(recipe: Recipe, out: Path) -> Recipe:
