@@ -99,8 +99,10 @@ class Backbone(nn.Module):
         features = self._pool(tiles.flatten(0, 1).contiguous(memory_format=torch.channels_last))
         return features.view(*tiles.shape[:2], -1).mean(dim=1)
 
-    def maps(self, pixels: Tensor) -> Tensor:
-        """Features before they are averaged over the image: ``(B, 3, H, W) -> (B, F, h, w)``.
+    def maps(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Features before they are averaged over the image, and after: ``(B, 3, H, W) -> (B, F, h, w), (B, F)``.
+
+        The latter are those of :meth:`forward`, bit for bit.
 
         Raises:
             BackboneError: the network's features are no such average, as those of most transformers.
@@ -114,7 +116,7 @@ class Backbone(nn.Module):
             or not torch.allclose(found.float().mean(dim=(2, 3)), pooled.float(), rtol=0.05, atol=0.05)
         ):
             raise BackboneError(f"{self.name!r} does not average a map of features, so its regions cannot be shown.")
-        return found.float()
+        return found.float(), pooled.float()
 
     def _pool(self, pixels: Tensor) -> Tensor:
         features = self.network.forward_features(pixels)  # type: ignore[operator]  # a method of every timm model

@@ -121,6 +121,11 @@ def embed_photos(
     read = photo_features(
         embedder.backbone, embedder.card.precision, files, brief, cache=cache, description=description
     )
+    return embeddings_of(embedder, read)
+
+
+def embeddings_of(embedder: Embedder, read: PhotoFeatures) -> PhotoEmbeddings:
+    """What the brief views' features of photos, ``(N, V, F)``, make of them."""
     mean = read.features.mean(axis=1, dtype=np.float32)
     sides = np.stack([fuse_features(embedder, read.features[:, list(views)]) for views in SIDES], axis=1)
     return PhotoEmbeddings(fuse_features(embedder, read.features), sides, mean, read.rows, read.bad)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from saree_cosface.attribution import Attribution
-from saree_cosface.backbones import autocast, unit
+from saree_cosface.backbones import BackboneError, autocast, unit
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.views import BRIEF, LARGEST, PyramidViews
 from saree_cosface.embedder import Embedder
@@ -34,6 +34,21 @@ MATCHED_SIDE = 448
 """Short side in pixels at which photos are matched; their maps have a cell every 32 pixels."""
 
 MATCHES = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What a network sees of a photo.
+
+    Attributes:
+        pixels: of the photo, uint8 ``(H, W, 3)``.
+        maps: local features of its evaluation views, ``(V, F, h, w)``; None where the backbone has none.
+        features: of these views, float16 ``(V, F)``, those that an answer is made of.
+    """
+
+    pixels: NDArray[np.uint8]
+    maps: Tensor | None
+    features: NDArray[np.float16]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +92,13 @@ def heat_map(embedder: Embedder, photo: Path, target: NDArray[np.float32]) -> He
     return heat_map_of(embedder, decode(photo, shrink_to=round(LARGEST * size)), target)
 
 
-def heat_map_of(embedder: Embedder, pixels: NDArray[np.uint8], target: NDArray[np.float32]) -> HeatMap:
-    """The same of pixels ``(H, W, 3)``."""
+def heat_map_of(
+    embedder: Embedder, pixels: NDArray[np.uint8], target: NDArray[np.float32], maps: Tensor | None = None
+) -> HeatMap:
+    """The same of pixels ``(H, W, 3)``; ``maps`` of their views ``(V, F, h, w)`` if they are known already."""
     views = PyramidViews(embedder.backbone.preprocessing.size, brief=True)
-    maps = _maps(embedder, views(pixels, ""))  # (V, F, h, w)
+    if maps is None:
+        maps = _maps(embedder, views(pixels, ""))[0]
     device = maps.device
     wanted = torch.from_numpy(np.array(target, dtype=np.float32)).to(device)
     with torch.inference_mode():
@@ -107,7 +125,15 @@ def match_regions(embedder: Embedder, first: Path, second: Path, *, count: int =
         BadImage: a photo cannot be read.
         BackboneError: the backbone's features are no average over a map.
     """
-    grids = [_local(embedder, decode(photo, shrink_to=MATCHED_SIDE)) for photo in (first, second)]
+    pixels = [decode(photo, shrink_to=MATCHED_SIDE) for photo in (first, second)]
+    return match_regions_of(embedder, pixels[0], pixels[1], count=count)
+
+
+def match_regions_of(
+    embedder: Embedder, first: NDArray[np.uint8], second: NDArray[np.uint8], *, count: int = MATCHES
+) -> list[Match]:
+    """The same of pixels ``(H, W, 3)``."""
+    grids = [_local(embedder, pixels) for pixels in (first, second)]
     (one, shape_one), (two, shape_two) = grids
     # What all cells of a photo share (its light, its ground) would make any two of them alike.
     cosines = _centred(one) @ _centred(two).T
@@ -130,11 +156,32 @@ def match_regions(embedder: Embedder, first: Path, second: Path, *, count: int =
     return chosen
 
 
-def _maps(embedder: Embedder, views: NDArray[np.uint8]) -> Tensor:
-    device = next(embedder.parameters()).device
-    pixels = torch.from_numpy(views).permute(0, 3, 1, 2).to(device)
-    with torch.inference_mode(), autocast(device.type, embedder.card.precision):
-        return torch.cat([embedder.backbone.maps(part) for part in torch.split(pixels, BRIEF)])
+def look(embedder: Embedder, photo: Path) -> Look:
+    """What the network sees of a photo: its views, looked at once, for an answer and for what it rests on.
+
+    Raises:
+        BadImage: the photo cannot be read.
+    """
+    size = embedder.backbone.preprocessing.size
+    pixels = decode(photo, shrink_to=round(LARGEST * size))
+    views = PyramidViews(size, brief=True)(pixels, "")
+    try:
+        maps, features = _maps(embedder, views)
+    except BackboneError:
+        with torch.inference_mode():
+            return Look(pixels, None, embedder.features(_batch(embedder, views)).half().cpu().numpy())
+    return Look(pixels, maps, features.half().cpu().numpy())
+
+
+def _batch(embedder: Embedder, views: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(views).permute(0, 3, 1, 2).to(next(embedder.parameters()).device)
+
+
+def _maps(embedder: Embedder, views: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+    pixels = _batch(embedder, views)
+    with torch.inference_mode(), autocast(pixels.device.type, embedder.card.precision):
+        parts = [embedder.backbone.maps(part) for part in torch.split(pixels, BRIEF)]
+    return torch.cat([maps for maps, _ in parts]), torch.cat([features for _, features in parts])
 
 
 def _affine(embedder: Embedder) -> tuple[Tensor, Tensor]:
@@ -156,7 +203,7 @@ def _local(embedder: Embedder, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.fl
     # Multiples of the cells' size, and no photo so long that it fills the memory.
     high, wide = (min(4 * MATCHED_SIDE, max(32, round(length * factor / 32) * 32)) for length in (height, width))
     resized = cv2.resize(pixels, (wide, high), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
-    maps = _maps(embedder, resized[None].astype(np.uint8, copy=False))[0]
+    maps = _maps(embedder, resized[None].astype(np.uint8, copy=False))[0][0]
     with torch.inference_mode():
         cells = maps.flatten(1).T
         embeddings: NDArray[np.float32] = unit(embedder.raw(cells)).cpu().numpy()

@@ -132,19 +132,31 @@ def craft_name(craft: str) -> str:
     return taxonomy[craft].name if craft in taxonomy else craft
 
 
-def bars(traditions: Sequence[RankedTradition]) -> str:
-    """Cosines to the prototypes as bars from 0 to 1, with probabilities; a negative cosine has no bar."""
+def bars(traditions: Sequence[RankedTradition], least: float | None = None) -> str:
+    """Cosines to the prototypes as bars on an axis from 0 to 1, with probabilities; a negative cosine has no bar.
+
+    Args:
+        traditions: nearest first.
+        least: cosine from which a tradition is named, drawn across the bars; None where none is known.
+    """
+    mark = "" if least is None else f'<div class="least" style="left:{_percent(least)}"></div>'
     cells = []
     for rank, tradition in enumerate(traditions):
         first = "" if rank else " first"
-        width = 100 * min(max(tradition.cosine, 0.0), 1.0)
         # A heavier name, not only a deeper colour, marks the first: colour alone would be lost in print.
         cells.append(
             f'<div class="name{first}">{escape(tradition.name)}</div>'
-            f'<div class="track"><div class="bar{first}" style="width:{width:.1f}%"></div></div>'
+            f'<div class="track"><div class="bar{first}" style="width:{_percent(tradition.cosine)}"></div>{mark}</div>'
             f'<div class="value{first}">{tradition.cosine:.3f}{_allowance(tradition)}{_chance(tradition)}</div>'
         )
+    ticks = "".join(f'<span style="left:{_percent(tick)}">{tick:g}</span>' for tick in (0, 0.5, 1))
+    said = "" if least is None else f'<b style="left:{_percent(least)}">named from {least:.2f}</b>'
+    cells.append(f'<div></div><div class="axis{" marked" if said else ""}">{ticks}{said}</div><div></div>')
     return f'<div class="bars">{"".join(cells)}</div>'
+
+
+def _percent(cosine: float) -> str:
+    return f"{100 * min(max(cosine, 0.0), 1.0):.1f}%"
 
 
 def _allowance(tradition: RankedTradition) -> str:
@@ -175,7 +187,9 @@ def reference_cards(references: Sequence[NearReference], gallery: Path | None) -
     return f'<div class="references">{"".join(cards)}</div>'
 
 
-def answer(attribution: Attribution, pictures: Sequence[str], heading: str, gallery: Path | None) -> str:
+def answer(
+    attribution: Attribution, pictures: Sequence[str], heading: str, gallery: Path | None, *, least: float | None = None
+) -> str:
     """One piece: its photos, the ranked traditions as bars, the nearest references.
 
     Args:
@@ -183,6 +197,7 @@ def answer(attribution: Attribution, pictures: Sequence[str], heading: str, gall
         pictures: data URIs of its photos; "" for one that cannot be shown.
         heading: HTML above the bars.
         gallery: folder that the references' thumbnails are relative to.
+        least: cosine from which a tradition is named; None where none is known.
     """
     shown = "".join(
         f'<img src="{uri}" alt="{escape(Path(photo).name)}">'
@@ -194,6 +209,6 @@ def answer(attribution: Attribution, pictures: Sequence[str], heading: str, gall
         title += ", and how probable it is if it is one of those known"
     return (
         f'<div class="answer"><div class="seen">{shown}</div><div>{heading}'
-        f"<h4>{title}</h4>{bars(attribution.traditions)}"
+        f"<h4>{title}</h4>{bars(attribution.traditions, least)}"
         f"<h4>Nearest reference pieces</h4>{reference_cards(attribution.references, gallery)}</div></div>"
     )
