@@ -36,6 +36,9 @@ _GENTLE = {"learning_rate": 0.1, "n_epochs": 200}
 476 photos, the second map was 0.82 of the first one's spread away from it, and 0.91 without that start; so it is 0.42,
 and as trustworthy (0.94 each)."""
 
+_PARAMETERS = b"saree_cosface"
+"""Key of the parameters in the table."""
+
 _STEPS = 30  # to the geometric median; the last is far below a pixel
 
 
@@ -90,13 +93,18 @@ class EmbeddingMap:
         return placed
 
     def save(self, coordinates: Path, parameters: Path) -> None:
-        """Write a Parquet table (all of ``photos``, and the embeddings) and a JSON document."""
+        """Write a Parquet table (all of ``photos``, and the embeddings) and a JSON document.
+
+        The table holds the document too, so that two files of two maps are not taken for one.
+        """
+        document = dict(self.parameters)
         table = pa.Table.from_pandas(self.photos, preserve_index=False)
         flat = pa.array(np.ascontiguousarray(self.embeddings, dtype=np.float32).ravel())
         table = table.append_column("embedding", pa.FixedSizeListArray.from_arrays(flat, self.embeddings.shape[1]))
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), _PARAMETERS: json.dumps(document)})
         with atomic_path(coordinates) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
-        write_json(parameters, dict(self.parameters))
+            pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+        write_json(parameters, document)
 
     @classmethod
     def load(cls, coordinates: Path, parameters: Path) -> "EmbeddingMap":
@@ -106,14 +114,17 @@ class EmbeddingMap:
             MapError: a file is missing, damaged, or something else.
         """
         try:
-            table = pq.read_table(coordinates)
+            table = pq.read_table(coordinates, page_checksum_verification=True)
             column = table.column("embedding").combine_chunks()
             embeddings = np.asarray(column.flatten(), np.float32).reshape(len(table), -1)
             photos = table.drop_columns(["embedding"]).to_pandas()
             if not {"sha256", "x", "y"} <= set(photos.columns) or not np.isfinite(photos[["x", "y"]]).all(axis=None):
                 raise ValueError("no map of photos")
-            return cls(photos, embeddings, json.loads(parameters.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # pyarrow's are ValueErrors
+            document = json.loads(parameters.read_text(encoding="utf-8"))
+            if not isinstance(document, dict) or document != json.loads((table.schema.metadata or {})[_PARAMETERS]):
+                raise ValueError(f"{parameters.name} is of another map")
+            return cls(photos, embeddings, document)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException) as error:
             raise MapError(f"{coordinates}: not a map, or damaged ({error}); make it again.") from error
 
 

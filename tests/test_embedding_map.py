@@ -116,7 +116,10 @@ def test_a_map_is_read_as_it_was_written(tmp_path, count):
     assert read.parameters == found.parameters
 
 
-@pytest.mark.parametrize("damage", ["gone", "cut", "foreign", "no places", "not finite", "no parameters"])
+@pytest.mark.parametrize(
+    "damage",
+    ["gone", "cut", "a number changed", "foreign", "no places", "not finite", "no parameters", "a list", "another map"],
+)
 def test_damaged_maps_are_refused_by_name(tmp_path, damage):
     coordinates, parameters = tmp_path / "coords.parquet", tmp_path / "map.json"
     mapped().save(coordinates, parameters)
@@ -125,6 +128,10 @@ def test_damaged_maps_are_refused_by_name(tmp_path, damage):
             coordinates.unlink()
         case "cut":
             coordinates.write_bytes(coordinates.read_bytes()[:-100])
+        case "a number changed":
+            content = bytearray(coordinates.read_bytes())
+            content[len(content) // 3] ^= 1
+            coordinates.write_bytes(content)
         case "foreign":
             pd.DataFrame({"a": [1]}).to_parquet(coordinates)
         case "no places":
@@ -135,6 +142,10 @@ def test_damaged_maps_are_refused_by_name(tmp_path, damage):
             EmbeddingMap(found.photos.assign(x=np.nan), found.embeddings, {}).save(coordinates, parameters)
         case "no parameters":
             parameters.write_text("{")
+        case "a list":
+            parameters.write_text("[]")
+        case "another map":
+            mapped(seed=7).save(tmp_path / "other.parquet", parameters)
     with pytest.raises(MapError, match="coords.parquet: not a map, or damaged"):
         EmbeddingMap.load(coordinates, parameters)
 
