@@ -121,6 +121,29 @@ def test_new_photos_join_a_map_and_another_model_is_turned_onto_it(tiny_run, tin
     assert "not aligned" in " ".join(apart.facts)
 
 
+def test_a_map_of_few_photos_claims_nothing_and_leaves_nothing_of_the_one_before(tiny_run, tiny_cache, place):
+    from saree_cosface.data.manifest import read_manifest
+    from saree_cosface.maps.mapping import map_collection
+
+    two = read_manifest(place / "manifest.csv").select([0, 1])
+    map_collection(tiny_run, two, place / "two", cache=tiny_cache)
+    map_collection(tiny_run, two, place / "again", before=place / "two", cache=tiny_cache)
+    assert (place / "again" / "before_after.png").is_file()
+    made = map_collection(tiny_run, two, place / "again", cache=tiny_cache)
+    assert made.facts[0] == "Too few photos to say how far the map is to be trusted."
+    assert not list((place / "again").glob("before_after.*"))
+
+
+@pytest.mark.parametrize("command", ["map", "review"])
+def test_a_folder_that_cannot_be_is_refused_before_the_work(tiny_run, place, command, capsys, monkeypatch):
+    from saree_cosface import embedding
+
+    monkeypatch.setattr(embedding, "photo_hash", lambda path: pytest.fail("photos were read"))
+    (place / "a file").write_text("")
+    code, _ = call(capsys, command, tiny_run.folder, place / "manifest.csv", "--out", place / "a file")
+    assert code == 1
+
+
 def test_a_map_cannot_be_continued_into_its_own_folder_or_from_nothing(tiny_run, place):
     from saree_cosface.data.manifest import read_manifest
     from saree_cosface.maps.mapping import map_collection

@@ -18,6 +18,7 @@ from saree_cosface.embedding import fingerprint
 from saree_cosface.embedding_map import EmbeddingMap, MapError, align, map_parameters, umap_coordinates
 from saree_cosface.maps.figures import before_after_figure, craft_sheet, map_figure, source_figure
 from saree_cosface.maps.page import write_map_page
+from saree_cosface.maps.print_page import SUFFIXES
 from saree_cosface.metrics.neighbourhood import map_quality, nearest_neighbours
 from saree_cosface.runs import Run
 
@@ -87,6 +88,7 @@ def map_collection(
         ManifestError: no photo can be read.
     """
     earlier = _earlier(before, out)
+    out.mkdir(parents=True, exist_ok=True)  # before the long work, if it cannot be
     collection = see(run, manifest, cache=cache)
     console.print(f"Mapping {len(collection)} photos …", highlight=False)
     near = nearest_neighbours(collection.embeddings, max(SHOWN_NEIGHBOURS, _NEIGHBOURS))
@@ -183,6 +185,8 @@ def _odd(collection: Collection, near: tuple[NDArray[np.int_], NDArray[np.float3
 
 def _quality(trust: float, kept: float, count: int) -> tuple[str, ...]:
     k = min(_NEIGHBOURS, (count - 1) // 2)
+    if k < 1:
+        return ("Too few photos to say how far the map is to be trusted.",)
     return (
         f"Trustworthiness {trust:.2f} (1: neighbours on the map are neighbours in truth; 0.5: chance). Of a photo's "
         f"{k} nearest by cosine the map keeps {kept:.0%}. Distances between clusters mean little.",
@@ -207,3 +211,6 @@ def _write_figures(
     craft_sheet(done.photos, prototypes, out / SHEET)
     if earlier is not None:
         before_after_figure(earlier.photos, done.photos, out / BEFORE_AFTER)
+        return
+    for suffix in SUFFIXES:  # of a map that was here before
+        (out / BEFORE_AFTER).with_suffix(suffix).unlink(missing_ok=True)

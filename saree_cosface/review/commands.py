@@ -43,6 +43,7 @@ def run_review(options: Namespace) -> dict[str, Any]:
         with CurationLog(options.log) as log:
             decisions = {entry.sha256: entry for entry in log.standing().verdicts.values() if entry.sha256}
     manifest = read_manifest(options.manifest, where=options.where, on_unknown="keep")
+    options.out.mkdir(parents=True, exist_ok=True)  # before the long work, if it cannot be
     collection = see(load_run(options.run), manifest, cache=options.cache)
     queue = review(collection, decisions=decisions, seed=options.seed, cache=options.cache)
     queue.save(options.out)
