@@ -1,12 +1,13 @@
 """Each kind of reason, on collections of drawn squares and made-up features."""
 
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from saree_cosface.collection import Collection, outliers
 from saree_cosface.data.manifest import COLUMNS, manifest_of
@@ -79,6 +80,34 @@ def test_a_label_that_is_only_less_probable_than_another_counts_half():
     assert reason.score == pytest.approx(0.255)
 
 
+def test_crafts_of_few_photos_are_judged_without_a_warning_about_numbers():
+    sure = [[0.9, 0.1]] * 4 + [[0.2, 0.8]] * 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert find.label_errors(judged(["ajrakh"] * 4 + ["patola"] * 2, sure)) == []
+
+
+def test_a_label_judged_once_says_so_and_claims_no_more():
+    found = judged(["ajrakh", "patola", "patola"], [[0.2, 0.8], [0.1, 0.9], [0.1, 0.9]])
+    (reason,) = find.label_errors(HeldOutLabels(found.crafts, found.labels, found.probabilities, np.array([1, 2, 2])))
+    assert reason.says.endswith("; only one of two judges knew Ajrakh")
+
+
+def test_photos_without_a_label_are_of_no_craft():
+    kinds = np.repeat(["ajrakh", "bandhani", "patola"], 30)
+    labels = kinds.copy()
+    labels[[3, 5, 40, 41, 42, 70, 71, 72, 73]] = ""
+    collection = collected(labels, bundles(kinds), sources=[f"s{row % 8}" for row in range(90)])
+    found = held_out_labels(collection.manifest, collection.features)
+    assert found.crafts.tolist() == ["ajrakh", "bandhani", "patola"]
+    assert np.isnan(found.probabilities[labels == ""]).all()
+    assert found.judges[labels == ""].max() == 0
+    assert found.judges[labels != ""].min() == 2
+    assert find.label_errors(found) == []
+    odd = bundles(np.where(labels == "", [f"odd {row}" for row in range(90)], kinds))
+    assert find.odd_ones(collected([""] * 90, odd), find.centred(odd)) == []
+
+
 def test_photos_that_nobody_could_judge_are_not_doubted():
     nothing = [[np.nan, np.nan]] * 4
     assert find.label_errors(judged(["ajrakh", "ajrakh", "patola", "patola"], nothing)) == []
@@ -112,6 +141,42 @@ def test_pictures_that_lie_far_apart_are_not_even_decoded(copies):
     collection, _ = seen(["patola"] * 6, copies)
     apart = find.centred(np.random.default_rng(0).normal(size=(6, 300)))
     assert find.copies(collection, apart).tolist() == [[4, 5]]
+
+
+def test_a_mirrored_copy_is_a_copy_and_a_picture_is_none_of_its_own(tmp_path):
+    picture(1).save(tmp_path / "a.png")
+    ImageOps.mirror(picture(1)).resize((90, 90)).save(tmp_path / "mirrored.jpg", quality=80)
+    half = np.asarray(picture(3))[:, :80]
+    Image.fromarray(np.concatenate([half, half[:, ::-1]], axis=1)).save(tmp_path / "symmetric.png")
+    near = bundles(["a"] * 3, spread=0.1)
+    collection = collected(["patola"] * 3, near, files=["a.png", "mirrored.jpg", "symmetric.png"], folder=tmp_path)
+    assert find.copies(collection, near / np.linalg.norm(near, axis=1, keepdims=True)).tolist() == [[0, 1]]
+
+
+def test_many_copies_give_a_photo_one_reason_of_a_kind(copies):
+    collection, features = seen(["patola", "ikat", "ikat", "patola", "patola", "patola"], copies)
+    pairs = find.copies(collection, features)
+    found = find.copied(collection, pairs)
+    assert sorted((reason.kind, reason.row) for reason in found if reason.row < 3) == [
+        ("contradiction", 0),
+        ("contradiction", 1),
+        ("contradiction", 2),
+        ("duplicate", min((1, 2), key=lambda row: collection.manifest.files()[row].stat().st_size)),
+    ]
+    assert found[0].says == "the same picture is ikat as a_small.jpg (and 1 more with another label)"
+    assert found[0].others == (1, 2)
+    trained = collected(["patola"] * 4, parts=["test", "train", "train", "train"])
+    (leak,) = find.leaks(trained, np.array([[0, 1], [0, 2], [0, 3]]))
+    assert leak.others == (1, 2, 3)
+
+
+def test_of_a_labelled_copy_and_one_without_the_labelled_stays(copies):
+    collection, features = seen(["", "ikat", "", "patola", "patola", "patola"], copies)
+    found = [each for each in find.copied(collection, find.copies(collection, features)) if each.row < 3]
+    assert {(reason.kind, reason.row, reason.says) for reason in found} == {
+        ("duplicate", 0, "the same picture as a_small.jpg"),
+        ("duplicate", 2, "the same picture as a_small.jpg"),
+    }
 
 
 def test_of_copies_with_one_label_the_largest_file_stays(copies):
@@ -163,9 +228,9 @@ def test_leaks_of_copies_pieces_and_sources():
     found = find.leaks(collection, np.array([[0, 1]]))
     said = {(reason.row, reason.says) for reason in found}
     assert (1, "held out (test), but a copy was trained on: 0.jpg") in said
-    assert (3, "1 photos of its piece were held out, and 1 were trained on") in said
-    assert (5, "1 photos of its source were held out, and 1 were trained on") in said
-    assert (3, "1 photos of its source were held out, and 1 were trained on") in said
+    assert (3, "photos of its piece that were held out: 1, that were trained on: 1") in said
+    assert (5, "photos of its source that were held out: 1, that were trained on: 1") in said
+    assert (3, "photos of its source that were held out: 1, that were trained on: 1") in said
     assert len(found) == 4
 
 
@@ -190,14 +255,18 @@ def test_photos_of_one_piece_do_not_make_each_other_usual():
     assert {reason.row for reason in found} == set(range(30, 36))
 
 
-def test_something_else_is_foreign_even_in_its_own_shop():
-    cloth = ["one", "two", "three"] * 30
-    portraits = np.random.default_rng(9).normal(size=(3, 300))
-    features = find.centred(np.concatenate([bundles(cloth), portraits]))
-    sources = [f"s{row % 6}" for row in range(90)] + ["portraits"] * 3
-    found = find.foreigners(collected(["patola"] * 93, features, sources=sources), features)
-    assert {reason.row for reason in found} == {90, 91, 92}
-    assert find.foreigners(collected(["patola"] * 3), features[:3]) == []
+def test_strangers_are_found_though_they_are_like_each_other():
+    rng = np.random.default_rng(9)
+    cloth = rng.normal(size=300)  # what all photos of cloth share
+    sarees = cloth + bundles(["one", "two", "three"] * 30) * 0.8
+    portraits = bundles(["face"] * 12, seed=5, spread=0.3)
+    found = find.foreigners(np.concatenate([sarees, portraits]))
+    assert {reason.row for reason in found} == set(range(90, 102))
+    assert found[0].says.startswith("a cosine of ")
+    assert find.foreigners(sarees) == []
+    alike = cloth + 0.3 * rng.normal(size=(20, 300)) * np.repeat([0.1, 1.0], [18, 2])[:, None]
+    assert find.foreigners(alike) == []  # far off only where all others are one picture
+    assert find.foreigners(portraits[:3]) == []
 
 
 def test_a_shop_that_lies_by_itself_is_named_once():

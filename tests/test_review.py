@@ -1,16 +1,20 @@
 import csv
 import json
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from saree_cosface.collection import see
 from saree_cosface.curation.decisions import Entry as Decision
 from saree_cosface.data.manifest import ManifestError, manifest_of, read_manifest, write_manifest
 from saree_cosface.review.queue import COLUMNS, COMPARED, _cell, review, unbent_features
-from saree_cosface.review.sheets import ENTRIES, write_sheets
+from saree_cosface.review.reasons import Reason
+from saree_cosface.review.sheets import ENTRIES, _caption, write_sheets
 from saree_cosface.taxonomy import load_taxonomy
 from tests.conftest import SOME
 
@@ -138,7 +142,33 @@ def test_sheets_are_drawn_and_old_ones_go(queue, tmp_path):
         assert sheet.width > 1000
         assert np.asarray(sheet.convert("RGB")).std() > 10
     assert write_sheets(queue, tmp_path, most=0) == []
+    assert write_sheets(queue, tmp_path, most=-1) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sheet_claims_to_show_the_most_similar_only_where_it_does(queue):
+    said = {entry.reasons[0].kind: _caption(entry) for entry in queue.entries}
+    assert said["contradiction"] == "what it is compared with"
+    assert _caption(replace(queue.entries[0], reasons=(Reason("label", 0, 0.9, "x", "patola"),), rival="patola")) == (
+        "most similar of Patola"
+    )
+    assert _caption(replace(queue.entries[0], others=())) == ""
+
+
+def test_sheets_of_names_in_any_script_are_drawn_without_a_warning(queue, tmp_path):
+    table = queue.collection.manifest.table.copy()
+    table["source"] = "बनारस $x$"
+    named = replace(queue.collection, manifest=manifest_of(table, queue.collection.manifest.root))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(write_sheets(replace(queue, collection=named), tmp_path, most=1)) == 1
+
+
+def test_the_table_shows_whole_paths(queue, tmp_path):
+    with (tmp_path / "said").open("w") as file:
+        queue.print_table(Console(file=file, width=60))
+    lines = [line for line in (tmp_path / "said").read_text().splitlines() if "Skipped" not in line]
+    assert not any("…" in line for line in lines[: len(queue.entries)])
 
 
 def test_the_backbone_of_a_frozen_run_is_unbent(collection):
@@ -146,8 +176,6 @@ def test_the_backbone_of_a_frozen_run_is_unbent(collection):
 
 
 def test_a_backbone_that_learned_is_replaced_by_the_one_it_began_with(collection, tiny_cache, monkeypatch):
-    from dataclasses import replace
-
     from saree_cosface.review import queue as module
 
     recipe = module.recorded_recipe(collection.run.folder)

@@ -36,7 +36,7 @@ class HeldOutLabels:
 
     Attributes:
         crafts: ids, in the order of the columns, C of them.
-        labels: of each photo, an index of ``crafts``, ``(N,)``.
+        labels: of each photo, an index of ``crafts``, ``(N,)``; -1 where it has none, which nobody judges.
         probabilities: of each craft, the geometric mean over the judges, ``(N, C)``; each row sums to 1, or is NaN
             where no judge knew the label.
         judges: how many knew the label, ``(N,)``: one that had to learn without the only source of a craft did not.
@@ -79,7 +79,8 @@ def held_out_labels(
         hold_out: what is kept from each judge together with the photo.
         seed: of the folds.
     """
-    crafts, labels = np.unique(manifest.crafts, return_inverse=True)
+    crafts = np.unique(manifest.crafts[manifest.crafts != ""])
+    labels = np.where(manifest.crafts == "", -1, np.searchsorted(crafts, manifest.crafts))
     inputs = features.astype(np.float32)
     inputs /= np.maximum(np.linalg.norm(inputs, axis=1, keepdims=True), 1e-12)
     known = np.where(manifest.sources == "", np.char.add("unknown ", manifest.pieces), manifest.sources)
@@ -89,6 +90,7 @@ def held_out_labels(
     for what in hold_out:
         folds = _folds(manifest, what, duplicate_groups, seed)
         for train, test in track(folds, f"Judging labels, each {what} held out"):
+            train = train[labels[train] >= 0]
             test = test[np.isin(labels[test], labels[train])]
             if len(test) and len(np.unique(labels[train])) > 1:
                 judge = make_pipeline(StandardScaler(), LogisticRegression(C=_STRENGTH, max_iter=500))

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from saree_cosface.backbones import create_backbone
 from saree_cosface.collection import Collection
@@ -135,15 +136,17 @@ class Queue:
 
     def print_table(self, out: Console, shown: int = 15) -> None:
         """For people."""
-        table = Table("rank", "score", "photo", "label", "why", box=None, pad_edge=False)
+        # A path is folded, not cut: it is what `curate` asks for.
+        long = [Column(name, overflow="fold") for name in ("photo", "label", "why")]
+        table = Table("rank", "score", *long, box=None, pad_edge=False)
         for entry, row in zip(self.entries[:shown], self.rows()[:shown], strict=True):
             why = f"{KINDS[entry.reasons[0].kind]}: {entry.reasons[0].says}"
             table.add_row(
                 str(entry.rank),
                 f"{entry.score:.2f}",
-                _plain(row["path"]),
-                _plain(craft_name(row["craft"])),
-                _plain(why),
+                Text(row["path"]),
+                Text(craft_name(row["craft"]) or "no label"),
+                Text(why),
             )
         out.print(table)
         named = ", ".join(f"{count} {KINDS[kind]}" for kind, count in self.counts().most_common())  # type: ignore[index]
@@ -157,6 +160,8 @@ class Queue:
             out.print(f"{self.settled} more were decided on by curators.", highlight=False)
         for bad in self.bad[:10]:
             out.print(f"Skipped {bad}", style="yellow", highlight=False, markup=False)
+        if len(self.bad) > 10:
+            out.print(f"… and {len(self.bad) - 10} more.", style="yellow")
 
 
 def review(
@@ -182,7 +187,7 @@ def review(
         *find.disagreeing_pieces(collection, found),
         *find.leaks(collection, pairs),
         *find.odd_ones(collection, features),
-        *find.foreigners(collection, features),
+        *find.foreigners(raw),
         *find.dominated_by_source(collection),
     ]
     return _ranked(collection, found, features, reasons, decisions or {})
@@ -260,9 +265,3 @@ def _most_similar(
 def _cell(value: Any) -> Any:
     # A spreadsheet would take such text for a formula.
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
-
-
-def _plain(text: object) -> str:
-    from rich.markup import escape
-
-    return escape(str(text))

@@ -1,5 +1,6 @@
 """Contact sheets of a review: each photo beside the most similar ones of its label, and of its rival."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from matplotlib.transforms import ScaledTranslation
 from saree_cosface.console import track
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.figures import INK, MUTED, PALETTE, save_figure
+from saree_cosface.maps.print_page import fonts
 from saree_cosface.pages import craft_name
 from saree_cosface.review.queue import COMPARED, Entry, Queue
 from saree_cosface.review.reasons import KINDS
@@ -33,12 +35,14 @@ def write_sheets(queue: Queue, out: Path, most: int) -> list[Path]:
         out: folder.
         most: entries drawn.
     """
-    entries = queue.entries[:most]
+    entries = queue.entries[: max(most, 0)]
     starts = range(0, len(entries), ENTRIES)
     paths = []
     for number, start in enumerate(track(starts, "Drawing contact sheets", total=len(starts)), start=1):
         path = out / f"sheet-{number:03d}.png"
-        save_figure(_sheet(queue, entries[start : start + ENTRIES]), path)
+        with mpl.rc_context({"font.family": fonts()}), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*Glyph.*missing from.*")  # boxes, where no font has the script
+            save_figure(_sheet(queue, entries[start : start + ENTRIES]), path)
         paths.append(path)
     for old in sorted(out.glob("sheet-*.png")):
         if old not in paths:
@@ -56,13 +60,13 @@ def _sheet(queue: Queue, entries: Sequence[Entry]) -> Figure:
         left=0.03, right=0.97, top=0.955, bottom=0.025, hspace=0.78, wspace=0.06,
     )  # fmt: skip
     for line, entry in enumerate(entries):
-        label, rival = craft_name(str(queue.collection.manifest.crafts[entry.row])), craft_name(entry.rival)
+        label = craft_name(str(queue.collection.manifest.crafts[entry.row])) or "no label"
         first = figure.add_subplot(grid[line, 0])
         _photo(first, queue, entry.row, PALETTE[1])
         _heading(figure, first, f"{entry.rank}.  {label}", _why(queue, entry))
         groups = (
             (entry.own, 2, f"most similar of {label}"),
-            (entry.others, 3 + COMPARED, _caption(queue, entry, rival)),
+            (entry.others, 3 + COMPARED, _caption(entry)),
         )
         for rows, column, caption in groups:
             for index in range(COMPARED):
@@ -76,11 +80,10 @@ def _sheet(queue: Queue, entries: Sequence[Entry]) -> Figure:
     return figure
 
 
-def _caption(queue: Queue, entry: Entry, rival: str) -> str:
-    labels = {str(queue.collection.manifest.crafts[row]) for row in entry.others}
-    if labels == {entry.rival} and rival:
-        return f"most similar of {rival}"
-    return "what it is compared with" if entry.others else ""
+def _caption(entry: Entry) -> str:
+    if not entry.others:
+        return ""
+    return "what it is compared with" if entry.reasons[0].others else f"most similar of {craft_name(entry.rival)}"
 
 
 def _why(queue: Queue, entry: Entry) -> str:
