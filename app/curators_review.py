@@ -86,7 +86,7 @@ def review_tab(desk: Desk) -> None:
     def start(at: str, name: str, progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008  # gradio's way
         try:
             with shared.lock, heard(progress):
-                if shared.bench is None:
+                if shared.bench is None or at:  # whoever sees the queue already wants another one
                     cache = recorded_cache(desk.folder)
                     shared.bench = set_up(desk.run, _manifest(desk), desk.log, cache=cache)
         except (OSError, ValueError) as error:
@@ -194,7 +194,7 @@ def _show(bench: Bench, index: int, message: str = "", clash: Any = None, *, kee
         clash,
         gr.update(visible=clash is not None),
         gr.update(visible=True),
-        gr.update(visible=False),
+        gr.update(value="Rank it anew", variant="secondary"),
         _keys(bench),
     ]
 
@@ -238,7 +238,8 @@ def _opening(desk: Desk) -> str:
     return f"""<div class="saree"><h2>Review</h2><p>What is worth another look in a collection, the most urgent first:
 doubtful labels, copies, pieces whose photos disagree. Nothing in the collection is changed; decisions go to a log that
 is only ever added to, and several people may work at once.</p>
-<p class="fine">Looking at {whose}: <code>{escape(manifest)}</code><br>Decisions: <code>{escape(log)}</code></p></div>"""
+<p class="fine">Looking at {whose}: <code>{escape(manifest)}</code><br>
+Decisions: <code>{escape(log)}</code></p></div>"""
 
 
 def _keys(bench: Bench) -> str:
@@ -246,7 +247,7 @@ def _keys(bench: Bench) -> str:
         f"<kbd>{key}</kbd> {what}"
         for key, what in (*((key, name.lower()) for _, name, key in _BUTTONS), ("U", "undo"), *_WALKS)
     )
-    return f"""<div class="saree"><details class="help"><summary>Keys, and where decisions go</summary>
+    return f"""<div class="saree"><h2>Review</h2><details class="help"><summary>Keys, and where decisions go</summary>
 <p class="fine keyed">{keys}</p><p class="fine">Where a reason is needed, its field opens: write it, then
 <kbd>Enter</kbd>.<br>Collection: <code>{escape(bench.place)}</code><br>Decisions: <code>{escape(bench.log)}</code></p>
 </details></div>"""

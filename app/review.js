@@ -69,5 +69,6 @@ watch("value", () => {
   busy = 0;
   waiting = "";
   if (field()) field().placeholder = "";
-  if (element.getBoundingClientRect().top < 0) element.scrollIntoView({ block: "start" });
+  const { top } = element.getBoundingClientRect();
+  if (element.querySelector(".entry") && (top < 0 || top > innerHeight / 3)) element.scrollIntoView({ block: "start" });
 });

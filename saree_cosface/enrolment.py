@@ -24,6 +24,7 @@ from saree_cosface.data.manifest import COLUMNS, manifest_of
 from saree_cosface.embedding import photo_hash
 from saree_cosface.files import write_json
 from saree_cosface.gallery import Gallery, build_gallery
+from saree_cosface.keeping import forget_photos, keep_photos
 from saree_cosface.runs import load_run
 from saree_cosface.taxonomy import UnknownCraft, load_taxonomy
 
@@ -107,6 +108,7 @@ def enrol(
     one_piece: bool = False,
     source: str = "",
     note: str = "",
+    keep: bool = False,
 ) -> Enrolled:
     """Add photos to the gallery of a run as references of a craft.
 
@@ -118,6 +120,8 @@ def enrol(
         one_piece: all photos show one saree; otherwise each shows one of its own.
         source: who took them. Evaluation then leaves that source out.
         note: kept in the log.
+        keep: keep copies beside the gallery, without what the camera wrote into them, for photos whose files will not
+            stay where they are.
 
     Raises:
         EnrolmentError: there is no photo that can be read, one is a reference already, or the craft is unknown.
@@ -140,6 +144,8 @@ def enrol(
         if not len(added):
             why = f"; the first: {bad[0]}" if bad else ""
             raise EnrolmentError(f"no photo to enrol could be read{why}.")
+        if keep:
+            added = keep_photos(added, folder / "gallery")
         log = enrolments(folder)
         references = added.references
         entry = Enrolment(
@@ -178,9 +184,10 @@ def undo(folder: Path, number: int = 0) -> Enrolment:
             raise EnrolmentError(f"{folder}: there is no enrolment {number} to take back ({known}).")
         entry = replace(log[number - 1], undone=_now())
         gallery = Gallery.load(folder / "gallery")
-        paths = gallery.references["path"][gallery.references["sha256"].isin(entry.sha256)]
-        gallery.remove(list(paths)).save(folder / "gallery")
+        gone = gallery.references[gallery.references["sha256"].isin(entry.sha256)]
+        gallery.remove(list(gone["path"])).save(folder / "gallery")
         _write(folder, [*log[: number - 1], entry, *log[number:]])
+        forget_photos(gone, folder / "gallery")
     return entry
 
 

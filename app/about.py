@@ -1,0 +1,22 @@
+"""About this model: what it was made of, how good it was measured to be, where it fails, what it is not for."""
+
+import gradio as gr
+
+from app.desk import Desk
+from app.opening import note, tab_style, when_opened
+from saree_cosface.model_card import model_card
+from saree_cosface.model_card_page import model_page
+
+
+def about_tab(desk: Desk) -> None:
+    """Build the tab: it is read from the run's folder each time it is opened."""
+    tab_style()
+    page = gr.HTML(padding=False, apply_default_css=False, elem_id="about", min_height=200)
+
+    def fill() -> str:
+        try:
+            return model_page(model_card(desk.run))
+        except (OSError, ValueError) as error:
+            return note(str(error), problem=True)
+
+    when_opened(fill, None, page)
