@@ -1,36 +1,74 @@
-"""``python -m app RUN`` serves the app on this machine."""
+"""``python -m app RUN`` serves the app on this machine, as ``saree-cosface app RUN`` does."""
 
 import argparse
-import os
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
+from app.accounts import read_accounts
+from app.uploads import EXAMPLES, upload_folders
 from saree_cosface.console import console
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve a run until interrupted; 1 if that cannot be done."""
-    parser = argparse.ArgumentParser(prog="python -m app", description="Name the craft tradition of uploaded photos.")
+    parser = argparse.ArgumentParser(prog="saree-cosface app", description=DESCRIPTION)
+    add_arguments(parser)
+    options = parser.parse_args(arguments)
+    try:
+        serve_run(options.run, options.port, options.auth, options.max_upload_mb, options.manifest, options.log)
+    except (OSError, ValueError) as error:
+        console.print(f"app: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        return 1
+    return 0
+
+
+DESCRIPTION = """Serve the app on this machine: name sarees, one or many, browse the traditions, and, for curators, map,
+review and enrol. It binds to 127.0.0.1 and asks nothing of the network."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The app's arguments."""
     parser.add_argument("run", type=Path, help="folder of a run, made by `saree-cosface train`")
+    parser.add_argument("--port", type=int, help="port on 127.0.0.1 (default: the first free one from 7860)")
+    parser.add_argument(
+        "--auth", type=Path, help="file with a line name:password, or name:HASH, for each who may log in"
+    )
+    parser.add_argument("--max-upload-mb", type=int, default=1000, help="megabytes of one upload (default: 1000)")
     parser.add_argument("--manifest", type=Path, help="manifest of the collection that curators work on")
     parser.add_argument("--log", type=Path, help="log of their decisions; made with the first one")
-    parser.add_argument("--port", type=int, help="port on 127.0.0.1 (default: the first free one from 7860)")
-    options = parser.parse_args(arguments)
+
+
+def serve_run(
+    run: Path,
+    port: int | None = None,
+    auth: Path | None = None,
+    megabytes: int = 1000,
+    manifest: Path | None = None,
+    log: Path | None = None,
+) -> None:
+    """Serve a run until interrupted; see :func:`add_arguments`.
+
+    Raises:
+        OSError: the port is taken.
+        ValueError: the run, or the file of accounts, cannot be read; or the limit is none.
+    """
+    if megabytes < 1:
+        raise ValueError(f"--max-upload-mb {megabytes}: give at least 1.")
+    accounts = None if auth is None else read_accounts(auth)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the folder of uploads goes, however we are ended
-    with tempfile.TemporaryDirectory(prefix="saree-uploads-") as uploads:
-        os.environ["GRADIO_TEMP_DIR"] = uploads  # a folder of our own, gone when the app ends
+    with upload_folders() as folders:
         # After the environment is set, and after --help: gradio and torch take seconds to import.
+        from app.background import ReferenceMaps, warm_up
         from app.desk import Desk
         from app.page import build_app, serve
+        from saree_cosface.examples import example_photos
 
-        try:
-            serve(build_app(Desk(options.run, options.manifest, options.log)), options.port)
-        except (OSError, ValueError) as error:
-            console.print(f"app: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
-            return 1
-    return 0
+        desk = Desk(run, manifest, log)
+        maps = ReferenceMaps(desk)
+        page = build_app(desk, maps, example_photos(desk.run, folders / EXAMPLES))
+        warm_up(desk, maps, folders / EXAMPLES)
+        serve(page, desk, port, auth=accounts, megabytes=megabytes)
 
 
 if __name__ == "__main__":

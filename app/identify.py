@@ -1,85 +1,146 @@
-"""Identify: photos of one piece in, the nearest craft traditions and reference pieces out."""
+"""Identify: photos of one piece in; the verdict, what it rests on, and a report to keep out."""
 
-import os
-import tempfile
-from collections.abc import Sequence
+import base64
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
+from app.background import ReferenceMaps
 from app.desk import Desk
-from saree_cosface.attribution import Attribution, in_words
-from saree_cosface.data.images import PHOTO_SUFFIXES, BadImage
-from saree_cosface.pages import answer, escape, photo_uri
-from saree_cosface.prediction import predict
+from app.opening import note, script
+from app.uploads import taken
+from saree_cosface.data.images import PHOTO_SUFFIXES
+from saree_cosface.examination import Examination, Unread, document, examine, gather_evidence, see
+from saree_cosface.examination_page import evidence_html, file_stem, marks_html, report_page, verdict_html
+from saree_cosface.pages import craft_name, escape, photo_uri
+from saree_cosface.reference_map import small_map
 from saree_cosface.runs import Run
-from saree_cosface.taxonomy import load_taxonomy
+
+PHOTO_TYPES = ["image", *sorted(PHOTO_SUFFIXES)]
+
+_WAIT = (
+    '<div class="saree waiting" role="status"><p class="fine">Looking closer: which regions speak for it …</p></div>'
+)
 
 
-def identify_tab(desk: Desk) -> None:
-    """The tab, within the current context."""
+def identify_tab(desk: Desk, maps: ReferenceMaps, examples: Sequence[tuple[Path, str]]) -> None:
+    """Build the tab, within the current context.
+
+    Args:
+        desk: the run.
+        maps: of its references.
+        examples: photos to try, each with the id of its craft.
+    """
+    gr.HTML(_INTRODUCTION, padding=False)
     photos = gr.File(
         label="Photos of one saree",
         file_count="multiple",
-        file_types=["image", *sorted(PHOTO_SUFFIXES)],
-        height=150,
+        file_types=PHOTO_TYPES,
+        height=132,
+        elem_id="identify-photos",
     )
-    result = gr.HTML(padding=False)
+    tries = gr.HTML(_examples(examples), padding=False, js_on_load=script("examples.js"), elem_id="identify-examples")
+    answer = gr.HTML(padding=False, elem_id="identify-answer")
+    closer = gr.HTML(padding=False, elem_id="identify-closer")
 
-    def look(uploads: list[str] | None) -> tuple[None, str]:
-        files = [Path(upload) for upload in uploads or ()]
+    def look(uploads: Any, request: gr.Request) -> Iterator[tuple[Any, Any, Any]]:
         try:
-            return None, identify(desk.run, files)
-        finally:
-            _forget(files)
+            with taken(uploads, request.session_hash) as files:
+                yield from ((None, first, second) for first, second in identify(desk.run, files, maps))
+        except ValueError as error:
+            yield None, note(str(error), problem=True), ""
 
-    photos.upload(look, photos, [photos, result], api_visibility="private", show_progress_on=result)
+    def try_one(chosen: gr.EventData) -> Iterator[tuple[Any, Any]]:
+        number = chosen._data.get("number") if isinstance(chosen._data, dict) else None
+        if not isinstance(number, int) or not 0 <= number < len(examples):
+            yield note("There is no such example.", problem=True), ""
+            return
+        path, _ = examples[number]
+        yield from identify(desk.run, [(path, path.name)], maps)
+
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress_on": answer, "concurrency_id": "looking"}
+    photos.upload(look, photos, [photos, answer, closer], preprocess=False, concurrency_limit=2, **quiet)
+    tries.click(try_one, None, [answer, closer], concurrency_limit=2, **quiet)
 
 
-def identify(run: Run, photos: Sequence[Path]) -> str:
-    """The answer for photos of one piece, as HTML; photos that cannot be read are named, with the reason."""
-    if not photos:
-        return _note("Choose one or several photos of a saree.")
+def identify(
+    run: Run, files: Sequence[tuple[Path, str]], maps: ReferenceMaps | None = None
+) -> Iterator[tuple[Any, Any]]:
+    """Two pieces of HTML, twice: the answer at once, then also what it rests on and the report.
+
+    Photos that cannot be read are named, with the reason.
+
+    Args:
+        run: that answers.
+        files: photos of one piece, each with the name it is shown by.
+        maps: of the references.
+    """
+    if not files:
+        yield note("Choose one or several photos of a saree."), ""
+        return
     try:
-        answers = predict(run, photos, one_piece=True, top=5)
+        seen, unread = see(run, files)
+        problems = "".join(_unread(each) for each in unread)
+        if not seen:
+            yield problems, ""
+            return
+        examination = examine(run, seen)
     except ValueError as error:
-        return _note(str(error))
-    problems = "".join(_unreadable(bad) for bad in answers.bad)
-    return problems + "".join(_answer(run, found) for found in answers.attributions)
+        yield note(str(error), problem=True), ""
+        return
+    yield f'{problems}<div class="saree found">{verdict_html(run, examination)}</div>', _WAIT
+    yield gr.skip(), _closer(run, examination, unread, maps)
 
 
-def _answer(run: Run, found: Attribution) -> str:
-    first = found.traditions[0]
-    facts = ", ".join(escape(fact) for fact in (first.family, first.place) if fact)
-    remarks = [f"Seen in {len(found.photos)} photos."] if len(found.photos) > 1 else []
-    remarks += [
-        f"{escape(Path(say.photo).name)} disagrees: by itself it is nearest to {escape(say.name)}."
-        for say in found.disagreeing
-    ]
-    heading = f"Nearest to {first.name}"
-    if found.verdict is not None:
-        heading = in_words(found.verdict, load_taxonomy())
-        facts = facts if found.verdict.kind == "tradition" else ""
-        remarks.append(f"{escape(found.verdict.reason.capitalize())}.")
-    elif len(found.traditions) > 1:
-        second = escape(found.traditions[1].name)
-        remarks.append(f"Ahead of {second} by {found.gap:.3f}: the less, the less the first name means.")
-    opening = f'<h3>{escape(heading)}</h3><p>{facts}</p><p class="fine">{" ".join(remarks)}</p>'
-    pictures = [photo_uri(Path(photo), 480) for photo in found.photos]
-    return f'<div class="saree">{answer(found, pictures, opening, run.gallery.folder)}</div>'
+def _closer(run: Run, examination: Examination, unread: Sequence[Unread], maps: ReferenceMaps | None) -> str:
+    evidence = gather_evidence(run, examination)
+    references = None if maps is None else maps.of(run)
+    crafts = [tradition.craft for tradition in examination.attribution.traditions]
+    drawn, place = "", None
+    if references is not None:
+        place = references.place(examination.embedding[None])[0]
+        drawn = small_map(references, crafts, place)
+    page = report_page(run, examination, evidence, drawn, unread)
+    plain = json.dumps(document(run, examination, evidence, place, unread), ensure_ascii=False, indent=2)
+    stem = file_stem(examination)
+    return (
+        '<div class="saree found"><h3>What the answer rests on</h3>'
+        f"{evidence_html(evidence, examination)}"
+        "<h3>Among the references</h3>"
+        f"{drawn or '<p class=fine>The map of the references is still being drawn; the next answer will have it.</p>'}"
+        f"<h3>What a specialist would look at</h3>{marks_html(crafts[:2])}"
+        "<h3>Keep it</h3><p>With the model’s version, the date, the thresholds and the checksums of your photos, so "
+        "that it can be cited. Where the photos were taken is not in it.</p>"
+        f'<p class="keep">{link(page, f"{stem}.html", "text/html", "Report (HTML)")} '
+        f"{link(plain, f'{stem}.json', 'application/json', 'Report (JSON)')}</p></div>"
+    )
 
 
-def _unreadable(bad: BadImage) -> str:
-    return _note(f"{bad.path.name} was left out ({bad.reason}). Try another photo, or save it as JPEG.")
+def link(content: str, name: str, kind: str, label: str) -> str:
+    """A link that saves text as a file; the text is in the link, so that nothing of it stays on the server."""
+    coded = base64.b64encode(content.encode("utf-8", "replace")).decode()
+    return (
+        f'<a class="save" download="{escape(name)}" href="data:{kind};charset=utf-8;base64,{coded}">{escape(label)}</a>'
+    )
 
 
-def _note(message: str) -> str:
-    return f'<div class="saree"><div class="note problem" role="alert"><p>{escape(message)}</p></div></div>'
+def _unread(bad: Unread) -> str:
+    return note(f"{bad.name} was left out ({bad.reason}). Try another photo, or save it as JPEG.", problem=True)
 
 
-def _forget(files: Sequence[Path]) -> None:
-    """Delete uploads; nothing but what lies in the folder of uploads, whatever a request may name."""
-    uploads = Path(os.environ.get("GRADIO_TEMP_DIR", tempfile.gettempdir())).resolve()
-    for file in files:
-        if file.resolve().is_relative_to(uploads):
-            file.unlink(missing_ok=True)
+def _examples(examples: Sequence[tuple[Path, str]]) -> str:
+    buttons = []
+    for number, (path, craft) in enumerate(examples):
+        uri, name = photo_uri(path, 150), escape(craft_name(craft))
+        buttons.append(f'<button type="button" data-example="{number}"><img src="{uri}" alt="">{name}</button>')
+    if not buttons:
+        return ""
+    return f'<div class="saree tries"><p class="fine">Or try an example:</p><div>{"".join(buttons)}</div></div>'
+
+
+_INTRODUCTION = """<div class="saree"><p>Drop a photo, or several of the same piece: the whole, the border, the pallu,
+the cloth at close range. The answer is the craft tradition whose photos it resembles most, measured by cosine, and what
+that rests on. A resemblance is not a proof of where a piece was made.</p></div>"""

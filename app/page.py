@@ -1,60 +1,97 @@
 """The page: what it is, and a tab for each thing that can be done with it."""
 
-import importlib
-import importlib.util
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
 import gradio as gr
+from starlette.middleware import Middleware
 
+from app.about import about_tab
+from app.api import add_api, health_route
+from app.background import ReferenceMaps
+from app.batch import Running, batch_tab
+from app.curators_map import map_tab
+from app.curators_review import review_tab
 from app.desk import Desk
+from app.enrol import enrol_tab
+from app.gate import Gate
+from app.identify import identify_tab
+from app.traditions import traditions_tab
+from app.uploads import forget
 from saree_cosface.console import console
 from saree_cosface.pages import craft_name, escape, stylesheet
 from saree_cosface.runs import Run
 
 TITLE = "Which craft is this saree?"
-LARGEST_UPLOAD = 100
-"""Megabytes of one file, unless told otherwise."""
+LARGEST_UPLOAD = 1000
+"""Megabytes of one upload, unless told otherwise."""
 
-TABS = (
-    ("Identify", "identify", "identify_tab"),
-    ("Batch", "batch", "batch_tab"),
-    ("Traditions", "traditions", "traditions_tab"),
-    ("Map", "curators_map", "map_tab"),
-    ("Review", "curators_review", "review_tab"),
-    ("Enrol", "enrol", "enrol_tab"),
-    ("About this model", "about", "about_tab"),
-)
+_SESSIONS = 200  # whose fields gradio keeps in memory
 
 
-def build_app(desk: Desk) -> gr.Blocks:
+def build_app(desk: Desk, maps: ReferenceMaps | None = None, examples: Sequence[tuple[Path, str]] = ()) -> gr.Blocks:
     """The page for one desk.
+
+    Args:
+        desk: the run, and for curators a manifest and a log.
+        maps: of the run's references.
+        examples: photos to try, each with the id of its craft.
 
     Raises:
         ValueError: its run cannot be read.
     """
+    maps = maps or ReferenceMaps(desk)
+    running = Running()
     page: gr.Blocks = gr.Blocks(title=TITLE, analytics_enabled=False)
     with page:
         gr.HTML(_opening(desk.run), padding=False)
-        with gr.Tabs():
-            for title, module, build in TABS:
-                if importlib.util.find_spec(f"app.{module}") is not None:
-                    with gr.Tab(title, id=module):
-                        getattr(importlib.import_module(f"app.{module}"), build)(desk)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Identify", id="identify"):
+                identify_tab(desk, maps, examples)
+            with gr.Tab("Batch", id="batch"):
+                batch_tab(desk, running)
+            with gr.Tab("Traditions", id="traditions"):
+                traditions_tab(desk)
+            with gr.Tab("Map", id="map"):
+                map_tab(desk)
+            with gr.Tab("Review", id="review"):
+                review_tab(desk)
+            with gr.Tab("Enrol", id="enrol"):
+                enrol_tab(desk)
+            with gr.Tab("About this model", id="about"):
+                about_tab(desk)
+        add_api(desk, maps)
+
+        def leave(request: gr.Request) -> None:
+            running.end(request.session_hash or "")
+            forget(request.session_hash)
+
+        page.unload(leave)
     return page
 
 
-def serve(page: gr.Blocks, port: int | None, *, megabytes: int = LARGEST_UPLOAD) -> None:
+def serve(
+    page: gr.Blocks,
+    desk: Desk,
+    port: int | None,
+    *,
+    auth: Callable[[str, str], bool] | None = None,
+    megabytes: int = LARGEST_UPLOAD,
+) -> None:
     """Serve the page on this machine alone, until interrupted.
 
     Args:
         page: made by :func:`build_app`.
+        desk: that it is for.
         port: on 127.0.0.1; the first free one from 7860 when None.
-        megabytes: of one uploaded file at most.
+        auth: whether a name and a password belong together; nobody has to log in when None.
+        megabytes: of one upload at most, all its files together.
 
     Raises:
         OSError: the port is taken.
     """
+    gate = Middleware(Gate, megabytes=megabytes, local=auth is None)
     _, url, _ = page.launch(
         prevent_thread_lock=True,
         quiet=True,
@@ -69,6 +106,10 @@ def serve(page: gr.Blocks, port: int | None, *, megabytes: int = LARGEST_UPLOAD)
         pwa=False,
         ssr_mode=False,
         mcp_server=False,
+        auth=auth,
+        auth_message="Photos stay on this machine." if auth else None,
+        state_session_capacity=_SESSIONS,
+        app_kwargs={"middleware": [gate], "routes": [health_route(desk)]},
         theme=theme(),
         css=style(),
     )
@@ -92,6 +133,11 @@ def theme() -> gr.themes.Base:
 
 def _opening(run: Run) -> str:
     names = ", ".join(escape(craft_name(craft)) for craft in run.gallery.crafts)
+    verdicts = "A saree of another tradition is given the nearest of these."
+    if run.calibration is not None:
+        share = run.calibration.false_accepts
+        verdicts = f"A name is given only where, by test, at most {share:.0%} of sarees of other traditions get one."
     return f"""<div class="saree opening"><div class="temple"></div>
 <h1>{TITLE}</h1>
-<p class="fine">Known here: {names}. Photos stay on this machine.</p></div>"""
+<p class="fine">Known here: {names}. {verdicts} Photos stay on this machine and are deleted once they have been looked
+at.</p></div>"""

@@ -62,11 +62,12 @@ def name_photos(run: Run, files: Iterable[tuple[Path, str]], scratch: Path) -> I
     Args:
         run: that names them.
         files: each with the name it is shown by.
-        scratch: folder of one's own in which photos of archives lie for a moment.
+        scratch: folder of one's own, made if need be, in which photos of archives lie for a moment.
 
     Raises:
         ValueError: the gallery is empty.
     """
+    scratch.mkdir(parents=True, exist_ok=True)
     for entry in expand(iter(files), scratch):
         if isinstance(entry, BadImage):
             yield Row(str(entry.path), problem=entry.reason)

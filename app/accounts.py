@@ -1,0 +1,84 @@
+"""Accounts: who may log in, from a file with a line ``name:password`` or ``name:HASH`` each.
+
+``python -m app.accounts FILE NAME`` asks for a password and adds the line with its hash (scrypt). That is better:
+whoever reads the file cannot log in with it.
+"""
+
+import argparse
+import getpass
+import hashlib
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from saree_cosface.files import write_text
+
+_PREFIX = "scrypt$"
+_COST = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
+
+
+def read_accounts(path: Path) -> Callable[[str, str], bool]:
+    """Whether a name and a password belong together, by the lines of a file; those that begin with # are remarks.
+
+    Raises:
+        ValueError: the file cannot be read, has a line without a name or password, or names nobody.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: cannot be read ({error}); give a file with a line name:password each.") from error
+    accounts: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, _, secret = line.strip().partition(":")
+        if not name or not secret:
+            raise ValueError(f"{path}, line {number}: must be name:password, or name:HASH as app.accounts writes it.")
+        if name in accounts:
+            raise ValueError(f"{path}, line {number}: {name!r} is there already; keep one line.")
+        accounts[name] = secret if secret.startswith(_PREFIX) else hash_of(secret)
+    if not accounts:
+        raise ValueError(f"{path}: names nobody, so nobody could log in.")
+    nobody = hash_of(secrets.token_hex(16))  # as slow for a name that does not exist
+
+    def known(name: str, password: str) -> bool:
+        return _matches(password, accounts.get(name, nobody))
+
+    return known
+
+
+def hash_of(password: str, salt: str = "") -> str:
+    """The hash of a password as it stands in the file, ``scrypt$SALT$HEX``."""
+    salt = salt or secrets.token_hex(16)
+    digest = hashlib.scrypt(password.encode(), salt=salt.encode(), **_COST)
+    return f"{_PREFIX}{salt}${digest.hex()}"
+
+
+def _matches(password: str, known: str) -> bool:
+    salt = known.removeprefix(_PREFIX).partition("$")[0]
+    return secrets.compare_digest(hash_of(password[:1000], salt), known)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Add an account to a file, or change its password."""
+    parser = argparse.ArgumentParser(prog="python -m app.accounts", description="Add an account for the app.")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("name")
+    options = parser.parse_args(arguments)
+    if not options.name or ":" in options.name or options.name.startswith("#"):
+        print("a name must not be empty, hold a colon or begin with #", file=sys.stderr)
+        return 2
+    password = getpass.getpass("Password: ")
+    if not password or getpass.getpass("Once more: ") != password:
+        print("empty, or not the same twice; nothing was changed", file=sys.stderr)
+        return 1
+    before = options.file.read_text(encoding="utf-8").splitlines() if options.file.exists() else []
+    kept = [line for line in before if not line.startswith(f"{options.name}:")]
+    write_text(options.file, "\n".join([*kept, f"{options.name}:{hash_of(password)}"]) + "\n")
+    options.file.chmod(0o600)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

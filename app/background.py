@@ -1,0 +1,64 @@
+"""What is made ready while the page is served already: the map of the references, and the network warmed up."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from app.desk import Desk
+from saree_cosface.console import console
+from saree_cosface.embedding_map import EmbeddingMap
+from saree_cosface.examination import examine, gather_evidence, see
+from saree_cosface.reference_map import reference_map
+from saree_cosface.runs import Run
+
+
+class ReferenceMaps:
+    """The map of the desk's references, made in a thread of its own and again when the gallery has changed."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._lock = threading.Lock()
+        self._made: EmbeddingMap | None = None
+        self._of: Run | None = None
+        self._busy = False
+
+    def of(self, run: Run) -> EmbeddingMap | None:
+        """The map of a run's references; None while it is being drawn."""
+        with self._lock:
+            if self._of is run:
+                return self._made
+            if not self._busy:
+                self._busy = True
+                threading.Thread(target=self._make, args=(run,), daemon=True, name="reference map").start()
+            return None
+
+    def _make(self, run: Run) -> None:
+        try:
+            made = reference_map(run) if len(run.gallery) > 1 else None
+        except ValueError as error:
+            console.print(f"No map of the references: {error}", style="yellow", highlight=False, markup=False)
+            made = None
+        with self._lock:
+            self._made, self._of, self._busy = made, run, False
+
+
+def warm_up(desk: Desk, maps: ReferenceMaps, scratch: Path) -> None:
+    """Answer about a picture of nothing once, in a thread, so that the first visitor does not wait for it."""
+
+    def answer() -> None:
+        picture = scratch / "warm-up.png"
+        noise = np.random.default_rng(0).integers(0, 256, (480, 360, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(picture)
+        try:
+            run = desk.run
+            seen, _ = see(run, [(picture, picture.name)])
+            gather_evidence(run, examine(run, seen))
+            maps.of(run)
+        except (OSError, ValueError):  # whoever asks will hear of it
+            return
+        finally:
+            picture.unlink(missing_ok=True)
+
+    threading.Thread(target=answer, daemon=True, name="warm-up").start()

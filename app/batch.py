@@ -1,0 +1,185 @@
+"""Batch: many photos or an archive in; a table that fills as they are looked at, and a CSV file out."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.desk import Desk
+from app.identify import PHOTO_TYPES, link
+from app.opening import note, script
+from app.uploads import UNPACKED, taken
+from saree_cosface.batch import Row, as_csv, count_photos, name_photos
+from saree_cosface.pages import escape
+
+_OFTEN, _SELDOM = 0.5, 4.0  # seconds between two reports of progress, and between two tables
+
+
+class Running:
+    """Which sessions' batches are under way, so that one can be asked to end."""
+
+    def __init__(self) -> None:
+        self._ends: dict[str, threading.Event] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, session: str) -> threading.Event:
+        """A new batch of a session; one that is under way ends."""
+        with self._lock:
+            self._end(session)
+            self._ends[session] = threading.Event()
+            return self._ends[session]
+
+    def end(self, session: str) -> None:
+        """Ask the batch of a session to end after the photo it is at."""
+        with self._lock:
+            self._end(session)
+
+    def _end(self, session: str) -> None:
+        event = self._ends.pop(session, None)
+        if event is not None:
+            event.set()
+
+
+def batch_tab(desk: Desk, running: Running) -> None:
+    """Build the tab, within the current context."""
+    gr.HTML(_INTRODUCTION, padding=False)
+    with gr.Row():
+        files = gr.File(
+            label="Photos, or ZIP archives of photos",
+            file_count="multiple",
+            file_types=[*PHOTO_TYPES, ".zip"],
+            height=132,
+            elem_id="batch-photos",
+        )
+        folder = gr.File(label="Or a whole folder", file_count="directory", height=132, elem_id="batch-folder")
+    progress = gr.HTML(padding=False, elem_id="batch-progress")
+    cancel = gr.Button("Cancel", visible=False, elem_id="batch-cancel", size="sm")
+    table = gr.HTML(padding=False, js_on_load=script("sorting.js"), elem_id="batch-table")
+
+    def work(uploads: Any, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        session = request.session_hash or ""
+        end = running.begin(session)
+        try:
+            with taken(uploads, session) as photos:
+                for said, rows, more in name_all(desk, photos, end):
+                    yield None, None, said, gr.skip() if rows is None else rows, gr.update(visible=more)
+        except ValueError as error:
+            yield None, None, note(str(error), problem=True), gr.skip(), gr.update(visible=False)
+        finally:
+            end.set()
+
+    def stop(request: gr.Request) -> None:
+        running.end(request.session_hash or "")
+
+    outputs = [files, folder, progress, table, cancel]
+    for field in (files, folder):
+        field.upload(
+            work,
+            field,
+            outputs,
+            preprocess=False,
+            api_visibility="private",
+            show_progress="hidden",
+            concurrency_limit=2,
+            concurrency_id="batch",
+        )
+    cancel.click(stop, None, None, api_visibility="private", queue=False)
+
+
+def name_all(
+    desk: Desk, photos: list[tuple[Path, str]], end: threading.Event
+) -> Iterator[tuple[str, str | None, bool]]:
+    """How far it is, the table now and then, and whether there is more to come.
+
+    Args:
+        desk: the run.
+        photos: or archives, each with the name it is shown by.
+        end: once set, what is done is shown and the rest is left.
+    """
+    if not photos:
+        yield note("Choose photos, a folder, or a ZIP archive."), None, False
+        return
+    total = count_photos(photos)
+    rows: list[Row] = []
+    begun = told = shown = time.monotonic()
+    yield _progress(0, total, 0.0), "", True
+    for row in name_photos(desk.run, photos, photos[0][0].parent / UNPACKED):
+        rows.append(row)
+        now = time.monotonic()
+        if end.is_set():
+            break
+        if now - told >= _OFTEN and len(rows) < total:
+            fresh = now - shown >= _SELDOM
+            yield _progress(len(rows), total, now - begun), results(rows) if fresh else None, True
+            told, shown = now, now if fresh else shown
+    bad = sum(bool(row.problem) for row in rows)
+    said = (
+        f"{len(rows) - bad} of {total} photos named"
+        if total == len(rows)
+        else (f"Cancelled after {len(rows)} of {total} photos; {len(rows) - bad} named")
+    )
+    left = f", {bad} left out (the reasons stand in the table)" if bad else ""
+    yield note(f"{said}{left}."), results(rows), False
+
+
+def results(rows: list[Row]) -> str:
+    """The rows as a table that sorts by any column, those left out with their reasons, and all of it as CSV."""
+    if not rows:
+        return ""
+    calibrated = any(row.verdict for row in rows)
+    head = ["photo", "nearest tradition", "cosine", "then", "lead"]
+    head[1:1] = ["verdict"] if calibrated else []
+    head[4:4] = ["chance"] if calibrated else []
+    body = []
+    for row in rows:
+        if row.problem:
+            cells = [
+                _cell(row.photo, heading=True),
+                f'<td colspan="{len(head) - 1}" class="wrong">left out: {escape(row.problem)}</td>',
+            ]
+        else:
+            cells = [
+                _cell(row.photo, heading=True),
+                *([_cell(row.verdict)] if calibrated else []),
+                _cell(row.tradition),
+            ]
+            cells += [_number(row.cosine, 3)]
+            cells += [_number(row.probability, 2)] if calibrated else []
+            cells += [_cell(row.second), _number(row.gap, 3)]
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    heads = "".join(f'<th scope="col"><button type="button">{name}</button></th>' for name in head)
+    return (
+        f'<div class="saree"><p class="keep">{link(as_csv(rows), "sarees.csv", "text/csv", "Save as CSV")}</p>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="Named photos"><table class="sortable"><thead>'
+        f"<tr>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table></div></div>"
+    )
+
+
+def _progress(done: int, total: int, seconds: float) -> str:
+    left = "" if not done else f", {_duration(seconds / done * (total - done))} left"
+    return (
+        f'<div class="saree" role="status"><label class="far">{done} of {total} photos{left}'
+        f'<progress max="{total}" value="{done}"></progress></label></div>'
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    return f"about {round(seconds / 60)} min"
+
+
+def _cell(text: str, *, heading: bool = False) -> str:
+    return f'<th scope="row">{escape(text)}</th>' if heading else f"<td>{escape(text)}</td>"
+
+
+def _number(value: float | None, digits: int) -> str:
+    shown = "" if value is None else f"{value:.{digits}f}"
+    return f'<td class="number">{shown}</td>'
+
+
+_INTRODUCTION = """<div class="saree"><p>Every photo is looked at by itself, as a piece of its own. Those that cannot be
+read are listed with the reason. What is not a photo by its name is passed over in a folder or an archive.</p></div>"""

@@ -1,0 +1,211 @@
+"""The gate: what may come in from outside, before gradio sees it, and what the browser is told to keep to.
+
+Gradio would fetch addresses that a call names, puts equal uploads of two sessions into one file, and has pages that
+this app does not need.
+"""
+
+import json
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from app.uploads import arrivals, is_upload, sweep
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+LARGEST_CALL = 8_000_000
+"""Bytes of a call to the API; photos are uploaded first and do not count."""
+
+_CLOSED = ("proxy=", "file=http", "vibe", "undo-vibe", "process_recording", "run-history", "runs", "deep_link", "dev/")
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self' data: blob:; "
+    "frame-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'self'"
+)
+_HEADERS = [
+    (b"content-security-policy", _POLICY.encode()),  # so that a page asks for nothing outside, whatever is in it
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+_LOCAL = ("127.0.0.1", "localhost", "[::1]")
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, words: str) -> None:
+        self.status, self.words = status, words
+
+
+class Gate:
+    """ASGI middleware.
+
+    Attributes:
+        app: what lies behind.
+        megabytes: of an upload, all its files together.
+        local: whether only calls to a name of this machine are let in, as long as nobody has to log in. A page
+            elsewhere could otherwise reach the app under a name of its own that it points at this machine.
+    """
+
+    def __init__(self, app: Any, *, megabytes: int, local: bool) -> None:
+        self.app, self.megabytes, self.local = app, megabytes, local
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message.get("headers", []), *_HEADERS]
+            await send(message)
+
+        try:
+            await self._checked(scope, receive, guarded)
+        except _Refused as refusal:
+            if started:
+                raise
+            content = json.dumps({"error": refusal.words}).encode()
+            if scope["path"].endswith("/upload"):  # whose answer gradio's page shows as it is
+                content = refusal.words.encode()
+            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+            await guarded({"type": "http.response.start", "status": refusal.status, "headers": headers})
+            await send({"type": "http.response.body", "body": content})
+
+    async def _checked(self, scope: Message, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0] if b"host" in headers else "localhost"
+        if self.local and host.lower() not in _LOCAL and headers.get(b"host", b"").decode("latin-1") not in _LOCAL:
+            raise _Refused(403, "this app answers only on the machine it runs on; start it with --auth to change that")
+        path: str = scope["path"]
+        inner = path.removeprefix("/gradio_api/") if path.startswith("/gradio_api/") else ""
+        if inner.lower().startswith(_CLOSED) or path.startswith("/monitoring"):
+            raise _Refused(404, "there is nothing here")
+        if scope["method"] != "POST":
+            await self.app(scope, receive, send)
+        elif inner.rstrip("/") == "upload":
+            await self._upload(scope, receive, send, headers)
+        elif path.rstrip("/") == "/login":
+            await self.app(scope, _replay(await _read(receive, 10_000)), send)
+        else:
+            body = await _read(receive, LARGEST_CALL)
+            _check_call(body)
+            await self.app(scope, _replay(body), send)
+
+    async def _upload(self, scope: Message, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
+        """Let an upload in if it is not too large, and give it a folder of its own."""
+        sweep()
+        limit = self.megabytes * 1_000_000
+        too_large = (
+            f"The upload is larger than {self.megabytes:,} MB. Upload fewer or smaller files at once, or start the app "
+            "with a larger --max-upload-mb."
+        )
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > limit:
+            await _drain(receive)  # a browser shows the answer only once it has sent everything
+            raise _Refused(413, too_large)
+        arrived = 0
+
+        async def counted() -> Message:
+            nonlocal arrived
+            message = await receive()
+            arrived += len(message.get("body", b""))
+            if arrived > limit:
+                raise _Refused(413, too_large)
+            return message
+
+        held: Message | None = None
+        body = b""
+
+        async def renaming(message: Message) -> None:
+            nonlocal held, body
+            if message["type"] == "http.response.start":
+                held = message
+                return
+            body += message.get("body", b"")
+            if message.get("more_body") or held is None:
+                return
+            if held["status"] == 200:
+                body = json.dumps([_apart(path) for path in json.loads(body)]).encode()
+            kept = [(name, value) for name, value in held["headers"] if name.lower() != b"content-length"]
+            held["headers"] = [*kept, (b"content-length", str(len(body)).encode())]
+            await send(held)
+            await send({"type": "http.response.body", "body": body})
+
+        await self.app(scope, counted, renaming)
+
+
+def _apart(path: str) -> str:
+    """Move a file that has just arrived into a folder whose name cannot be guessed, and that no other upload has."""
+    source = Path(path)
+    folder = arrivals() / secrets.token_urlsafe(18)
+    folder.mkdir()
+    try:
+        target = source.rename(folder / source.name)
+    except OSError:  # gradio has put it elsewhere
+        folder.rmdir()
+        return path
+    if not any(source.parent.iterdir()):
+        source.parent.rmdir()
+    return str(target)
+
+
+def _check_call(body: bytes) -> None:
+    if not body:
+        return
+    try:
+        call = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _Refused(400, f"the call is not JSON: {str(error)[:200]}") from error
+    waiting = [call]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if (
+                "meta" in value
+                and "path" in value
+                and not (isinstance(value["path"], str) and is_upload(value["path"]))
+            ):
+                raise _Refused(400, "the call names a file that was not uploaded, or was looked at already")
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Refused(400, "the call broke off")
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise _Refused(413, f"the call is larger than {limit / 1e6:g} MB; upload photos first, and name them here")
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+async def _drain(receive: Receive) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body"):
+            return
+
+
+def _replay(body: bytes) -> Receive:
+    sent = False
+
+    async def receive() -> Message:
+        nonlocal sent
+        if sent:
+            return {"type": "http.disconnect"}
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
