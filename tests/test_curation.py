@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from saree_cosface.cli import main
 from saree_cosface.curation import log_file
 from saree_cosface.curation.applying import apply_decisions
-from saree_cosface.curation.deciding import decide_about, find_photo, open_log
+from saree_cosface.curation.deciding import decide_about, find_photo, open_log, verdicts_on
 from saree_cosface.curation.decisions import CurationError, Entry, broken_at, chained, replay, tidy_name, tidy_text
 from saree_cosface.curation.log import Clash, CurationLog
 from saree_cosface.curation.versions import account, apply_log, write_version
@@ -714,6 +714,23 @@ def test_photos_under_other_names(log, manifest, tmp_path):
     # The one to be kept is not there, so that this one stays.
     assert [entry.photo for entry in applied.missing] == ["shop/b.jpg"]
     assert "shop/bb.jpg" in labels(applied)
+
+
+def test_of_equal_files_a_verdict_is_on_the_one_that_it_names(log, manifest):
+    shutil.copy(manifest.parent / "shop" / "a.jpg", manifest.parent / "museum" / "d.jpg")
+    excluded, other = about(log, "exclude", "museum/d.jpg"), about(log, "accept", "shop/b.jpg")
+
+    def found():
+        read = read_manifest(manifest, on_unknown="keep")
+        contents = [sha256_of(file) for file in read.files()]
+        return dict(zip(read.table["path"], verdicts_on(log, read, contents), strict=True))
+
+    assert {path: each for path, each in found().items() if each} == {"museum/d.jpg": excluded, "shop/b.jpg": other}
+    (manifest.parent / "shop" / "b.jpg").rename(manifest.parent / "shop" / "moved.jpg")
+    manifest.write_text(ROWS.replace("shop/b.", "shop/moved."))
+    assert found()["shop/moved.jpg"] == other
+    save(manifest.parent / "museum" / "d.jpg", textured(seed=9))
+    assert found()["museum/d.jpg"] is None
 
 
 def test_a_run_tells_which_photos_are_of_the_test_part(log, manifest, tmp_path):

@@ -105,7 +105,7 @@ def test_what_curators_settled_leaves_the_queue(collection, queue):
 
     def ranked(kind, value):
         made = Decision(1, kind, "x.jpg", photo, value, "Asha", "2026-01-01T00:00:00+00:00", "", "")
-        return review(collection, decisions={photo: made})
+        return review(collection, decisions=[made if row == first.row else None for row in range(len(collection))])
 
     for kind, value in (("accept", craft), ("relabel", craft), ("exclude", ""), ("defer", ""), ("duplicate", "y.jpg")):
         found = ranked(kind, value)

@@ -76,6 +76,27 @@ def names_in_log(manifest: Manifest, manifests: Sequence[Entry], folder: Path) -
     return [relative(path, base) for path in manifest.files()]
 
 
+def verdicts_on(log: CurationLog, manifest: Manifest, contents: Sequence[str]) -> list[Entry | None]:
+    """The verdict that stands on each photo of a manifest, ``(N,)``; None where there is none, or on another file.
+
+    A photo is known by its name in the log, and by its content where no photo here has the name decided on: of two
+    equal files, what was said of one is not said of the other.
+
+    Args:
+        log: open.
+        manifest: any.
+        contents: SHA-256 of each photo, ``(N,)``.
+    """
+    names, verdicts = names_in_log(manifest, log.manifests(), log.path.parent), log.standing().verdicts
+    here = set(names)
+    elsewhere = {entry.sha256: entry for name, entry in verdicts.items() if name not in here and entry.sha256}
+    found = [verdicts.get(name, elsewhere.get(content)) for name, content in zip(names, contents, strict=True)]
+    return [
+        entry if entry is not None and entry.sha256 in ("", content) else None
+        for entry, content in zip(found, contents, strict=True)
+    ]
+
+
 def relative(path: Path, folder: Path) -> str:
     """A path from a folder, by words alone: the same on a machine where the files are not there."""
     try:

@@ -32,19 +32,18 @@ def review_parser() -> ArgumentParser:
 def run_review(options: Namespace) -> dict[str, Any]:
     """Review a collection and return the document to print as JSON."""
     from saree_cosface.collection import see
+    from saree_cosface.curation.deciding import verdicts_on
     from saree_cosface.curation.log import CurationLog
     from saree_cosface.data.manifest import read_manifest
     from saree_cosface.review.queue import review
     from saree_cosface.review.sheets import FOLDER, write_sheets
     from saree_cosface.runs import load_run
 
-    decisions = {}
-    if options.log is not None:
-        with CurationLog(options.log) as log:
-            decisions = {entry.sha256: entry for entry in log.standing().verdicts.values() if entry.sha256}
+    log = None if options.log is None else CurationLog(options.log)
     manifest = read_manifest(options.manifest, where=options.where, on_unknown="keep")
     options.out.mkdir(parents=True, exist_ok=True)  # before the long work, if it cannot be
     collection = see(load_run(options.run), manifest, cache=options.cache)
+    decisions = [] if log is None else verdicts_on(log, collection.manifest, collection.sha256.tolist())
     queue = review(collection, decisions=decisions, seed=options.seed, cache=options.cache)
     queue.save(options.out)
     sheets = write_sheets(queue, options.out / FOLDER, options.sheets)

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,14 +165,14 @@ class Queue:
 
 
 def review(
-    collection: Collection, *, decisions: Mapping[str, Decision] | None = None, seed: int = 0, cache: Path | None = None
+    collection: Collection, *, decisions: Sequence[Decision | None] = (), seed: int = 0, cache: Path | None = None
 ) -> Queue:
     """Rank what is worth another look in a collection. Nothing is changed.
 
     Args:
         collection: as the run sees it.
-        decisions: verdicts of curators that stand, by the photo's SHA-256. A photo leaves the queue while the verdict
-            holds: its label was accepted or given, it was put off, or it is to go.
+        decisions: of each photo the curators' verdict that stands, if any, ``(N,)``. A photo leaves the queue while
+            the verdict holds: its label was accepted or given, it was put off, or it is to go.
         seed: of the folds.
         cache: of features.
     """
@@ -190,7 +190,7 @@ def review(
         *find.foreigners(raw),
         *find.dominated_by_source(collection),
     ]
-    return _ranked(collection, found, features, reasons, decisions or {})
+    return _ranked(collection, found, features, reasons, decisions or [None] * len(collection))
 
 
 def unbent_features(collection: Collection, cache: Path | None = None) -> NDArray[np.float32]:
@@ -220,12 +220,12 @@ def _ranked(
     found: HeldOutLabels,
     features: NDArray[np.float32],
     reasons: Sequence[Reason],
-    decisions: Mapping[str, Decision],
+    decisions: Sequence[Decision | None],
 ) -> Queue:
     by_row: dict[int, list[Reason]] = {}
     for reason in sorted(reasons, key=lambda reason: -reason.score):
         by_row.setdefault(reason.row, []).append(reason)
-    settled = {row for row in by_row if _settled(collection, row, decisions)}
+    settled = {row for row in by_row if _settled(decisions[row], str(collection.manifest.crafts[row]))}
     scored = [
         (1 - float(np.prod([1 - reason.score for reason in by_row[row]])), row, tuple(by_row[row]))
         for row in by_row.keys() - settled
@@ -245,11 +245,10 @@ def _ranked(
     return Queue(collection, tuple(entries), len(settled))
 
 
-def _settled(collection: Collection, row: int, decisions: Mapping[str, Decision]) -> bool:
-    decision = decisions.get(str(collection.sha256[row]))
+def _settled(decision: Decision | None, craft: str) -> bool:
     if decision is None:
         return False
-    return decision.kind not in ("accept", "relabel") or decision.value == collection.manifest.crafts[row]
+    return decision.kind not in ("accept", "relabel") or decision.value == craft
 
 
 def _most_similar(
