@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from saree_cosface.cli import main
 from saree_cosface.curation import log_file
@@ -24,6 +25,7 @@ from saree_cosface.curation.applying import apply_decisions
 from saree_cosface.curation.deciding import decide_about, find_photo, open_log, verdicts_on
 from saree_cosface.curation.decisions import CurationError, Entry, broken_at, chained, replay, tidy_name, tidy_text
 from saree_cosface.curation.log import Clash, CurationLog
+from saree_cosface.curation.tables import print_entries
 from saree_cosface.curation.versions import account, apply_log, write_version
 from saree_cosface.data.manifest import COLUMNS, ManifestError, manifest_of, read_manifest
 from saree_cosface.files import sha256_of
@@ -714,6 +716,14 @@ def test_photos_under_other_names(log, manifest, tmp_path):
     # The one to be kept is not there, so that this one stays.
     assert [entry.photo for entry in applied.missing] == ["shop/b.jpg"]
     assert "shop/bb.jpg" in labels(applied)
+
+
+def test_a_listed_log_cuts_nothing(log, tmp_path):
+    about(log, "exclude", "museum/c.jpg", why="a dupatta " * 20 + "unabbreviated" * 5)
+    about(log, "duplicate", "shop/a.jpg", others=["shop/b.jpg"])
+    with (tmp_path / "said").open("w") as file:
+        print_entries(log.entries(), log.entries(), Console(file=file, width=70))
+    assert "…" not in (tmp_path / "said").read_text()
 
 
 def test_of_equal_files_a_verdict_is_on_the_one_that_it_names(log, manifest):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from saree_cosface.curation.applying import PARTS
@@ -105,7 +105,8 @@ def of_photo(entries: Sequence[Entry], end: str) -> list[Entry]:
 def print_entries(chosen: Sequence[Entry], entries: Sequence[Entry], console: Console) -> None:
     """For people: entries that were taken back or overruled are dim."""
     standing = replay(entries)
-    table = Table("no.", "when", "by", "decision", "photo", "", "why", "now")
+    long = [Column(name, overflow="fold") for name in ("by", "decision", "photo", "", "why")]  # folded, never cut
+    table = Table("no.", Column("when", no_wrap=True), *long, "now", box=None, pad_edge=False)
     for entry in chosen:
         now = "undone" if entry.number in standing.undone else "overruled" if entry.number in standing.overruled else ""
         shown = ", ".join(entry.others) or entry.value
