@@ -25,3 +25,4 @@ function sift() {
 
 element.addEventListener("input", sift);
 element.addEventListener("change", sift);
+element.addEventListener("submit", (event) => event.preventDefault());

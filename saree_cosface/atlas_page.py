@@ -16,7 +16,7 @@ def atlas_page(atlas: Atlas) -> str:
     cards = "".join(card_html(card, atlas.evaluated) for card in atlas.cards)
     return (
         f'<div class="saree atlas"><h2>Craft traditions</h2><p>{_opening(atlas, known)}</p>'
-        '<form class="sift" role="search" onsubmit="return false"><label>Search by name, spelling, place or mark'
+        '<form class="sift" role="search"><label>Search by name, spelling, place or mark'
         '<input type="search" id="atlas-search" placeholder="for example Kancheepuram, Odisha, double ikat" '
         'autocomplete="off" spellcheck="false"></label><label>Family<select id="atlas-family"><option value="">All '
         f'families</option>{families}</select></label><label class="tick"><input type="checkbox" id="atlas-known"> '

@@ -253,4 +253,7 @@ def _names(bench: Bench, manifests: Sequence[Decision]) -> list[str]:
 
 def _holds(bench: Bench, index: int, standing: Standing, name: str) -> bool:
     verdict = standing.verdicts.get(name)
-    return verdict is not None and (verdict.kind != "accept" or verdict.value == bench.label(index))
+    content = str(bench.queue.collection.sha256[bench.queue.entries[index].row])
+    if verdict is None or verdict.sha256 not in ("", content):  # said of another file
+        return False
+    return verdict.kind != "accept" or verdict.value == bench.label(index)

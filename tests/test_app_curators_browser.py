@@ -1,0 +1,313 @@
+"""The tabs for curators and readers in a real Chromium: atlas, map, review, enrolment, about, wide and on a phone."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from saree_cosface.curation.log import CurationLog
+from saree_cosface.data.manifest import read_manifest, write_manifest
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (CHROMIUM.exists() and DRIVER.exists()), reason="needs Debian's chromium and chromium-driver in /usr/bin"
+    ),
+]
+
+ROOT = Path(__file__).parents[1]
+HOSTILE = "<img src=x onerror='window.hacked = 1'>${window.hacked = 1}{{constructor}}"
+WIDE, PHONE = (1440, 900), (390, 844)
+
+
+class Server:
+    """The app, as its command serves it; may be ended and started again."""
+
+    def __init__(self, *arguments):
+        self.arguments = [str(argument) for argument in arguments]
+        self.process = None
+
+    def start(self):
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+        environment.pop("GRADIO_TEMP_DIR", None)
+        command = [sys.executable, "-m", "app", *self.arguments]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            if found := re.search(r"(http://127\.0\.0\.1:\d+/)", line):
+                self.address = found[1]
+                return self
+        raise AssertionError("the app did not start")
+
+    def end(self):
+        self.process.terminate()
+        self.process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def place(tiny_run, tmp_path_factory):
+    """A run to change, and a collection with two wrong labels from a source of a hostile name."""
+    folder = tmp_path_factory.mktemp("curators")
+    shutil.copytree(tiny_run.folder, folder / "run")
+    table = read_manifest(tiny_run.folder / "manifest.csv", taxonomy=None).table.drop(columns="split")
+    first, second = (table.index[table["craft"] == craft][0] for craft in ("chanderi", "leheriya"))
+    table.loc[[first, second], "craft"] = ["leheriya", "chanderi"]
+    table.loc[[first, second], "source"] = HOSTILE
+    write_manifest(table, folder / "manifest.csv")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(place):
+    serving = Server(place / "run", "--manifest", place / "manifest.csv").start()
+    yield serving
+    serving.end()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    flags = ["--headless=new", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage"]
+    flags += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+    if os.geteuid() == 0:
+        flags.append("--no-sandbox")  # which Chromium refuses to root
+    for flag in flags:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(params=[WIDE, PHONE], ids=["wide", "phone"])
+def page(request, chromium, server):
+    """The app, freshly opened; afterwards nothing hostile has run, nothing failed, and nothing is wider than the page."""
+    chromium.get_log("browser")
+    show(chromium, server, request.param)
+    yield chromium
+    assert chromium.execute_script("return window.hacked") is None
+    errors = [entry for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"]
+    assert errors == []
+    assert chromium.execute_script("return document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def show(driver, server, size):
+    driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 500},
+    )
+    driver.get("about:blank")
+    driver.get(server.address)
+    until(driver, lambda: driver.find_elements(By.CSS_SELECTOR, "button[role=tab]"))
+
+
+def until(driver, ready, seconds=90):
+    waiting = WebDriverWait(driver, seconds, poll_frequency=0.1, ignored_exceptions=[StaleElementReferenceException])
+    return waiting.until(lambda _: ready())
+
+
+def find(driver, selector):
+    return driver.find_element(By.CSS_SELECTOR, selector)
+
+
+def see(driver, selector):
+    """Wait for an element that is shown."""
+    return until(
+        driver, lambda: next((e for e in driver.find_elements(By.CSS_SELECTOR, selector) if e.is_displayed()), None)
+    )
+
+
+def text(driver, selector):
+    return driver.execute_script("return document.querySelector(arguments[0])?.textContent ?? ''", selector)
+
+
+def tab(driver, title):
+    """Open a tab; on a phone those that do not fit are in a menu."""
+
+    def opened():
+        for button in driver.find_elements(By.CSS_SELECTOR, "button[role=tab], .overflow-dropdown button"):
+            if button.is_displayed() and button.text.strip() == title:
+                button.click()
+                return True
+        for menu in driver.find_elements(By.CSS_SELECTOR, ".overflow-menu > button"):
+            if menu.is_displayed():
+                menu.click()
+                time.sleep(0.2)
+        return False
+
+    until(driver, opened)
+
+
+def press(driver, *keys):
+    ActionChains(driver).send_keys(*keys).perform()
+
+
+def fill(driver, selector, words):
+    field = see(driver, f"{selector} input, {selector} textarea")
+    field.click()
+    field.send_keys(Keys.CONTROL, "a")
+    field.send_keys(words)
+
+
+def test_atlas_is_searched_at_once(page):
+    tab(page, "Traditions")
+    see(page, "article.craft.known")
+    cards = page.find_elements(By.CSS_SELECTOR, "article.craft")
+    assert len(cards) > 50
+    assert [card.get_attribute("class") for card in cards[:4]] == ["craft known"] * 3 + ["craft"]
+    picture = "return document.querySelector('article.craft.known img').naturalWidth"
+    until(page, lambda: page.execute_script(picture) > 50)
+    see(page, "#atlas-search").send_keys("Kāncheepuram", Keys.ENTER)  # which must not send a form
+    until(page, lambda: "1 of" in text(page, "#atlas .count"))
+    shown = [card for card in page.find_elements(By.CSS_SELECTOR, "article.craft") if card.is_displayed()]
+    assert [card.find_element(By.TAG_NAME, "h3").text for card in shown] == ["Kanjivaram"]
+    find(page, "#atlas-search").clear()
+    find(page, "#atlas-search").send_keys("zzzz")
+    assert see(page, "#atlas .none").text.startswith("No tradition matches")
+
+
+def test_map_is_shown_in_a_frame_without_rights(page, server):
+    tab(page, "Map")
+    see(page, "#map-draw").click()
+    frame = see(page, "#map-frame[src]")
+    assert frame.get_attribute("sandbox") == "allow-scripts allow-downloads"
+    page.switch_to.frame(frame)
+    until(page, lambda: page.execute_script("return document.body?.dataset.ready") == "yes")
+    assert page.execute_script("return document.getElementById('plot')._fullData[1].x.length") > 10
+    assert page.execute_script("return origin") == "null"  # it cannot reach the app
+    page.switch_to.default_content()
+    # The file itself is for whoever may see the app, and comes as a download.
+    assert find(page, "#map-save").is_displayed()
+    link = frame.get_attribute("data-of")
+    assert link.startswith(f"{server.address}gradio_api/file=")
+    assert "attachment" in httpx.get(link).headers["content-disposition"]
+
+
+def test_review_is_decided_with_keys_and_survives_a_restart(chromium, place, server):
+    show(chromium, server, WIDE)
+    tab(chromium, "Review")
+    fill(chromium, ".who", "Asha Rao")
+    see(chromium, "#review-begin").click()
+    see(chromium, ".entry")
+    assert HOSTILE in text(chromium, "#review-card")
+    total = int(re.search(r"of (\d+)", text(chromium, "#review-card .progress"))[1])
+    chromium.execute_script("document.activeElement.blur()")
+    press(chromium, "a")
+    until(chromium, lambda: "Photo 2 of" in text(chromium, "#review-card"))
+    press(chromium, "r")
+    until(chromium, lambda: chromium.execute_script("return document.activeElement.closest('#review-why') !== null"))
+    press(chromium, f"a border {HOSTILE}", Keys.ENTER)  # an "a" in a reason is no key
+    until(chromium, lambda: "2 decided" in text(chromium, "#review-card .progress"))
+    assert HOSTILE in text(chromium, "#review-card .told")
+    press(chromium, "d")
+    until(chromium, lambda: "3 decided" in text(chromium, "#review-card .progress"))
+    press(chromium, "u")
+    until(chromium, lambda: "Taken back" in text(chromium, "#review-card .told"))
+    assert "2 decided" in text(chromium, "#review-card .progress")
+    press(chromium, Keys.ARROW_LEFT)
+    until(chromium, lambda: "Photo 2 of" in text(chromium, "#review-card .progress"))
+    assert HOSTILE in text(chromium, "#review-card .history")
+    with CurationLog(place / "decisions.db") as log:
+        kinds = [entry.kind for entry in log.trusted()]
+    assert kinds == ["manifest", "accept", "relabel", "defer", "undo"]
+    server.end()
+    server.start()
+    show(chromium, server, WIDE)
+    tab(chromium, "Review")
+    see(chromium, "#review-begin").click()
+    see(chromium, ".entry")
+    assert "2 decided" in text(chromium, "#review-card .progress")
+    assert f"Photo 3 of {total}" in text(chromium, "#review-card .progress")
+    # The name was remembered by the browser.
+    assert find(chromium, ".who input, .who textarea").get_attribute("value") == "Asha Rao"
+    assert chromium.execute_script("return window.hacked") is None
+
+
+def test_review_tells_of_a_clash_and_lets_it_be_overruled(page, place, server):
+    tab(page, "Review")
+    if not page.find_elements(By.CSS_SELECTOR, ".entry"):
+        time.sleep(2)
+    if not page.find_elements(By.CSS_SELECTOR, ".entry"):
+        see(page, "#review-begin").click()
+    see(page, ".entry")
+    fill(page, ".who", "Asha Rao")
+    page.execute_script("document.activeElement.blur()")
+    shown = text(page, "#review-card .entry dl")
+    photo = next(path for path in read_manifest(place / "manifest.csv", taxonomy=None).table["path"] if path in shown)
+    command = [sys.executable, "-m", "saree_cosface", "curate", place / "decisions.db", "exclude", photo]
+    subprocess.run([*command, "--by", "Ben", "--why", HOSTILE], check=True, capture_output=True, cwd=ROOT)
+    press(page, "a")
+    told = see(page, "#review-card .problem")
+    assert "Ben" in told.text
+    assert HOSTILE in told.text
+    assert "nothing was recorded" in told.text
+    see(page, "#review-overrule")
+    press(page, "o")
+    until(page, lambda: "Recorded" in text(page, "#review-card .told"))
+    with CurationLog(place / "decisions.db") as log:
+        last = log.entries()[-1]
+        assert (last.kind, last.by) == ("accept", "Asha Rao")
+        assert log.standing().verdicts[last.photo].number == last.number
+        assert not log.standing().conflicts
+
+
+def test_enrolled_tradition_is_found_at_once_and_taken_back(page, server, tiny_corpus):
+    photos = sorted((tiny_corpus.parent / "photos" / "patola").iterdir())
+    tab(page, "Enrol")
+    see(page, "#enrol-add")
+    # A message in plain words where something is missing.
+    find(page, "#enrol-add").click()
+    assert "Choose photos" in see(page, "#enrol-result .problem").text
+    find(page, "#enrol-photos input[type=file]").send_keys("\n".join(map(str, photos[:4])))
+    until(page, lambda: photos[0].stem in find(page, "#enrol-photos").text)
+    fill(page, "#enrol-craft", "Patola")
+    press(page, Keys.ENTER)
+    fill(page, "#enrol-source", HOSTILE)
+    find(page, "#enrol-add").click()
+    assert "Patola is new here" in see(page, "#enrol-result .note:not(.problem)").text
+    assert HOSTILE in text(page, "#enrol-log")
+    tab(page, "Identify")
+    find(page, "input[type=file]").send_keys(str(photos[0]))
+    until(page, lambda: "Patola" in text(page, ".bars .name.first"))
+    tab(page, "Enrol")
+    see(page, "#enrol-undo").click()
+    until(page, lambda: "was taken back" in text(page, "#enrol-result"))
+    tab(page, "Traditions")
+    see(page, "article.craft.known")
+    until(page, lambda: len(page.find_elements(By.CSS_SELECTOR, "article.craft.known")) == 3)
+
+
+def test_about_says_what_was_not_measured(page):
+    tab(page, "About this model")
+    see(page, "#about section")
+    told = find(page, "#about").text
+    for expected in ("learned from drawings", "Not measured.", "Not calibrated.", "To authenticate", "Versions"):
+        assert expected in told
+
+
+def test_every_field_has_a_name_and_every_tab_is_reached_by_keys(page):
+    for title in ("Traditions", "Map", "Review", "Enrol", "About this model"):
+        tab(page, title)
+        time.sleep(1)
+        nameless = page.execute_script(
+            """return [...document.querySelectorAll('input, textarea, select, button, iframe')].filter((field) =>
+              field.offsetParent !== null && field.type !== 'file' && field.type !== 'hidden' &&
+              !(field.labels?.length || field.ariaLabel || field.title || field.textContent.trim() ||
+                field.getAttribute('aria-labelledby'))).map((field) => field.outerHTML.slice(0, 200))"""
+        )
+        assert nameless == [], title
