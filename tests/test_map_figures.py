@@ -369,3 +369,17 @@ def test_a_key_keeps_families_together_and_says_where_one_goes_on():
     assert [column[0].text for column in split] == ["a", "a, continued", "a, continued"]
     assert [entry.text for column in split for entry in column if entry.marker] == [entry.text for entry in items]
     assert [len(column) for column in in_columns(items, 3)] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("draw", ["map", "sheet"])
+def test_crafts_of_which_only_the_prototype_is_shown_are_not_counted_and_keep_their_family(drawn, tmp_path, draw):
+    photos, prototypes = collection(6, 60)
+    kept = sorted(set(photos["craft"]))[:2]
+    photos = photos[photos["craft"].isin(kept)]
+    if draw == "map":
+        map_figure(photos, prototypes, FACTS, tmp_path / "map")
+    else:
+        craft_sheet(photos.assign(craft=photos["craft"].replace(kept[0], "")), prototypes, tmp_path / "sheet")
+    said = [text.get_text() for text in drawn[0].texts]
+    assert said[0].startswith("2 crafts in " if draw == "map" else "1 craft in ")
+    assert not any("family not known" in text for text in said)

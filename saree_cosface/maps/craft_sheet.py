@@ -14,6 +14,7 @@ from saree_cosface.maps.drawing import (
     add_prototypes,
     add_rings,
     counted,
+    crafts_in,
     families_of,
     name_of,
     tidy,
@@ -85,7 +86,7 @@ def craft_sheet(
         signs.append(Entry("under a name: photos / sources"))
     with print_style():
         figure = sheet(end + put_row(sheet(100), 0, signs) + 1)
-        put_title(figure, f"{counted(len(crafts), 'craft')} in {counted(len(photos), 'photo')}, a panel each")
+        put_title(figure, f"{crafts_in(photos)} in {counted(len(photos), 'photo')}, a panel each")
         for index, (craft, group) in enumerate(groups.items()):
             row, column = divmod(index, columns)
             left, top = column * (width + _GAP), TITLE + row * step

@@ -15,6 +15,7 @@ from saree_cosface.maps.label_placement import leader_end, place_or_number
 from saree_cosface.maps.print_page import MM, WIDTH, plain, shorten, text_width
 from saree_cosface.maps.shape import GRID, Bounds, Floats, contour_levels, densest, density, without_strays
 from saree_cosface.pages import craft_name
+from saree_cosface.taxonomy import load_taxonomy
 
 PALE = "#C9C9C9"
 """Points that only give the background."""
@@ -73,9 +74,14 @@ def name_of(craft: str) -> str:
 
 
 def families_of(photos: pd.DataFrame) -> defaultdict[str, str]:
-    """Family of each craft; "" where none is given."""
+    """Family of each craft, as the photos or else the taxonomy have it; "" where it is not known."""
     given = photos[photos["family"] != ""]
-    return defaultdict(str, zip(given["craft"], given["family"], strict=True))
+    return defaultdict(str, {**load_taxonomy().families, **dict(zip(given["craft"], given["family"], strict=True))})
+
+
+def crafts_in(photos: pd.DataFrame) -> str:
+    """How many crafts photos have, in words; prototypes of others may be drawn beside them."""
+    return counted(photos.loc[photos["craft"] != "", "craft"].nunique(), "craft")
 
 
 def counted(number: int, one: str) -> str:

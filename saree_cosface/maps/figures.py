@@ -27,6 +27,7 @@ from saree_cosface.maps.drawing import (
     add_prototypes,
     add_rings,
     counted,
+    crafts_in,
     families_of,
     name_of,
     point_size,
@@ -111,7 +112,7 @@ def map_figure(
         foot = below + put_row(sheet(100), 0, signs) + 1.2
         room = key_height(_craft_key(photos, key, set(), bool(marks), columns))
         figure = sheet(foot + room + 2 + len(lines) * FACT_ROW + 1)
-        put_title(figure, f"{counted(len(crafts), 'craft')} in {_stock(photos)}, coloured by craft")
+        put_title(figure, f"{crafts_in(photos)} in {_stock(photos)}, coloured by craft")
         plane = add_plane(figure, 0.15, TITLE, WIDTH - 0.3, bounds)
         size = point_size(len(photos))
         outliers = xy(photos)[photos["outlier"].to_numpy()]
