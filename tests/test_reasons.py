@@ -218,6 +218,13 @@ def test_a_photo_that_looks_unlike_the_rest_of_its_piece():
     assert reason.says == "looks like Patola, unlike the other 3 photos of its piece"
 
 
+def test_a_photo_that_alone_looks_like_its_label_has_no_rival():
+    sure = [[0.1, 0.9], [0.2, 0.8], [0.9, 0.1], [0.1, 0.9]]
+    crafts = ["ajrakh"] * 3 + ["patola"]
+    (reason,) = find.disagreeing_pieces(collected(crafts, pieces=["one"] * 3 + ["two"]), judged(crafts, sure))
+    assert (reason.row, reason.rival) == (2, "")
+
+
 def test_leaks_of_copies_pieces_and_sources():
     collection = collected(
         ["patola"] * 6,

@@ -182,7 +182,8 @@ def disagreeing_pieces(collection: Collection, found: HeldOutLabels) -> list[Rea
                     name, score = craft_name(str(found.crafts[look])), 0.4 * float(found.probabilities[row, look])
                     says = f"looks like {name}, unlike the other {len(rows) - 1} photos of its piece"
                     others = tuple(int(other) for other in rows if other != row)
-                    reasons.append(Reason("piece", row, score, says, str(found.crafts[look]), others))
+                    rival = "" if look == found.labels[row] else str(found.crafts[look])
+                    reasons.append(Reason("piece", row, score, says, rival, others))
     return reasons
 
 
