@@ -60,9 +60,11 @@ def review_tab(desk: Desk) -> None:
     view = gr.HTML(padding=False, apply_default_css=False, elem_id="review-card", js_on_load=script("review.js"))
     with gr.Column(visible=False, elem_id="review-desk") as tools:
         with gr.Row():
-            why = gr.Textbox(label="Why, to relabel, exclude or comment", max_length=4000, elem_id="review-why")
-            craft = gr.Dropdown(label="Relabel as", choices=[], elem_id="review-craft", filterable=True)
-            kept = gr.Dropdown(label="Duplicate of, which is kept", choices=[], allow_custom_value=True)
+            why = gr.Textbox(
+                label="Why, to relabel, exclude or comment", max_length=4000, elem_id="review-why", min_width=260
+            )
+            craft = gr.Dropdown(label="Relabel as", choices=[], elem_id="review-craft", filterable=True, min_width=260)
+            kept = gr.Dropdown(label="Duplicate of, which is kept", choices=[], allow_custom_value=True, min_width=260)
         with gr.Row(elem_classes="keys"):
             buttons = {
                 kind: gr.Button(f"{name}  {key}", elem_id=f"review-{kind}", min_width=100, size="md")

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.desk import Desk
-from app.opening import heard, note, tab_style, when_opened
+from app.opening import heard, note, script, tab_style, when_opened
 from saree_cosface.curation.decisions import tidy_text
 from saree_cosface.data.images import PHOTO_SUFFIXES
 from saree_cosface.enrolment import Enrolled, Enrolment, enrol, enrolments, undo
@@ -42,11 +42,13 @@ def enrol_tab(desk: Desk) -> None:
             allow_custom_value=True,
             filterable=True,
             elem_id="enrol-craft",
+            min_width=260,
         )
         new = gr.Checkbox(
             label="A tradition that is not in the list",
             info="Write its name in the field: it is then meant, and no slip.",
             elem_id="enrol-new",
+            min_width=260,
         )
     with gr.Row():
         source = gr.Textbox(
@@ -54,15 +56,18 @@ def enrol_tab(desk: Desk) -> None:
             info="Who took the photos: museum, shop, person. An evaluation leaves them out together.",
             max_length=200,
             elem_id="enrol-source",
+            min_width=260,
         )
-        inventory = gr.Textbox(label="Inventory number", max_length=200)
+        inventory = gr.Textbox(label="Inventory number", max_length=200, min_width=240)
     with gr.Row():
-        owner = gr.Textbox(label="Owner or collection", max_length=200)
-        weaver = gr.Textbox(label="Weaver or workshop", max_length=200)
-        made = gr.Textbox(label="Made where and when", max_length=200)
+        owner = gr.Textbox(label="Owner or collection", max_length=200, min_width=240)
+        weaver = gr.Textbox(label="Weaver or workshop", max_length=200, min_width=240)
+        made = gr.Textbox(label="Made where and when", max_length=200, min_width=240)
     remark = gr.Textbox(label="Remark", lines=2, max_length=1000)
     add = gr.Button("Enrol", variant="primary", elem_id="enrol-add")
-    result = gr.HTML(padding=False, apply_default_css=False, elem_id="enrol-result", min_height=40)
+    result = gr.HTML(
+        padding=False, apply_default_css=False, elem_id="enrol-result", min_height=40, js_on_load=script("enrol.js")
+    )
     log = gr.HTML(padding=False, apply_default_css=False, elem_id="enrol-log")
     with gr.Row(visible=False, elem_classes="who") as back:
         which = gr.Dropdown([], label="Enrolment to take back", elem_id="enrol-which")

@@ -41,7 +41,7 @@ def heard(progress: gr.Progress) -> Iterator[None]:
         nonlocal last
         if done in (0, total) or time.monotonic() - last > 0.25:
             last = time.monotonic()
-            progress((done, total), desc=description, unit="photos")
+            progress((done, total), desc=description, unit="")
 
     with telling(tell):
         yield

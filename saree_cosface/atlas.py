@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.before_after import EVALUATION, read_evaluation
-from saree_cosface.probes import EvaluationError
+from saree_cosface.model_card import evaluation_of
 from saree_cosface.runs import Run
 from saree_cosface.taxonomy import Craft, load_taxonomy
 
@@ -132,15 +131,11 @@ def make_atlas(run: Run) -> Atlas:
     Args:
         run: whose gallery has the references, and whose folder may have an evaluation (``evaluation/source``).
     """
-    taxonomy, document, problem = load_taxonomy(), None, ""
-    folder = run.folder / "evaluation" / "source"
-    if (folder / EVALUATION).is_file():
-        try:
-            document = read_evaluation(folder)
-            matrix, classes = np.array(document["confusion"]["matrix"]), list(document["confusion"]["classes"])
-            per_craft, counts = document["per_craft"], document["counts"]
-        except (EvaluationError, KeyError, TypeError, ValueError) as error:
-            document, problem = None, str(error)
+    taxonomy = load_taxonomy()
+    document, problem = evaluation_of(run)
+    if document is not None:
+        matrix, classes = np.array(document["confusion"]["matrix"]), list(document["confusion"]["classes"])
+        per_craft, counts = document["per_craft"], document["counts"]
     known = set(run.gallery.crafts)
     crafts = [*taxonomy.crafts, *(_unlisted(craft) for craft in sorted(known) if craft not in taxonomy)]
     crafts.sort(key=lambda craft: craft.id not in known)

@@ -3,17 +3,17 @@
 All of it is read from the folder of the run. What was not measured is said to be so.
 """
 
+import json
 import platform
 from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from saree_cosface.before_after import EVALUATION, read_evaluation
+from saree_cosface.before_after import EVALUATION
 from saree_cosface.data.manifest import read_manifest
 from saree_cosface.embedding import fingerprint
 from saree_cosface.pages import craft_name
-from saree_cosface.probes import EvaluationError
 from saree_cosface.run_folder import RunError, recorded_recipe
 from saree_cosface.runs import PARTS, Run
 from saree_cosface.taxonomy import load_taxonomy
@@ -21,6 +21,7 @@ from saree_cosface.taxonomy import load_taxonomy
 FEW = 10
 """Photos below which the score of a craft is not to be relied on."""
 
+_NEEDED = {"counts", "metrics", "per_craft", "per_source", "confusion", "photos", "remarks", "skipped"}
 _POOR = 0.5
 _PACKAGES = ("saree-cosface", "torch", "timm", "numpy", "gradio")
 
@@ -31,7 +32,9 @@ def model_card(run: Run) -> dict[str, Any]:
     ``evaluation`` and ``calibration`` are None where there is none; ``problems`` says what is there and cannot be read.
     """
     problems: list[str] = []
-    evaluation = _evaluation(run, problems)
+    evaluation, problem = evaluation_of(run)
+    if problem:
+        problems.append(problem[0].upper() + problem[1:])
     card = run.embedder.card
     return {
         "model": fingerprint(run.embedder),
@@ -100,19 +103,22 @@ def failures(document: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _evaluation(run: Run, problems: list[str]) -> dict[str, Any] | None:
-    folder = run.folder / "evaluation" / "source"
-    if not (folder / EVALUATION).is_file():
-        return None
+def evaluation_of(run: Run) -> tuple[dict[str, Any] | None, str]:
+    """The evaluation of a run with sources held out, and why one that is there cannot be used.
+
+    One that an earlier version wrote will do as long as it has the scores.
+    """
+    path = run.folder / "evaluation" / "source" / EVALUATION
+    if not path.is_file():
+        return None, ""
     try:
-        document = read_evaluation(folder)
-        missing = {"counts", "per_craft", "per_source", "remarks", "skipped"} - set(document)
+        document = json.loads(path.read_text(encoding="utf-8"))
+        missing = _NEEDED - set(document)
         if missing:
-            raise EvaluationError(f"{folder / EVALUATION}: lacks {', '.join(sorted(missing))}; evaluate again.")
-    except EvaluationError as error:
-        problems.append(str(error))
-        return None
-    return document
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+    except (OSError, ValueError, TypeError) as error:
+        return None, f"the evaluation in this run's folder cannot be read ({error}); evaluate again."
+    return dict(document), ""
 
 
 def _loss(run: Run, problems: list[str]) -> str:

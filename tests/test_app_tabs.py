@@ -166,8 +166,12 @@ def test_atlas_names_an_evaluation_that_is_damaged(run):
     evaluate(run)
     (run.folder / "evaluation" / "source" / "evaluation.json").write_text("{")
     atlas = make_atlas(run)
-    assert "not an evaluation" in atlas.problem
+    assert "cannot be read" in atlas.problem
+    assert str(run.folder) not in atlas.problem
     assert "cannot be told" in tame(atlas_page(atlas))
+    evaluate(run)
+    (run.folder / "evaluation" / "source" / "evaluation.json").write_text('{"counts": {}}')
+    assert "lacks confusion" in make_atlas(run).problem
 
 
 def test_atlas_finds_by_spelling_family_place_and_mark(run):
