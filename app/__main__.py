@@ -1,10 +1,15 @@
 """``python -m app RUN`` serves the app on this machine, as ``saree-cosface app RUN`` does."""
 
 import argparse
+import os
 import signal
 import sys
+import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from app import THREADS
 from app.accounts import read_accounts
 from app.uploads import EXAMPLES, upload_folders
 from saree_cosface.console import console
@@ -57,6 +62,28 @@ def serve_run(
         raise ValueError(f"--max-upload-mb {megabytes}: give at least 1.")
     accounts = None if auth is None else read_accounts(auth)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the folder of uploads goes, however we are ended
+    try:
+        _serve(run, port, accounts, megabytes, manifest, log)
+    except SystemExit:
+        _leave()
+        raise
+    _leave()
+
+
+def _leave() -> None:
+    # Python would take torch and numba away from threads that are not waited for, which they do not survive.
+    if any(thread.name.startswith(THREADS) for thread in threading.enumerate()):
+        os._exit(0)
+
+
+def _serve(
+    run: Path,
+    port: int | None,
+    accounts: Callable[[str, str], bool] | None,
+    megabytes: int,
+    manifest: Path | None,
+    log: Path | None,
+) -> None:
     with upload_folders() as folders:
         # After the environment is set, and after --help: gradio and torch take seconds to import.
         from app.background import ReferenceMaps, warm_up
@@ -67,8 +94,8 @@ def serve_run(
         desk = Desk(run, manifest, log)
         maps = ReferenceMaps(desk)
         page = build_app(desk, maps, example_photos(desk.run, folders / EXAMPLES))
-        warm_up(desk, maps, folders / EXAMPLES)
-        serve(page, desk, port, auth=accounts, megabytes=megabytes)
+        ready = partial(warm_up, desk, maps, folders / EXAMPLES)
+        serve(page, desk, port, auth=accounts, megabytes=megabytes, then=ready)
 
 
 if __name__ == "__main__":

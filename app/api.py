@@ -33,8 +33,8 @@ MOST = 1000
 def add_api(desk: Desk, maps: ReferenceMaps) -> None:
     """Add the end-points ``identify``, ``batch`` and ``health`` to the page that is being built."""
 
-    def identify(photos: list[dict[str, Any]], evidence: bool = False, request: gr.Request = None) -> dict[str, Any]:  # type: ignore[assignment]
-        """Photos of one piece, uploaded: verdict, traditions with cosines and chances, nearest references."""
+    def identify(photos: list[dict[str, Any]], request: gr.Request = None) -> dict[str, Any]:  # type: ignore[assignment]
+        """Photos of one piece, uploaded: verdict, traditions with cosines and chances, references, evidence."""
         run = desk.run
         with _plainly(), taken(photos, _session(request)) as files:
             seen, unread = see(run, files)
@@ -42,10 +42,9 @@ def add_api(desk: Desk, maps: ReferenceMaps) -> None:
                 reasons = "; ".join(f"{each.name}: {each.reason}" for each in unread)
                 raise ValueError(f"no photo could be read ({reasons})" if reasons else "no photo was given")
             examination = examine(run, seen)
-            found = gather_evidence(run, examination) if evidence is True else None
             references = maps.of(run)
             place = None if references is None else references.place(examination.embedding[None])[0]
-            return document(run, examination, found, place, unread)
+            return document(run, examination, gather_evidence(run, examination), place, unread)
 
     def batch(photos: list[dict[str, Any]], request: gr.Request = None) -> dict[str, Any]:  # type: ignore[assignment]
         """Photos or ZIP archives, uploaded: a row a photo, with the reason for each that could not be read."""

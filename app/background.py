@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from app import THREADS
 from app.desk import Desk
 from saree_cosface.console import console
 from saree_cosface.embedding_map import EmbeddingMap
@@ -31,7 +32,7 @@ class ReferenceMaps:
                 return self._made
             if not self._busy:
                 self._busy = True
-                threading.Thread(target=self._make, args=(run,), daemon=True, name="reference map").start()
+                threading.Thread(target=self._make, args=(run,), daemon=True, name=f"{THREADS}: map").start()
             return None
 
     def _make(self, run: Run) -> None:
@@ -61,4 +62,4 @@ def warm_up(desk: Desk, maps: ReferenceMaps, scratch: Path) -> None:
         finally:
             picture.unlink(missing_ok=True)
 
-    threading.Thread(target=answer, daemon=True, name="warm-up").start()
+    threading.Thread(target=answer, daemon=True, name=f"{THREADS}: warm-up").start()

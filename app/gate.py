@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from starlette.formparsers import MultiPartException
+
 from app.uploads import arrivals, is_upload, sweep
 
 Message = MutableMapping[str, Any]
@@ -19,6 +21,7 @@ Send = Callable[[Message], Awaitable[None]]
 LARGEST_CALL = 8_000_000
 """Bytes of a call to the API; photos are uploaded first and do not count."""
 
+_ARGUMENTS = {"identify": 1, "batch": 1, "health": 0}
 _CLOSED = ("proxy=", "file=http", "vibe", "undo-vibe", "process_recording", "run-history", "runs", "deep_link", "dev/")
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
@@ -94,7 +97,7 @@ class Gate:
             await self.app(scope, _replay(await _read(receive, 10_000)), send)
         else:
             body = await _read(receive, LARGEST_CALL)
-            _check_call(body)
+            _check_call(body, inner.removeprefix("call/").strip("/") if inner.startswith("call/") else "")
             await self.app(scope, _replay(body), send)
 
     async def _upload(self, scope: Message, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
@@ -112,11 +115,14 @@ class Gate:
         arrived = 0
 
         async def counted() -> Message:
+            # Of all exceptions this is the one on which gradio deletes what it has written so far.
             nonlocal arrived
             message = await receive()
             arrived += len(message.get("body", b""))
+            if message["type"] == "http.disconnect":
+                raise MultiPartException("The upload broke off.")
             if arrived > limit:
-                raise _Refused(413, too_large)
+                raise MultiPartException(f"{too_large} (maximum allowed size)")
             return message
 
         held: Message | None = None
@@ -155,13 +161,18 @@ def _apart(path: str) -> str:
     return str(target)
 
 
-def _check_call(body: bytes) -> None:
+def _check_call(body: bytes, name: str) -> None:
     if not body:
         return
     try:
         call = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise _Refused(400, f"the call is not JSON: {str(error)[:200]}") from error
+    if name in _ARGUMENTS:
+        data = call.get("data") if isinstance(call, dict) else None
+        if not isinstance(data, list) or len(data) != _ARGUMENTS[name]:
+            needed = '{"data": [[FILE, …]]} with uploaded files' if _ARGUMENTS[name] else '{"data": []}'
+            raise _Refused(400, f"{name} takes {needed}")
     waiting = [call]
     while waiting:
         value = waiting.pop()

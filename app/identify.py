@@ -62,6 +62,7 @@ def identify_tab(desk: Desk, maps: ReferenceMaps, examples: Sequence[tuple[Path,
         yield from identify(desk.run, [(path, path.name)], maps)
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress_on": answer, "concurrency_id": "looking"}
+    quiet["scroll_to_output"] = True
     photos.upload(look, photos, [photos, answer, closer], preprocess=False, concurrency_limit=2, **quiet)
     tries.click(try_one, None, [answer, closer], concurrency_limit=2, **quiet)
 

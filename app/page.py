@@ -78,6 +78,7 @@ def serve(
     *,
     auth: Callable[[str, str], bool] | None = None,
     megabytes: int = LARGEST_UPLOAD,
+    then: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve the page on this machine alone, until interrupted.
 
@@ -87,6 +88,7 @@ def serve(
         port: on 127.0.0.1; the first free one from 7860 when None.
         auth: whether a name and a password belong together; nobody has to log in when None.
         megabytes: of one upload at most, all its files together.
+        then: done once the page is there.
 
     Raises:
         OSError: the port is taken.
@@ -114,6 +116,7 @@ def serve(
         css=style(),
     )
     console.print(f"Open {url} in a browser; Ctrl-C ends it.", highlight=False)
+    then()
     page.block_thread()
 
 

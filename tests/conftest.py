@@ -49,6 +49,19 @@ def tiny_run(tiny_corpus: Path, tiny_cache: Path, tmp_path_factory: pytest.TempP
     return create_run(data, recipe, tmp_path_factory.mktemp("runs") / "tiny")
 
 
+@pytest.fixture(scope="session")
+def calibrated_run(tiny_run, tiny_cache: Path, tmp_path_factory: pytest.TempPathFactory):
+    """A calibrated copy of ``tiny_run``."""
+    import shutil
+
+    from saree_cosface.calibrate import calibrate_run
+    from saree_cosface.runs import load_run
+
+    folder = shutil.copytree(tiny_run.folder, tmp_path_factory.mktemp("calibrated") / "run")
+    calibrate_run(load_run(folder), cache=tiny_cache, false_accepts=0.3, folds=2, groups=3)
+    return load_run(folder)
+
+
 @pytest.fixture
 def tiny_embedder():
     """An embedder of untrained weights that looks at views of 32 pixels: quick, and as good as any for mechanics."""
