@@ -51,7 +51,7 @@ SAREE := $(BIN)/saree-cosface
 demo: $(DEMO)/report.html | $(RUNTIME)
 	@echo "Report: $(abspath $(DEMO)/report.html)"
 ifeq ($(SERVE),1)
-	$(BIN)/python -m app $(DEMO)/run $(if $(PORT),--port $(PORT))
+	$(SAREE) app $(DEMO)/run --manifest $(DEMO)/corpus/manifest.csv $(if $(PORT),--port $(PORT))
 endif
 
 $(DEMO)/corpus/manifest.csv: | $(RUNTIME)

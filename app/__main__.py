@@ -9,10 +9,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from app import THREADS
-from app.accounts import read_accounts
-from app.uploads import EXAMPLES, upload_folders
 from saree_cosface.console import console
+
+from . import THREADS
+from .accounts import read_accounts
+from .uploads import EXAMPLES, upload_folders
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -86,10 +87,11 @@ def _serve(
 ) -> None:
     with upload_folders() as folders:
         # After the environment is set, and after --help: gradio and torch take seconds to import.
-        from app.background import ReferenceMaps, warm_up
-        from app.desk import Desk
-        from app.page import build_app, serve
         from saree_cosface.examples import example_photos
+
+        from .background import ReferenceMaps, warm_up
+        from .desk import Desk
+        from .page import build_app, serve
 
         desk = Desk(run, manifest, log)
         maps = ReferenceMaps(desk)

@@ -2,10 +2,11 @@
 
 import gradio as gr
 
-from app.desk import Desk
-from app.opening import note, tab_style, when_opened
 from saree_cosface.model_card import model_card
 from saree_cosface.model_card_page import model_page
+
+from .desk import Desk
+from .opening import note, tab_style, when_opened
 
 
 def about_tab(desk: Desk) -> None:

@@ -11,9 +11,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from app.background import ReferenceMaps
-from app.desk import Desk
-from app.uploads import UNPACKED, taken
 from saree_cosface import __version__
 from saree_cosface.batch import name_photos
 from saree_cosface.examination import (
@@ -25,6 +22,10 @@ from saree_cosface.examination import (
     see,
     thresholds,
 )
+
+from .background import ReferenceMaps
+from .desk import Desk
+from .uploads import UNPACKED, taken
 
 MOST = 1000
 """Photos in one call of ``batch``; an archive counts as one."""

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from app import THREADS
-from app.desk import Desk
 from saree_cosface.console import console
 from saree_cosface.embedding_map import EmbeddingMap
 from saree_cosface.examination import examine, gather_evidence, see
 from saree_cosface.reference_map import reference_map
 from saree_cosface.runs import Run
+
+from . import THREADS
+from .desk import Desk
 
 
 class ReferenceMaps:

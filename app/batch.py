@@ -8,12 +8,13 @@ from typing import Any
 
 import gradio as gr
 
-from app.desk import Desk
-from app.identify import PHOTO_TYPES, link
-from app.opening import note, script
-from app.uploads import UNPACKED, taken
 from saree_cosface.batch import Row, as_csv, count_photos, name_photos
 from saree_cosface.pages import escape
+
+from .desk import Desk
+from .identify import PHOTO_TYPES, link
+from .opening import note, script
+from .uploads import UNPACKED, taken
 
 _OFTEN, _SELDOM = 0.5, 4.0  # seconds between two reports of progress, and between two tables
 

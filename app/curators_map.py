@@ -8,12 +8,13 @@ from typing import Any
 
 import gradio as gr
 
-from app.desk import Desk
-from app.opening import heard, note, script, tab_style, when_opened
 from saree_cosface.data.manifest import read_manifest
 from saree_cosface.maps.mapping import PAGE, MappedCollection, map_collection
 from saree_cosface.pages import escape
 from saree_cosface.run_folder import recorded_cache
+
+from .desk import Desk
+from .opening import heard, note, script, tab_style, when_opened
 
 # The page runs by itself: it cannot reach the app, its cookies or its address. Its tables may be saved.
 _FRAME = (

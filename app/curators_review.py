@@ -7,8 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from app.desk import Desk
-from app.opening import heard, note, script, tab_style, when_opened
 from saree_cosface.curation.log import Clash
 from saree_cosface.pages import escape
 from saree_cosface.review.bench import (
@@ -25,6 +23,9 @@ from saree_cosface.review.bench import (
 )
 from saree_cosface.review.card import card, clash_note, craft_choices, label_name, progress_bar, sentence
 from saree_cosface.run_folder import recorded_cache
+
+from .desk import Desk
+from .opening import heard, note, script, tab_style, when_opened
 
 _BUTTONS = (
     ("accept", "Accept", "A"),

@@ -6,14 +6,15 @@ from typing import Any
 
 import gradio as gr
 
-from app.desk import Desk
-from app.opening import heard, note, script, tab_style, when_opened
 from saree_cosface.curation.decisions import tidy_text
 from saree_cosface.data.images import PHOTO_SUFFIXES
 from saree_cosface.enrolment import Enrolled, Enrolment, enrol, enrolments, undo
 from saree_cosface.keeping import Provenance
 from saree_cosface.pages import Html, craft_name, escape, table
 from saree_cosface.taxonomy import load_taxonomy
+
+from .desk import Desk
+from .opening import heard, note, script, tab_style, when_opened
 
 _ONE, _EACH = "One saree, seen several times", "Each a saree of its own"
 _OPENING = """<div class="saree"><h2>Enrol a reference piece</h2><p>Photos of a piece whose tradition you are sure of

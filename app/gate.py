@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.formparsers import MultiPartException
 
-from app.uploads import arrivals, is_upload, sweep
+from .uploads import arrivals, is_upload, sweep
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -8,16 +8,17 @@ from typing import Any
 
 import gradio as gr
 
-from app.background import ReferenceMaps
-from app.desk import Desk
-from app.opening import note, script
-from app.uploads import taken
 from saree_cosface.data.images import PHOTO_SUFFIXES
 from saree_cosface.examination import Examination, Unread, document, examine, gather_evidence, see
 from saree_cosface.examination_page import evidence_html, file_stem, marks_html, report_page, verdict_html
 from saree_cosface.pages import craft_name, escape, photo_uri
 from saree_cosface.reference_map import small_map
 from saree_cosface.runs import Run
+
+from .background import ReferenceMaps
+from .desk import Desk
+from .opening import note, script
+from .uploads import taken
 
 PHOTO_TYPES = ["image", *sorted(PHOTO_SUFFIXES)]
 

@@ -7,21 +7,22 @@ from pathlib import Path
 import gradio as gr
 from starlette.middleware import Middleware
 
-from app.about import about_tab
-from app.api import add_api, health_route
-from app.background import ReferenceMaps
-from app.batch import Running, batch_tab
-from app.curators_map import map_tab
-from app.curators_review import review_tab
-from app.desk import Desk
-from app.enrol import enrol_tab
-from app.gate import Gate
-from app.identify import identify_tab
-from app.traditions import traditions_tab
-from app.uploads import forget
 from saree_cosface.console import console
 from saree_cosface.pages import craft_name, escape, stylesheet
 from saree_cosface.runs import Run
+
+from .about import about_tab
+from .api import add_api, health_route
+from .background import ReferenceMaps
+from .batch import Running, batch_tab
+from .curators_map import map_tab
+from .curators_review import review_tab
+from .desk import Desk
+from .enrol import enrol_tab
+from .gate import Gate
+from .identify import identify_tab
+from .traditions import traditions_tab
+from .uploads import forget
 
 TITLE = "Which craft is this saree?"
 LARGEST_UPLOAD = 1000

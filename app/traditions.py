@@ -4,10 +4,11 @@ from typing import Any
 
 import gradio as gr
 
-from app.desk import Desk
-from app.opening import note, script, tab_style, when_opened
 from saree_cosface.atlas import make_atlas
 from saree_cosface.atlas_page import atlas_page
+
+from .desk import Desk
+from .opening import note, script, tab_style, when_opened
 
 
 def traditions_tab(desk: Desk) -> None:

@@ -219,6 +219,19 @@ def _parser() -> tuple[ArgumentParser, dict[str, Command]]:
     subcommands.add_subcommand("enrolments", enrolments, help="list enrolments, or take one back")
     commands["enrolments"] = _enrolments
 
+    app = _new(
+        "Serve the app on this machine: name sarees, one or many, browse the traditions, and, for curators, map,\n"
+        "review and enrol. It binds to 127.0.0.1 and asks nothing of the network."
+    )
+    app.add_argument("run", type=Path, help="folder of a run")
+    app.add_argument("--port", type=int | None, help="port on 127.0.0.1 (default: the first free one from 7860)")
+    app.add_argument("--auth", type=Path | None, help="file with a line name:password, or name:HASH, for each user")
+    app.add_argument("--max-upload-mb", type=int, default=1000, help="megabytes of one upload, all its files together")
+    app.add_argument("--manifest", type=Path | None, help="manifest of the collection that curators work on")
+    app.add_argument("--log", type=Path | None, help="log of their decisions; made with the first one")
+    subcommands.add_subcommand("app", app, help="serve the app")
+    commands["app"] = _app
+
     report = _new("One page on a run: scores, figures, and examples with their nearest references. Opens offline.")
     report.add_argument("run", type=Path, help="folder of a run")
     report.add_argument("manifest", type=Path, help="the manifest trained on, or one of other photos")
@@ -460,6 +473,15 @@ def _enrolments(options: Namespace) -> int:
     print_log(log, console)
     if options.json:
         _print_json([asdict(entry) for entry in log])
+    return 0
+
+
+def _app(options: Namespace) -> int:
+    try:
+        from saree_cosface.app.__main__ import serve_run  # type: ignore[import-untyped]  # where it lies in an installed package
+    except ModuleNotFoundError:
+        from app.__main__ import serve_run  # in a checkout
+    serve_run(options.run, options.port, options.auth, options.max_upload_mb, options.manifest, options.log)
     return 0
 
 

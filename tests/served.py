@@ -27,7 +27,7 @@ class Served:
         environment = {**os.environ, "TMPDIR": str(temporary), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
         environment.pop("GRADIO_TEMP_DIR", None)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "app", *map(str, arguments)],
+            [sys.executable, "-m", "saree_cosface", "app", *map(str, arguments)],
             cwd=ROOT,
             env=environment,
             stderr=subprocess.PIPE,
