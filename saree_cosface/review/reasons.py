@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from cleanlab.filter import find_label_issues
 from numpy.typing import NDArray
+from sklearn.decomposition import PCA
 
 from saree_cosface.collection import Collection, outliers
 from saree_cosface.data.duplicates import HASH_SIDE, MAX_DISTANCE, near_duplicate_pairs, perceptual_hash
@@ -39,6 +40,7 @@ ALIKE = 0.7
 """Cosine of two photos from which on they are hashed, to see whether they are copies. Unrelated photos rarely reach it,
 and copies of lesser size or quality are far above."""
 
+_DIRECTIONS = 128
 _COPIES_AMONG = 8  # nearest photos among which copies are looked for
 _NEAREST = 5
 _FAR = 2.0
@@ -116,7 +118,8 @@ def copies(collection: Collection, features: NDArray[np.float32]) -> NDArray[np.
         collection: of which only photos with another one near are decoded.
         features: as :func:`centred`.
     """
-    near, cosines = nearest_neighbours(features, _COPIES_AMONG)
+    near, _ = nearest_neighbours(_principal(features), _COPIES_AMONG)
+    cosines = np.stack([(features * features[column]).sum(axis=1) for column in near.T], axis=1) if near.size else near
     left, column = np.nonzero(cosines >= ALIKE)
     right = near[left, column]
     rows, place = np.unique(np.concatenate([left, right]), return_inverse=True)
@@ -288,6 +291,15 @@ def _partners(pairs: NDArray[np.int_]) -> dict[int, list[int]]:
         found[left].append(right)
         found[right].append(left)
     return {row: sorted(found[row]) for row in sorted(found)}
+
+
+def _principal(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The directions in which photos differ most, of length 1 again: enough to see what is nearly the same, and a tenth
+    of the work where there are many."""
+    if len(features) <= _DIRECTIONS:
+        return features
+    reduced = PCA(_DIRECTIONS, svd_solver="randomized", random_state=0).fit_transform(features)
+    return _unit(reduced.astype(np.float32))
 
 
 def _hash_both_ways(path: Path) -> NDArray[np.bool_]:

@@ -60,7 +60,8 @@ def _sheet(queue: Queue, entries: Sequence[Entry]) -> Figure:
         left=0.03, right=0.97, top=0.955, bottom=0.025, hspace=0.78, wspace=0.06,
     )  # fmt: skip
     for line, entry in enumerate(entries):
-        label = craft_name(str(queue.collection.manifest.crafts[entry.row])) or "no label"
+        # A row of the table, since the manifest would make its columns anew for each photo.
+        label = craft_name(str(queue.collection.manifest.table["craft"].iloc[entry.row])) or "no label"
         first = figure.add_subplot(grid[line, 0])
         _photo(first, queue, entry.row, PALETTE[1])
         _heading(figure, first, f"{entry.rank}.  {label}", _why(queue, entry))
@@ -107,16 +108,17 @@ def _heading(figure: Figure, axes: mpl.axes.Axes, title: str, text: str) -> None
 
 def _photo(axes: mpl.axes.Axes, queue: Queue, row: int, colour: str) -> None:
     axes.set(xticks=[], yticks=[])
+    manifest = queue.collection.manifest
+    photo = manifest.table.iloc[row]
     try:
-        axes.imshow(decode(queue.collection.manifest.files()[row], shrink_to=_SIDE), interpolation="antialiased")
+        axes.imshow(decode(manifest.root / photo["path"], shrink_to=_SIDE), interpolation="antialiased")
     except BadImage:
         axes.imshow(np.full((3, 4, 3), 240, np.uint8))
         axes.text(0.5, 0.5, "gone", transform=axes.transAxes, ha="center", va="center", fontsize=7, color=MUTED)
     axes.set_anchor("NW")
     for spine in axes.spines.values():
         spine.set(color=colour, linewidth=1.5)
-    source = str(queue.collection.manifest.sources[row])
-    axes.set_xlabel(_short(source, 18), fontsize=5.5, color=MUTED, labelpad=1.5)
+    axes.set_xlabel(_short(str(photo["source"]), 18), fontsize=5.5, color=MUTED, labelpad=1.5)
     axes.xaxis.label.set_parse_math(False)
 
 
