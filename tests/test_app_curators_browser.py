@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pandas as pd
 import pytest
 
 from saree_cosface.curation.log import CurationLog
@@ -31,7 +32,8 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[1]
-HOSTILE = "<img src=x onerror='window.hacked = 1'>${window.hacked = 1}{{constructor}}"
+IMAGE = "<img src=x onerror='window.hacked = 1'>"
+HOSTILE = IMAGE + "${window.hacked = 1}{{constructor}}"
 WIDE, PHONE = (1440, 900), (390, 844)
 
 
@@ -60,14 +62,15 @@ class Server:
 
 @pytest.fixture(scope="module")
 def place(tiny_run, tmp_path_factory):
-    """A run to change, and a collection with two wrong labels from a source of a hostile name."""
+    """A run to change, and a collection with two copies under other labels, from a source of a hostile name: four
+    photos that come first in any review."""
     folder = tmp_path_factory.mktemp("curators")
     shutil.copytree(tiny_run.folder, folder / "run")
     table = read_manifest(tiny_run.folder / "manifest.csv", taxonomy=None).table.drop(columns="split")
-    first, second = (table.index[table["craft"] == craft][0] for craft in ("chanderi", "leheriya"))
-    table.loc[[first, second], "craft"] = ["leheriya", "chanderi"]
-    table.loc[[first, second], "source"] = HOSTILE
-    write_manifest(table, folder / "manifest.csv")
+    copies = pd.concat([table[table["craft"] == craft].iloc[:1] for craft in ("chanderi", "leheriya")])
+    paths = [shutil.copy(path, folder / f"{number} {IMAGE}.jpg") for number, path in enumerate(copies["path"])]
+    copies = copies.assign(path=paths, craft=["leheriya", "chanderi"], source=HOSTILE, piece=["copy 0", "copy 1"])
+    write_manifest(pd.concat([table, copies], ignore_index=True), folder / "manifest.csv")
     return folder
 
 
@@ -250,7 +253,8 @@ def test_review_tells_of_a_clash_and_lets_it_be_overruled(page, place, server):
     shown = text(page, "#review-card .entry dl")
     photo = next(path for path in read_manifest(place / "manifest.csv", taxonomy=None).table["path"] if path in shown)
     command = [sys.executable, "-m", "saree_cosface", "curate", place / "decisions.db", "exclude", photo]
-    subprocess.run([*command, "--by", "Ben", "--why", HOSTILE], check=True, capture_output=True, cwd=ROOT)
+    command += ["--by", "Ben", "--why", HOSTILE, "--manifest", place / "manifest.csv"]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
     press(page, "a")
     told = see(page, "#review-card .problem")
     assert "Ben" in told.text

@@ -30,7 +30,17 @@ from saree_cosface.keeping import Provenance
 from saree_cosface.model_card import failures, model_card
 from saree_cosface.model_card_page import model_page
 from saree_cosface.prediction import predict
-from saree_cosface.review.bench import decide, decided, log_beside, next_open, said_of, set_up, take_back
+from saree_cosface.review.bench import (
+    candidates,
+    decide,
+    decided,
+    is_copy,
+    log_beside,
+    next_open,
+    said_of,
+    set_up,
+    take_back,
+)
 from saree_cosface.review.card import card, clash_note, progress_bar, sentence
 from saree_cosface.run_folder import recorded_cache
 from saree_cosface.runs import load_run
@@ -80,17 +90,16 @@ def run(tiny_run, tmp_path):
 
 @pytest.fixture
 def collection(tiny_run, tmp_path):
-    """Manifest of the photos trained on, two with each other's label, with sources that are hostile."""
+    """Manifest of the photos trained on, and of two copies of them with other labels, whose names are hostile: four
+    photos that come first in any review."""
+    folder = tmp_path / "collection"
+    folder.mkdir()
     table = read_manifest(tiny_run.folder / "manifest.csv", taxonomy=None).table.drop(columns="split")
-    first, second = (table.index[table["craft"] == craft][0] for craft in ("chanderi", "leheriya"))
-    table.loc[[first, second], "craft"] = ["leheriya", "chanderi"]
-    table.loc[[first, second], "source"] = HOSTILE
-    (tmp_path / "collection").mkdir()
-    for number, row in enumerate((first, second)):  # copies, which a test may take away
-        copy = tmp_path / "collection" / f"{number} {IMAGE}.jpg"
-        table.loc[row, "path"] = shutil.copy(table.loc[row, "path"], copy)
-    write_manifest(table, tmp_path / "collection" / "manifest.csv")
-    return tmp_path / "collection" / "manifest.csv"
+    copies = pd.concat([table[table["craft"] == craft].iloc[:1] for craft in ("chanderi", "leheriya")])
+    paths = [shutil.copy(path, folder / f"{number} {IMAGE}.jpg") for number, path in enumerate(copies["path"])]
+    copies = copies.assign(path=paths, craft=["leheriya", "chanderi"], source=HOSTILE, piece=["copy 0", "copy 1"])
+    write_manifest(pd.concat([table, copies], ignore_index=True), folder / "manifest.csv")
+    return folder / "manifest.csv"
 
 
 @pytest.fixture
@@ -239,6 +248,15 @@ def test_two_curators_clash_and_one_overrules(bench):
     assert "blurred" in tame(card(bench, 0, said_of(bench, 0)))
 
 
+def test_a_copy_stands_beside_the_photo_that_it_may_be_one_of(bench):
+    first = candidates(bench, 0)[0]
+    assert is_copy(bench.queue.entries[0])
+    assert (IMAGE in first) != (IMAGE in bench.path(0))
+    shown = _show(bench, 0)
+    assert shown[3]["value"] == first
+    assert decide(bench, 0, "duplicate", by="Asha", kept=first).value.endswith(Path(first).name)
+
+
 def test_undo_takes_back_ones_own_last_decision(bench):
     decide(bench, 0, "defer", by="Asha")
     decide(bench, 1, "defer", by="Ben")
@@ -265,13 +283,13 @@ def test_review_refuses_a_manifest_that_changed_and_a_log_that_is_none(run, benc
 
 
 def test_card_stands_without_its_photo(bench, collection):
-    before = tame(card(bench, 0, said_of(bench, 0)))
+    files = bench.queue.collection.manifest.files()
+    index = next(index for index in range(4) if files[bench.queue.entries[index].row].parent == collection.parent)
+    before = tame(card(bench, index, said_of(bench, index)))
     assert HOSTILE in before
     assert IMAGE in before
-    gone = bench.queue.collection.manifest.files()[bench.queue.entries[0].row]
-    assert gone.parent == collection.parent
-    gone.unlink()
-    assert "cannot be read any more" in tame(card(bench, 0, said_of(bench, 0)))
+    files[bench.queue.entries[index].row].unlink()
+    assert "cannot be read any more" in tame(card(bench, index, said_of(bench, index)))
 
 
 def test_review_tab_says_what_is_wrong(bench):
