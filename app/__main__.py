@@ -89,13 +89,14 @@ def _serve(
         # After the environment is set, and after --help: gradio and torch take seconds to import.
         from saree_cosface.examples import example_photos
 
-        from .background import ReferenceMaps, warm_up
+        from .background import ReferenceMaps, sweep_now_and_then, warm_up
         from .desk import Desk
         from .page import build_app, serve
 
         desk = Desk(run, manifest, log)
         maps = ReferenceMaps(desk)
         page = build_app(desk, maps, example_photos(desk.run, folders / EXAMPLES))
+        sweep_now_and_then()
         ready = partial(warm_up, desk, maps, folders / EXAMPLES)
         serve(page, desk, port, auth=accounts, megabytes=megabytes, then=ready)
 

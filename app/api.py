@@ -63,7 +63,7 @@ def add_api(desk: Desk, maps: ReferenceMaps) -> None:
         return {"status": "ok", "version": __version__, "model": model_card(desk.run)}
 
     api(identify, api_name="identify", concurrency_limit=2, concurrency_id="looking")
-    api(batch, api_name="batch", concurrency_limit=2, concurrency_id="batch")
+    api(batch, api_name="batch", concurrency_limit=4, concurrency_id="batch")
     api(health, api_name="health", concurrency_limit=None)
 
 

@@ -1,6 +1,7 @@
 """What is made ready while the page is served already: the map of the references, and the network warmed up."""
 
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from saree_cosface.runs import Run
 
 from . import THREADS
 from .desk import Desk
+from .uploads import sweep
+
+_PAUSE = 600.0  # seconds between two sweeps
 
 
 class ReferenceMaps:
@@ -64,3 +68,14 @@ def warm_up(desk: Desk, maps: ReferenceMaps, scratch: Path) -> None:
             picture.unlink(missing_ok=True)
 
     threading.Thread(target=answer, daemon=True, name=f"{THREADS}: warm-up").start()
+
+
+def sweep_now_and_then() -> None:
+    """Delete uploads that nobody has asked about, every ten minutes, in a thread."""
+
+    def sweeping() -> None:
+        while True:
+            time.sleep(_PAUSE)
+            sweep()
+
+    threading.Thread(target=sweeping, daemon=True, name="sweep of uploads").start()

@@ -84,7 +84,7 @@ def batch_tab(desk: Desk, running: Running) -> None:
             preprocess=False,
             api_visibility="private",
             show_progress="hidden",
-            concurrency_limit=2,
+            concurrency_limit=4,
             concurrency_id="batch",
         )
     cancel.click(stop, None, None, api_visibility="private", queue=False)

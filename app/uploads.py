@@ -77,7 +77,7 @@ def forget(session: str | None) -> None:
 def sweep() -> None:
     """Delete uploads that nobody has asked about for an hour, such as those of a tab that was closed."""
     oldest = time.time() - _STALE
-    for entry in arrivals().iterdir():
+    for entry in list(arrivals().iterdir()) if arrivals().is_dir() else []:
         with suppress(OSError):
             if entry.lstat().st_mtime >= oldest:
                 continue

@@ -28,14 +28,14 @@ pillow_heif.register_heif_opener()
 def phone_photo(path: Path, kind: str) -> bytes:
     """The picture as a phone of 12 million pixels would have taken it."""
     large = np.asarray(Image.open(path).convert("RGB").resize((3024, 4032), Image.Resampling.BICUBIC)).astype(np.int16)
-    grain = np.random.default_rng(0).normal(0, 4, large.shape).astype(np.int16)
+    grain = np.random.default_rng(0).normal(0, 3, large.shape).astype(np.int16)
     image = Image.fromarray((large + grain).clip(0, 255).astype(np.uint8))
     exif = Image.Exif()
     if kind == "JPEG":
         exif[0x0112] = 6
         image = image.transpose(Image.Transpose.ROTATE_90)
     buffer = io.BytesIO()
-    image.save(buffer, "HEIF" if kind == "HEIC" else kind, quality=85, exif=exif)
+    image.save(buffer, "HEIF" if kind == "HEIC" else kind, quality=70 if kind == "HEIC" else 92, exif=exif)
     return buffer.getvalue()
 
 

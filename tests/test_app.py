@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import threading
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +24,7 @@ from app.desk import Desk
 from app.gate import _CLOSED
 from app.identify import identify
 from app.page import build_app, style, theme
-from app.uploads import folder_of, is_upload, taken, upload_folders
+from app.uploads import folder_of, is_upload, sweep, taken, upload_folders
 from saree_cosface.batch import Row
 from saree_cosface.data.manifest import read_manifest
 from saree_cosface.gallery import Gallery
@@ -172,6 +173,18 @@ def test_uploads_lie_with_their_session_and_are_deleted(folders):
         assert path.read_bytes() == b"x"
         assert not there.parent.exists()
     assert list((folders / "sessions").iterdir()) == []
+
+
+def test_uploads_that_nobody_asked_about_go(folders):
+    arrived = folders / "arrivals"
+    for name, age in (("old", 7200), ("fresh", 60)):
+        (arrived / name).mkdir()
+        (arrived / name / "a.jpg").write_bytes(b"x")
+        os.utime(arrived / name, (time.time() - age,) * 2)
+    (arrived / "left").write_bytes(b"x")
+    os.utime(arrived / "left", (0, 0))
+    sweep()
+    assert [entry.name for entry in arrived.iterdir()] == ["fresh"]
 
 
 @pytest.mark.parametrize(

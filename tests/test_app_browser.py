@@ -1,0 +1,281 @@
+"""Identify and Batch in a real Chromium, at a desk and on a phone: upload, answer, evidence, report, keyboard, contrast."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image
+
+from saree_cosface.data.manifest import read_manifest
+from saree_cosface.files import sha256_of
+
+from .served import Served
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (CHROMIUM.exists() and DRIVER.exists()), reason="needs Debian's chromium and chromium-driver in /usr/bin"
+    ),
+]
+WIDE, PHONE = (1440, 900), (390, 844)
+HOSTILE = "<img src=x onerror='window.hacked = 1'>${window.hacked = 1}{{constructor}}.jpg"
+AXE = "axe-core@4.10.3"  # MPL-2.0, and so not in this repository
+
+
+@pytest.fixture(scope="module")
+def served(calibrated_run, tmp_path_factory):
+    serving = Served(tmp_path_factory.mktemp("temporary"), calibrated_run.folder)
+    yield serving
+    serving.end()
+
+
+@pytest.fixture(scope="module")
+def photos(calibrated_run, tmp_path_factory):
+    """A photo with the place where it was taken, under a hostile name; one that is cut short; and an ordinary one."""
+    folder = tmp_path_factory.mktemp("photos")
+    held_out = read_manifest(calibrated_run.folder / "manifest.csv")
+    files = held_out.select(held_out.table["split"].to_numpy(str) == "test").files()
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update({1: "N", 2: (25.0, 19.0, 4.0), 3: "E", 4: (82.0, 58.0, 26.0)})
+    Image.open(files[0]).save(folder / HOSTILE, exif=exif)
+    (folder / "cut.jpg").write_bytes(files[0].read_bytes()[:700])
+    shutil.copy(files[-1], folder / "plain.jpg")
+    return folder / HOSTILE, folder / "cut.jpg", folder / "plain.jpg"
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    flags = ["--headless=new", "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+    if os.geteuid() == 0:
+        flags.append("--no-sandbox")  # which Chromium refuses to root
+    for flag in flags:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    driver.downloads = tmp_path_factory.mktemp("downloads")
+    behaviour = {"behavior": "allow", "downloadPath": str(driver.downloads)}
+    driver.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(params=[WIDE, PHONE], ids=["wide", "phone"])
+def page(request, chromium, served):
+    """The app, freshly opened; afterwards nothing hostile has run, nothing failed, nothing was asked for elsewhere, and
+    nothing is wider than the page."""
+    width, height = request.param
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    chromium.get("about:blank")
+    chromium.get_log("browser"), chromium.get_log("performance")
+    chromium.get(served.address)
+    until(chromium, lambda: find(chromium, "#identify-photos input[type=file]"))
+    yield chromium
+    assert chromium.execute_script("return window.hacked") is None
+    assert [entry for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert chromium.execute_script("return document.documentElement.scrollWidth - innerWidth") <= 0
+    messages = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
+    asked = [each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"]
+    assert any(urlsplit(url).scheme == "http" for url in asked)
+    assert {urlsplit(url).netloc for url in asked if urlsplit(url).scheme not in ("data", "blob", "about")} == {
+        urlsplit(served.address).netloc
+    }
+
+
+def until(driver, ready, seconds=120):
+    waiting = WebDriverWait(driver, seconds, poll_frequency=0.05, ignored_exceptions=[StaleElementReferenceException])
+    return waiting.until(lambda _: ready())
+
+
+def find(driver, selector):
+    found = driver.find_elements(By.CSS_SELECTOR, selector)
+    return found[0] if found else None
+
+
+def text(driver, selector):
+    return driver.execute_script("return document.querySelector(arguments[0])?.textContent ?? ''", selector)
+
+
+def upload(driver, field, *photos):
+    until(driver, lambda: find(driver, f"#{field} input[type=file]")).send_keys("\n".join(map(str, photos)))
+
+
+def open_batch(driver):
+    for button in driver.find_elements(By.CSS_SELECTOR, "button[role=tab]"):
+        if button.text == "Batch":
+            button.click()
+    until(driver, lambda: find(driver, "#batch-photos") and find(driver, "#batch-photos").is_displayed())
+
+
+def saved(driver, link):
+    """Press a link and wait for its file."""
+    name = link.get_attribute("download")
+    path = driver.downloads / name
+    path.unlink(missing_ok=True)
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", link)
+    link.click()
+    until(driver, lambda: path.exists() and path.stat().st_size > 0)
+    return path
+
+
+def test_upload_answer_evidence_and_report(page, photos, served):
+    upload(page, "identify-photos", photos[0])
+    until(page, lambda: find(page, "#identify-closer a.save"))
+    assert text(page, "#identify-answer h3.verdict")
+    assert page.execute_script("return document.querySelectorAll('#identify-answer .track .least').length") >= 3
+    for selector in ("#identify-closer .heat img", "#identify-closer .boxed span", "#identify-closer .marks li"):
+        element = find(page, selector)
+        assert element.is_displayed()
+        assert element.rect["width"] > 5
+    pictures = "return [...document.querySelectorAll('.found img')].every((picture) => picture.naturalWidth > 0)"
+    assert page.execute_script(pictures)
+    find(page, ".chances summary").click()
+    assert "was right" in find(page, ".chances").text
+    report, document = (saved(page, link) for link in page.find_elements(By.CSS_SELECTOR, "#identify-closer a.save"))
+    found = json.loads(document.read_text())
+    assert found["photos"] == [{"name": HOSTILE, "sha256": sha256_of(photos[0])}]
+    assert served.files() == []
+    verdict, address = text(page, "#identify-answer h3.verdict"), page.current_url
+    page.get(report.as_uri())
+    assert text(page, "h1") == verdict
+    assert sha256_of(photos[0]) in text(page, "body")
+    assert page.execute_script("return [...document.images].every((picture) => picture.naturalWidth > 0)")
+    assert page.execute_script("return window.hacked") is None
+    assert (
+        page.execute_script(
+            "return performance.getEntriesByType('resource').filter((e) => /^http/.test(e.name)).length"
+        )
+        == 0
+    )
+    assert b"Exif" not in report.read_bytes()
+    page.get_log("browser"), page.get_log("performance")
+    page.get(address)
+    until(page, lambda: find(page, "#identify-photos input[type=file]"))
+
+
+def test_map_has_the_piece_once_it_is_drawn(page, photos):
+    for _ in range(30):
+        upload(page, "identify-photos", photos[2])
+        until(page, lambda: find(page, "#identify-closer a.save"))
+        if find(page, "#identify-closer .smallmap svg"):
+            break
+        page.execute_script("document.querySelector('#identify-closer a.save').remove()")
+    assert find(page, "#identify-closer .smallmap svg").is_displayed()
+
+
+def test_bad_photo_is_named(page, photos):
+    upload(page, "identify-photos", photos[1])
+    until(page, lambda: "cut.jpg was left out" in text(page, "#identify-answer"))
+    assert find(page, "#identify-answer [role=alert]").is_displayed()
+
+
+def test_example_by_keyboard_alone(page):
+    for _ in range(40):
+        ActionChains(page).send_keys(Keys.TAB).perform()
+        if page.execute_script("return document.activeElement.dataset.example !== undefined"):
+            break
+    outline = page.execute_script("return getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none"  # somebody who uses the keyboard sees where they are
+    ActionChains(page).send_keys(Keys.ENTER).perform()
+    until(page, lambda: find(page, "#identify-closer a.save"))
+    for _ in range(60):
+        ActionChains(page).send_keys(Keys.TAB).perform()
+        if page.execute_script("return document.activeElement.matches('a.save')"):
+            return
+    raise AssertionError("the report cannot be reached by keyboard")
+
+
+def test_batch_with_a_corrupt_file(page, photos, served):
+    open_batch(page)
+    upload(page, "batch-photos", *photos)
+    until(page, lambda: "2 of 3 photos named" in text(page, "#batch-progress"))
+    assert "1 left out" in text(page, "#batch-progress")
+    assert "left out: damaged" in text(page, "#batch-table .wrong")
+
+    def names():
+        return [cell.text for cell in page.find_elements(By.CSS_SELECTOR, "#batch-table tbody th")]
+
+    assert names() == [HOSTILE, "cut.jpg", "plain.jpg"]
+    heading = page.find_elements(By.CSS_SELECTOR, "#batch-table thead button")[0]
+    heading.send_keys(Keys.ENTER)
+    ascending = names()
+    heading.send_keys(Keys.ENTER)
+    assert names() == ascending[::-1]
+    assert find(page, "#batch-table th[aria-sort=descending]") is not None
+    table = list(csv.DictReader(saved(page, find(page, "#batch-table a.save")).open()))
+    assert [row["photo"] for row in table] == [HOSTILE, "cut.jpg", "plain.jpg"]
+    assert table[0]["sha256"] == sha256_of(photos[0])
+    assert table[1]["problem"]
+    assert served.files() == []
+
+
+def test_batch_can_be_cancelled(page, photos, served, tmp_path):
+    many = [shutil.copy(photos[2], tmp_path / f"{number}.jpg") for number in range(150)]
+    open_batch(page)
+    upload(page, "batch-photos", *many)
+    until(page, lambda: "of 150 photos" in text(page, "#batch-progress"))
+    until(page, lambda: find(page, "#batch-cancel") and find(page, "#batch-cancel").is_displayed())
+    find(page, "#batch-cancel").click()
+    until(page, lambda: "Cancelled after" in text(page, "#batch-progress"))
+    assert 1 <= len(page.find_elements(By.CSS_SELECTOR, "#batch-table tbody tr")) < 150
+    until(page, lambda: served.files() == [])
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory):
+    """The script of axe-core, from npm."""
+    folder = tmp_path_factory.mktemp("npm")
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), AXE]
+    try:
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        pytest.skip(f"npm cannot fetch {AXE}")
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_barrier(page, photos, axe, scheme):
+    feature = [{"name": "prefers-color-scheme", "value": scheme}]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": feature})
+    page.refresh()
+    until(page, lambda: find(page, "#identify-photos input[type=file]"))
+    upload(page, "identify-photos", photos[2])
+    until(page, lambda: find(page, "#identify-closer a.save"))
+    page.execute_script(axe)
+    problems = barriers(page)
+    open_batch(page)
+    upload(page, "batch-photos", photos[1], photos[2])
+    until(page, lambda: find(page, "#batch-table a.save"))
+    problems += barriers(page)
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert problems == []
+
+
+def barriers(page):
+    found = page.execute_async_script(
+        "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then((all) => done(all.violations))"
+    )
+    return [
+        (each["id"], node["target"], node["failureSummary"][:300])
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]
