@@ -4,8 +4,9 @@
 
 trains, calibrates and evaluates a run a fold and seed, and prints a Markdown table: the mean over these runs, with a
 95 % t-interval. Photos of the manifest whose crafts have too few sources to be held out serve as other traditions.
-Where pieces are not known, three photos of one craft and source stand for one piece. Resumable: a finished run is not
-trained again.
+Where pieces are not known, three photos of one craft and source stand for one piece. Beside it what the frozen backbone
+says by its nearest training photo; for NSL, the loss without its margin, give a recipe with --head nsl. Resumable: a
+finished run is not trained again.
 """
 
 import argparse
@@ -23,11 +24,13 @@ from saree_cosface.data.images import decode
 from saree_cosface.data.manifest import read_manifest
 from saree_cosface.embedding import embed_photos
 from saree_cosface.evaluation import evaluate_run
+from saree_cosface.metrics.classification import balanced_accuracy
 from saree_cosface.metrics.intervals import mean_interval
+from saree_cosface.metrics.verification import auc
 from saree_cosface.options import DataOptions
 from saree_cosface.probes import unseen_probes
 from saree_cosface.runs import create_run, load_run
-from saree_cosface.verdict import kinds
+from saree_cosface.verdict import judge, kinds
 
 TOGETHER = 3
 DRAWS = 20
@@ -61,6 +64,11 @@ ROWS = {
     "three photos: top-1, the sure ones counting for more": lambda found: found["together"]["weighted"],
     "three photos: sets that hold the true tradition": lambda found: found["together"]["covered"],
     "three photos: size of these sets": lambda found: found["together"]["size"],
+    "three photos of another craft: named": lambda found: found["strangers"]["pieces named"],
+    "frozen features, nearest photo: top-1": lambda found: found["strangers"]["frozen top-1"],
+    "frozen features: balanced accuracy": lambda found: found["strangers"]["frozen balanced"],
+    "frozen features: top-1 of the surest half": lambda found: found["strangers"]["frozen surest half"],
+    "frozen features: AUROC, other crafts": lambda found: found["strangers"]["frozen auroc"],
 }
 
 
@@ -91,6 +99,48 @@ def together(run, probes):
             )
         means.append({name: float(np.mean([each[name] for each in drawn])) for name in drawn[0]})
     return {name: float(np.mean([each[name] for each in means])) for name in means[0]}
+
+
+def strangers(run, probes, manifest, cache):
+    """Verdicts on three photos of one source and another craft, as a share; how frozen features tell such photos."""
+    others = manifest.select(~np.isin(manifest.crafts, run.classes))
+    seen = embed_photos(run.embedder, others.files(), cache=cache, description=None)
+    others = others.select(seen.rows)
+    cosines, sides, familiarity = (
+        run.cosines(seen.embeddings),
+        run.cosines(seen.sides),
+        run.calibration.photos(seen.features),
+    )
+    rng, named = np.random.default_rng(0), []
+    keys = np.char.add(np.char.add(others.crafts, " "), others.sources)
+    for key in np.unique(keys):
+        rows = np.flatnonzero(keys == key)
+        for _ in range(DRAWS if len(rows) >= TOGETHER else 0):
+            mine = rng.choice(rows, TOGETHER, replace=False)
+            fused = run.calibration.weights(cosines[mine]) @ cosines[mine]
+            crafts = run.gallery.crafts
+            verdict = judge(fused, cosines[mine], sides[mine], familiarity[mine], crafts, run.calibration)
+            named.append(verdict.kind == "tradition")
+    known = embed_photos(run.embedder, [Path(path) for path in run.gallery.references["path"]], cache=cache).features
+    centre = unit(known).mean(axis=0)
+    references, asked, strange = (unit(unit(each) - centre) for each in (known, probes.features, seen.features))
+    classes, code = np.unique(run.gallery.references["craft"].to_numpy(str), return_inverse=True)
+    nearest = np.stack([(asked @ references[code == craft].T).max(axis=1) for craft in range(len(classes))], axis=1)
+    answers, labels = classes[nearest.argmax(axis=1)], probes.manifest.crafts
+    ranked = np.sort(nearest, axis=1)
+    surest = np.argsort(ranked[:, -2] - ranked[:, -1], kind="stable")[: -(-len(labels) // 2)]
+    best = np.concatenate([nearest.max(axis=1), (strange @ references.T).max(axis=1)])
+    return {
+        "pieces named": float(np.mean(named)),
+        "frozen top-1": float(np.mean(answers == labels)),
+        "frozen balanced": balanced_accuracy(labels, answers),
+        "frozen surest half": float(np.mean((answers == labels)[surest])),
+        "frozen auroc": auc(best, np.arange(len(best)) < len(labels)),
+    }
+
+
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def pairs(run, probes):
@@ -135,12 +185,14 @@ def main() -> None:
     parser.add_argument("--where", default="core", help="the photos trained on and held out")
     parser.add_argument("--others", type=Path, nargs="*", default=[], help="photos of other things")
     parser.add_argument("--config", type=Path, default=Path(__file__).parents[1] / "configs" / "sarees.yaml")
+    parser.add_argument("--head", help="another loss than that of the recipe, such as nsl")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--cache", type=Path, default=DataOptions.cache)
     parser.add_argument("--out", type=Path, default=Path("runs/trust"))
     options = parser.parse_args()
     asked = ["train", "--config", str(options.config), "--data.manifest", str(options.manifest), "--out", "-"]
+    asked += ["--head.name", options.head] if options.head else []
     recipe = _recipe(_parser()[0].parse_args(asked).train)
     found = []
     for seed in range(options.seeds):
@@ -159,8 +211,10 @@ def main() -> None:
                 calibrate_run(load_run(folder), cache=options.cache)
             run = load_run(folder)
             done = evaluate_run(run, options.manifest, open_set=True, others=options.others, cache=options.cache)
-            probes = unseen_probes(run, read_manifest(options.manifest, on_unknown="keep"), cache=options.cache)
+            manifest = read_manifest(options.manifest, on_unknown="keep")
+            probes = unseen_probes(run, manifest, cache=options.cache)
             more = {"together": together(run, probes), "pairs": pairs(run, probes)}
+            more["strangers"] = strangers(run, probes, manifest, options.cache)
             found.append({**json.loads(json.dumps(done.to_json())), **more})
     print(f"| {len(found)} runs: {options.folds} folds, {options.seeds} seeds | mean | 95 % interval |")
     print("|---|---:|---:|")
