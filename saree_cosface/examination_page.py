@@ -1,7 +1,7 @@
 """An examination as HTML: the pieces that the app shows, and one page to keep and to cite, which opens offline."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -119,7 +119,7 @@ def report_page(
         ("References", f"{model['references']} photos of {len(model['traditions'])} traditions"),
         ("Manifest trained on, SHA-256", model["manifest_sha256"]),
         ("Taxonomy", model["taxonomy"]),
-        ("Thresholds", "not calibrated" if needed is None else json.dumps(dict(needed))),
+        ("Thresholds", "not calibrated" if needed is None else _said(needed)),
         *(
             (f"Photo {name}, SHA-256", sha256)
             for name, sha256 in ((each.name, each.sha256) for each in examination.seen)
@@ -182,6 +182,14 @@ def _chances(run: Run, found: Attribution) -> str:
         f"lead: then at most {allowed} of pieces of other traditions get a name, and at most {allowed} of names "
         "are wrong, as far as those photos can tell.</p>"
         f"<p>Not ruled out, with {kept} of such sets holding the true one: {likely}.</p></details>"
+    )
+
+
+def _said(needed: Mapping[str, Any]) -> str:
+    lead = "no lead is enough" if needed["gap"] is None else f"lead {needed['gap']:.4f}"
+    return (
+        f"cosine {needed['cosine']:.4f}, {lead}, familiarity {needed['familiarity']:.4f}, temperature "
+        f"{needed['temperature']:.4f}; false accepts and false names {needed['false_accepts']:.0%}"
     )
 
 

@@ -77,7 +77,7 @@ def small_map(
         dots[of[row] if of[row] in named else ""] += f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>'
     fills = dict(zip(named, _COLOURS, strict=False))
     groups = "".join(
-        f'<g fill="{fills.get(craft, "var(--line)")}" fill-opacity=".85">{circles}</g>'
+        f'<g fill="{fills.get(craft, "var(--soft)")}" fill-opacity="{0.85 if craft else 0.3}">{circles}</g>'
         for craft, circles in dots.items()
     )
     x, y = at(place)
@@ -91,7 +91,7 @@ def small_map(
         f'<g fill="none" stroke="var(--madder)" stroke-width="2"><circle cx="{x:.1f}" cy="{y:.1f}" r="7"/>'
         f'<path d="M{x - 13:.1f} {y:.1f}h8M{x + 5:.1f} {y:.1f}h8M{x:.1f} {y - 13:.1f}v8M{x:.1f} {y + 5:.1f}v8"/></g>'
         f'</svg><figcaption><ul class="key"><li><span class="here"></span>{escape(label)}</li>{key}'
-        '<li><span style="background:var(--line)"></span>other traditions</li></ul>'
+        '<li><span style="background:var(--soft);opacity:.4"></span>other traditions</li></ul>'
         "Neighbours are alike; distances between groups mean little.</figcaption></figure>"
     )
 
