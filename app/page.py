@@ -28,6 +28,7 @@ TITLE = "Which craft is this saree?"
 LARGEST_UPLOAD = 1000
 """Megabytes of one upload, unless told otherwise."""
 
+_THREADS = 12  # that work on answers: each keeps tens of megabytes of torch's for itself
 _SESSIONS = 200  # whose fields gradio keeps in memory
 
 
@@ -111,6 +112,7 @@ def serve(
         mcp_server=False,
         auth=auth,
         auth_message="Photos stay on this machine." if auth else None,
+        max_threads=_THREADS,
         state_session_capacity=_SESSIONS,
         app_kwargs={"middleware": [gate], "routes": [health_route(desk)]},
         theme=theme(),
