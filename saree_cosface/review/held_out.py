@@ -7,7 +7,9 @@ other photos, sees single mistakes better. Both learn on features of a backbone 
 thousand photos take seconds.
 """
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from saree_cosface.console import track
 from saree_cosface.data.manifest import Manifest, manifest_of
@@ -87,21 +90,31 @@ def held_out_labels(
     manifest = manifest_of(manifest.table.assign(source=known.astype(object)), manifest.root)
     logs = np.zeros((len(manifest), len(crafts)))
     judges = np.zeros(len(manifest), np.int_)
-    for what in hold_out:
-        folds = _folds(manifest, what, duplicate_groups, seed)
-        for train, test in track(folds, f"Judging labels, each {what} held out"):
-            train = train[labels[train] >= 0]
-            test = test[np.isin(labels[test], labels[train])]
-            if len(test) and len(np.unique(labels[train])) > 1:
-                judge = make_pipeline(StandardScaler(), LogisticRegression(C=_STRENGTH, max_iter=500))
-                judge.fit(inputs[train], labels[train])
-                said = np.zeros((len(test), len(crafts)))
-                said[:, judge.classes_] = judge.predict_proba(inputs[test])
-                logs[test] += np.log(np.maximum(said, _LEAST))
-                judges[test] += 1
+    jobs = [rows for what in hold_out for rows in _folds(manifest, what, duplicate_groups, seed)]
+    # A fold a core: within one, several threads of linear algebra are slower than one.
+    with threadpool_limits(1), ThreadPoolExecutor(min(os.cpu_count() or 1, FOLDS)) as pool:
+        verdicts = pool.map(lambda rows: _judged(inputs, labels, rows[0], rows[1], len(crafts)), jobs)
+        for test, said in track(verdicts, "Judging labels, source and piece held out", total=len(jobs)):
+            logs[test] += said
+            judges[test] += 1
     mean = np.exp(logs / np.maximum(judges, 1)[:, None])
     probabilities = np.where(judges[:, None] > 0, mean / mean.sum(axis=1, keepdims=True), np.nan)
     return HeldOutLabels(crafts, labels, probabilities, judges)
+
+
+def _judged(
+    inputs: NDArray[np.float32], labels: NDArray[np.int_], train: NDArray[np.int_], test: NDArray[np.int_], count: int
+) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
+    """The test photos whose label the training photos have, ``(T,)``, and logarithms of probabilities, ``(T, C)``."""
+    train = train[labels[train] >= 0]
+    test = test[np.isin(labels[test], labels[train])]
+    said = np.zeros((len(test), count))
+    if not len(test) or len(np.unique(labels[train])) < 2:
+        return test[:0], said[:0]
+    judge = make_pipeline(StandardScaler(), LogisticRegression(C=_STRENGTH, max_iter=500))
+    judge.fit(inputs[train], labels[train])
+    said[:, judge.classes_] = judge.predict_proba(inputs[test])
+    return test, np.log(np.maximum(said, _LEAST))
 
 
 def _folds(
