@@ -14,34 +14,10 @@ from saree_cosface.pages import escape
 from .desk import Desk
 from .identify import PHOTO_TYPES, link
 from .opening import note, script
+from .running import Running
 from .uploads import UNPACKED, taken
 
 _OFTEN, _SELDOM = 0.5, 4.0  # seconds between two reports of progress, and between two tables
-
-
-class Running:
-    """Which sessions' batches are under way, so that one can be asked to end."""
-
-    def __init__(self) -> None:
-        self._ends: dict[str, threading.Event] = {}
-        self._lock = threading.Lock()
-
-    def begin(self, session: str) -> threading.Event:
-        """A new batch of a session; one that is under way ends."""
-        with self._lock:
-            self._end(session)
-            self._ends[session] = threading.Event()
-            return self._ends[session]
-
-    def end(self, session: str) -> None:
-        """Ask the batch of a session to end after the photo it is at."""
-        with self._lock:
-            self._end(session)
-
-    def _end(self, session: str) -> None:
-        event = self._ends.pop(session, None)
-        if event is not None:
-            event.set()
 
 
 def batch_tab(desk: Desk, running: Running) -> None:
@@ -63,27 +39,29 @@ def batch_tab(desk: Desk, running: Running) -> None:
     def work(uploads: Any, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         session = request.session_hash or ""
         end = running.begin(session)
+        emptied: Any = None
         try:
             with taken(uploads, session) as photos:
                 for said, rows, more in name_all(desk, photos, end):
-                    yield None, None, said, gr.skip() if rows is None else rows, gr.update(visible=more)
+                    yield emptied, said, gr.skip() if rows is None else rows, gr.update(visible=more)
+                    emptied = gr.skip()  # what has been put in since is another batch's
         except ValueError as error:
-            yield None, None, note(str(error), problem=True), gr.skip(), gr.update(visible=False)
+            yield emptied, note(str(error), problem=True), gr.skip(), gr.update(visible=False)
         finally:
             end.set()
 
     def stop(request: gr.Request) -> None:
         running.end(request.session_hash or "")
 
-    outputs = [files, folder, progress, table, cancel]
     for field in (files, folder):
         field.upload(
             work,
             field,
-            outputs,
+            [field, progress, table, cancel],
             preprocess=False,
             api_visibility="private",
             show_progress="hidden",
+            trigger_mode="multiple",
             concurrency_limit=4,
             concurrency_id="batch",
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.formparsers import MultiPartException
 
-from .uploads import arrivals, is_upload, sweep
+from .uploads import arrivals, is_upload, sweep, was_upload
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -180,9 +180,9 @@ def _check_call(body: bytes, name: str) -> None:
             if (
                 "meta" in value
                 and "path" in value
-                and not (isinstance(value["path"], str) and is_upload(value["path"]))
+                and not (isinstance(value["path"], str) and (is_upload(value["path"]) or was_upload(value["path"])))
             ):
-                raise _Refused(400, "the call names a file that was not uploaded, or was looked at already")
+                raise _Refused(400, "the call names a file that was not uploaded")
             waiting += value.values()
         elif isinstance(value, list):
             waiting += value

@@ -18,6 +18,7 @@ from saree_cosface.runs import Run
 from .background import ReferenceMaps
 from .desk import Desk
 from .opening import note, script
+from .running import Running
 from .uploads import taken
 
 PHOTO_TYPES = ["image", *sorted(PHOTO_SUFFIXES)]
@@ -27,13 +28,14 @@ _WAIT = (
 )
 
 
-def identify_tab(desk: Desk, maps: ReferenceMaps, examples: Sequence[tuple[Path, str]]) -> None:
+def identify_tab(desk: Desk, maps: ReferenceMaps, examples: Sequence[tuple[Path, str]], looking: Running) -> None:
     """Build the tab, within the current context.
 
     Args:
         desk: the run.
         maps: of its references.
         examples: photos to try, each with the id of its craft.
+        looking: the answers under way: the last question of a session is the one that is answered.
     """
     gr.HTML(_INTRODUCTION, padding=False)
     photos = gr.File(
@@ -47,25 +49,37 @@ def identify_tab(desk: Desk, maps: ReferenceMaps, examples: Sequence[tuple[Path,
     answer = gr.HTML(padding=False, elem_id="identify-answer")
     closer = gr.HTML(padding=False, elem_id="identify-closer")
 
+    def answers(files: Sequence[tuple[Path, str]], session: str | None) -> Iterator[tuple[Any, Any]]:
+        superseded = looking.begin(session or "")
+        for found in identify(desk.run, files, maps):
+            if superseded.is_set():
+                yield gr.skip(), gr.skip()
+                return
+            yield found
+
     def look(uploads: Any, request: gr.Request) -> Iterator[tuple[Any, Any, Any]]:
+        emptied: Any = None
         try:
             with taken(uploads, request.session_hash) as files:
-                yield from ((None, first, second) for first, second in identify(desk.run, files, maps))
+                for found in answers(files, request.session_hash):
+                    yield emptied, *found
+                    emptied = gr.skip()  # what has been put in since is another question's
         except ValueError as error:
-            yield None, note(str(error), problem=True), ""
+            yield emptied, note(str(error), problem=True), ""
 
-    def try_one(chosen: gr.EventData) -> Iterator[tuple[Any, Any]]:
+    def try_one(chosen: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, Any]]:
         number = chosen._data.get("number") if isinstance(chosen._data, dict) else None
         if not isinstance(number, int) or not 0 <= number < len(examples):
             yield note("There is no such example.", problem=True), ""
             return
         path, _ = examples[number]
-        yield from identify(desk.run, [(path, path.name)], maps)
+        yield from answers([(path, path.name)], request.session_hash)
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress_on": answer, "concurrency_id": "looking"}
-    quiet["scroll_to_output"] = True
-    photos.upload(look, photos, [photos, answer, closer], preprocess=False, concurrency_limit=2, **quiet)
-    tries.click(try_one, None, [answer, closer], concurrency_limit=2, **quiet)
+    quiet |= {"concurrency_limit": 2, "scroll_to_output": True}
+    quiet["trigger_mode"] = "multiple"  # else what is sent while an answer is under way would lie there unasked
+    photos.upload(look, photos, [photos, answer, closer], preprocess=False, **quiet)
+    tries.click(try_one, None, [answer, closer], **quiet)
 
 
 def identify(

@@ -14,13 +14,14 @@ from saree_cosface.runs import Run
 from .about import about_tab
 from .api import add_api, health_route
 from .background import ReferenceMaps
-from .batch import Running, batch_tab
+from .batch import batch_tab
 from .curators_map import map_tab
 from .curators_review import review_tab
 from .desk import Desk
 from .enrol import enrol_tab
 from .gate import Gate
 from .identify import identify_tab
+from .running import Running
 from .traditions import traditions_tab
 from .uploads import forget
 
@@ -44,15 +45,15 @@ def build_app(desk: Desk, maps: ReferenceMaps | None = None, examples: Sequence[
         ValueError: its run cannot be read.
     """
     maps = maps or ReferenceMaps(desk)
-    running = Running()
+    looking, batches = Running(), Running()
     page: gr.Blocks = gr.Blocks(title=TITLE, analytics_enabled=False)
     with page:
         gr.HTML(_opening(desk.run), padding=False)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Identify", id="identify"):
-                identify_tab(desk, maps, examples)
+                identify_tab(desk, maps, examples, looking)
             with gr.Tab("Batch", id="batch"):
-                batch_tab(desk, running)
+                batch_tab(desk, batches)
             with gr.Tab("Traditions", id="traditions"):
                 traditions_tab(desk)
             with gr.Tab("Map", id="map"):
@@ -66,7 +67,8 @@ def build_app(desk: Desk, maps: ReferenceMaps | None = None, examples: Sequence[
         add_api(desk, maps)
 
         def leave(request: gr.Request) -> None:
-            running.end(request.session_hash or "")
+            for running in (looking, batches):
+                running.end(request.session_hash or "")
             forget(request.session_hash)
 
         page.unload(leave)

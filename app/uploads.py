@@ -51,6 +51,8 @@ def folder_of(session: str | None) -> Path:
 def taken(uploads: Any, session: str | None) -> Iterator[list[tuple[Path, str]]]:
     """The files of an upload with the names they are shown by, in the folder of the session until the block ends.
 
+    A field that is not emptied yet also sends what it sent before; that is left out where there is something new.
+
     Args:
         uploads: what gradio's file field or the API sends: a list of ``{"path": …, "orig_name": …}``, of paths, or one
             of these. Nothing in it is believed.
@@ -62,7 +64,9 @@ def taken(uploads: Any, session: str | None) -> Iterator[list[tuple[Path, str]]]
     folder = folder_of(session) / secrets.token_hex(8)
     folder.mkdir(parents=True)
     try:
-        yield [_take(entry, folder, number) for number, entry in enumerate(_entries(uploads))]
+        entries = _entries(uploads)
+        new = [entry for entry in entries if not was_upload(_path(entry))] or entries
+        yield [_take(entry, folder, number) for number, entry in enumerate(new)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):  # another answer of the session may be under way
@@ -100,6 +104,19 @@ def is_upload(path: str) -> bool:
         return False
 
 
+def was_upload(path: str) -> bool:
+    """Whether a path names a file that is not in the folder of arrivals, or not any more.
+
+    >>> was_upload("/etc/passwd"), was_upload(str(arrivals() / "folder" / "photo.jpg"))
+    (False, True)
+    """
+    try:
+        named = Path(path)
+        return named.is_relative_to(arrivals()) and ".." not in named.parts and not os.path.lexists(named)
+    except (OSError, ValueError):
+        return False
+
+
 def shown_name(name: object, fallback: str) -> str:
     """A file name to be shown: without folders, control characters, and what is beyond reason.
 
@@ -121,15 +138,20 @@ def _entries(uploads: Any) -> list[Any]:
     return uploads if isinstance(uploads, list) else [uploads]
 
 
-def _take(entry: Any, folder: Path, number: int) -> tuple[Path, str]:
-    if isinstance(entry, str):
-        entry = {"path": entry}
-    if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
+def _path(entry: Any) -> str:
+    path = entry.get("path") if isinstance(entry, dict) else entry
+    if not isinstance(path, str):
         raise ValueError("photos must be a list of uploaded files, each as the upload returned it")
-    name = shown_name(entry.get("orig_name"), "") or shown_name(entry["path"], f"photo {number + 1}")
-    if not is_upload(entry["path"]):
+    return path
+
+
+def _take(entry: Any, folder: Path, number: int) -> tuple[Path, str]:
+    path = _path(entry)
+    name = shown_name(entry.get("orig_name") if isinstance(entry, dict) else None, "")
+    name = name or shown_name(path, f"photo {number + 1}")
+    if not is_upload(path):
         raise ValueError(f"{name} is not among the uploaded files: upload it first, and once for each answer")
-    source = Path(entry["path"]).resolve()
+    source = Path(path).resolve()
     suffix = PurePosixPath(name).suffix.lower()
     target = folder / f"{number}{suffix if suffix in PHOTO_SUFFIXES or suffix == '.zip' else '.file'}"
     source.replace(target)

@@ -15,10 +15,11 @@ import pytest
 from app import __main__ as command
 from app.accounts import hash_of, read_accounts
 from app.accounts import main as accounts
-from app.batch import Running, name_all, results
+from app.batch import name_all, results
 from app.desk import Desk
 from app.identify import identify
 from app.page import build_app
+from app.running import Running
 from app.uploads import folder_of, is_upload, sweep, taken, upload_folders
 from saree_cosface.batch import Row
 from saree_cosface.data.manifest import read_manifest
