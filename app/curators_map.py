@@ -14,7 +14,7 @@ from saree_cosface.pages import escape
 from saree_cosface.run_folder import recorded_cache
 
 from .desk import Desk
-from .opening import heard, note, script, tab_style, when_opened
+from .opening import heard, note, script, tab_style, when_opened, where
 
 # The page runs by itself: it cannot reach the app, its cookies or its address. Its tables may be saved.
 _FRAME = (
@@ -88,5 +88,5 @@ def _opening(desk: Desk) -> str:
     whose = "the photos that this model was made with" if desk.manifest is None else "your collection"
     return f"""<div class="saree"><h2>Map of the collection</h2><p>Every photo near those that are most like it to this
 model: look for photos that lie among another craft, and for clusters of one shop. Of {whose}:
-<code>{escape(_manifest(desk))}</code></p><p class="fine">Drawing takes some seconds for hundreds of photos and some
-minutes for ten thousand. The map is kept until the server ends.</p></div>"""
+<code>{escape(where(_manifest(desk)))}</code></p><p class="fine">Drawing takes some seconds for hundreds of photos and
+some minutes for ten thousand. The map is kept until the server ends.</p></div>"""

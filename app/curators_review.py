@@ -25,7 +25,7 @@ from saree_cosface.review.card import card, clash_note, craft_choices, label_nam
 from saree_cosface.run_folder import recorded_cache
 
 from .desk import Desk
-from .opening import heard, note, script, tab_style, when_opened
+from .opening import heard, note, script, tab_style, when_opened, where
 
 _BUTTONS = (
     ("accept", "Accept", "A"),
@@ -241,8 +241,8 @@ def _opening(desk: Desk) -> str:
     return f"""<div class="saree"><h2>Review</h2><p>What is worth another look in a collection, the most urgent first:
 doubtful labels, copies, pieces whose photos disagree. Nothing in the collection is changed; decisions go to a log that
 is only ever added to, and several people may work at once.</p>
-<p class="fine">Looking at {whose}: <code>{escape(manifest)}</code><br>
-Decisions: <code>{escape(log)}</code></p></div>"""
+<p class="fine">Looking at {whose}: <code>{escape(where(manifest))}</code><br>
+Decisions: <code>{escape(where(log))}</code></p></div>"""
 
 
 def _keys(bench: Bench) -> str:
@@ -252,5 +252,6 @@ def _keys(bench: Bench) -> str:
     )
     return f"""<div class="saree"><h2>Review</h2><details class="help"><summary>Keys, and where decisions go</summary>
 <p class="fine keyed">{keys}</p><p class="fine">Where a reason is needed, its field opens: write it, then
-<kbd>Enter</kbd>.<br>Collection: <code>{escape(bench.place)}</code><br>Decisions: <code>{escape(bench.log)}</code></p>
+<kbd>Enter</kbd>.<br>Collection: <code>{escape(where(bench.place))}</code><br>
+Decisions: <code>{escape(where(bench.log))}</code></p>
 </details></div>"""

@@ -47,6 +47,15 @@ def heard(progress: gr.Progress) -> Iterator[None]:
         yield
 
 
+def where(path: Path) -> str:
+    """A file as readers are told of it: without the folders above its own, which are nobody's business.
+
+    >>> where(Path("/home/meera/museum/manifest.csv"))
+    'museum/manifest.csv'
+    """
+    return "/".join(path.absolute().parts[-2:])
+
+
 @cache
 def script(name: str) -> str:
     """A script of the app."""

@@ -20,7 +20,8 @@ _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 @contextmanager
 def telling(listener: Listener) -> Iterator[None]:
-    """Within this context, :func:`track` tells a listener how far it is, and draws no bar on stderr.
+    """Within this context, :func:`track` and :func:`announce` tell a listener how far they are, and nothing of it goes
+    to stderr.
 
     >>> with telling(lambda *told: print(*told)):
     ...     for _ in track("ab", "Counting"):
@@ -34,6 +35,15 @@ def telling(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listener.reset(before)
+
+
+def announce(description: str) -> None:
+    """Say what begins now and takes a while, where nobody can tell how long; see :func:`telling`."""
+    listener = _listener.get()
+    if listener is None:
+        console.print(f"{description} …", highlight=False, markup=False)
+    else:
+        listener(description, 0, None)
 
 
 def track(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:

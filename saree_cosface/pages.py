@@ -7,6 +7,7 @@ page needs no other file and no server that hands out paths.
 import base64
 import html
 import io
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -127,9 +128,15 @@ class Html(str):
 
 
 def craft_name(craft: str) -> str:
-    """Name of a craft for people; its id where the taxonomy does not know it."""
+    """Name of a craft for people; an id that the taxonomy does not know in words, and any other label as it stands.
+
+    >>> craft_name("patola"), craft_name("shawls_of_my_aunt"), craft_name("Not sure, ask_Meera")
+    ('Patola', 'Shawls of my aunt', 'Not sure, ask_Meera')
+    """
     taxonomy = load_taxonomy()
-    return taxonomy[craft].name if craft in taxonomy else craft
+    if craft in taxonomy:
+        return taxonomy[craft].name
+    return craft.replace("_", " ").capitalize() if re.fullmatch(r"[a-z][a-z0-9_]*", craft) else craft
 
 
 def bars(traditions: Sequence[RankedTradition], least: float | None = None) -> str:

@@ -17,7 +17,7 @@ from app.opening import heard
 from app.traditions import traditions_tab
 from saree_cosface.atlas import drawn_example, make_atlas
 from saree_cosface.atlas_page import atlas_page, found
-from saree_cosface.console import telling, track
+from saree_cosface.console import announce, telling, track
 from saree_cosface.enrolment import enrol
 from saree_cosface.model_card import failures, model_card
 from saree_cosface.model_card_page import model_page
@@ -211,7 +211,8 @@ def test_progress_is_heard_and_the_ends_are_never_left_out():
     told = []
     with telling(lambda *each: told.append(each)):
         list(track(range(3), "Counting"))
-    assert told == [("Counting", done, 3) for done in range(4)]
+        announce("Drawing")
+    assert told == [*(("Counting", done, 3) for done in range(4)), ("Drawing", 0, None)]
     told.clear()
 
     def heard_by(done, desc=None, **_):

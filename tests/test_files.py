@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from saree_cosface.console import track
+from saree_cosface.console import announce, track
 from saree_cosface.files import atomic_path, sha256_of, write_json, write_text
 
 
@@ -70,4 +70,7 @@ def test_hashing_never_waits_for_a_pipe(tmp_path):
 def test_track_passes_everything_on_to_stderr_only(capsys):
     assert list(track(range(5), "Counting")) == [0, 1, 2, 3, 4]
     assert list(track(iter("ab"), "Counting", total=2)) == ["a", "b"]
-    assert capsys.readouterr().out == ""
+    announce("Drawing [the map]")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Drawing [the map] …" in err

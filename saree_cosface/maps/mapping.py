@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from saree_cosface.collection import Collection, outliers, see
-from saree_cosface.console import console
+from saree_cosface.console import announce
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.embedding import fingerprint
@@ -90,7 +90,7 @@ def map_collection(
     earlier = _earlier(before, out)
     out.mkdir(parents=True, exist_ok=True)  # before the long work, if it cannot be
     collection = see(run, manifest, cache=cache)
-    console.print(f"Mapping {len(collection)} photos …", highlight=False)
+    announce(f"Mapping {len(collection)} photos")
     near = nearest_neighbours(collection.embeddings, max(SHOWN_NEIGHBOURS, _NEIGHBOURS))
     made, said = _map(collection, near, seed, earlier)
     trust, kept = map_quality(collection.embeddings, made.coordinates, _NEIGHBOURS, seed=seed)
@@ -108,7 +108,9 @@ def map_collection(
     prototypes = pd.DataFrame(done.place(run.gallery.prototypes), columns=["x", "y"])
     prototypes.insert(0, "craft", run.gallery.crafts)
     done.save(out / COORDINATES, out / PARAMETERS)
+    announce("Drawing the figures")
     _write_figures(done, prototypes, facts, earlier, out)
+    announce("Writing the page")
     title = f"Map of {len(collection)} photos"
     shown = near[0][:, :SHOWN_NEIGHBOURS], near[1][:, :SHOWN_NEIGHBOURS]
     write_map_page(done.photos, collection.manifest.files(), *shown, prototypes, out / PAGE, title=title, facts=facts)

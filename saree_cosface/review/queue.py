@@ -16,7 +16,7 @@ from rich.text import Text
 
 from saree_cosface.backbones import create_backbone
 from saree_cosface.collection import Collection
-from saree_cosface.console import console
+from saree_cosface.console import announce, console
 from saree_cosface.curation.decisions import Entry as Decision
 from saree_cosface.data.duplicates import groups
 from saree_cosface.data.images import BadImage
@@ -178,7 +178,7 @@ def review(
     """
     raw = unbent_features(collection, cache)
     features = find.centred(raw)
-    console.print("Looking for copies …", highlight=False)
+    announce("Looking for copies")
     pairs = find.copies(collection, features)
     found = held_out_labels(collection.manifest, raw, duplicate_groups=groups(len(collection), pairs), seed=seed)
     reasons = [
