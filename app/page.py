@@ -113,7 +113,7 @@ def serve(
         ssr_mode=False,
         mcp_server=False,
         auth=auth,
-        auth_message="Photos stay on this machine." if auth else None,
+        auth_message=f"{TITLE} Photos stay on this machine." if auth else None,
         max_threads=_THREADS,
         state_session_capacity=_SESSIONS,
         app_kwargs={"middleware": [gate], "routes": [health_route(desk)]},

@@ -23,11 +23,15 @@ class Served:
     """
 
     def __init__(self, temporary: Path, *arguments: object) -> None:
-        self.temporary, self.said = temporary, []
-        environment = {**os.environ, "TMPDIR": str(temporary), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+        self.temporary, self.arguments, self.said = temporary, arguments, []
+        self.start()
+
+    def start(self) -> None:
+        """Start it; again, once it was ended."""
+        environment = {**os.environ, "TMPDIR": str(self.temporary), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
         environment.pop("GRADIO_TEMP_DIR", None)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "saree_cosface", "app", *map(str, arguments)],
+            [sys.executable, "-m", "saree_cosface", "app", *map(str, self.arguments)],
             cwd=ROOT,
             env=environment,
             stderr=subprocess.PIPE,

@@ -1,63 +1,42 @@
 """The tabs for curators and readers in a real Chromium: atlas, map, review, enrolment, about, wide and on a phone."""
 
-import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import httpx
 import pandas as pd
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from saree_cosface.curation.log import CurationLog
 from saree_cosface.data.manifest import read_manifest, write_manifest
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+from .browser import (
+    PHONE,
+    WIDE,
+    axe_script,
+    barriers,
+    errors,
+    find,
+    in_chromium,
+    open_chromium,
+    see,
+    text,
+    too_wide,
+    until,
+    visit,
+)
+from .served import ROOT, Served
 
-CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (CHROMIUM.exists() and DRIVER.exists()), reason="needs Debian's chromium and chromium-driver in /usr/bin"
-    ),
-]
+pytestmark = in_chromium
 
-ROOT = Path(__file__).parents[1]
 IMAGE = "<img src=x onerror='window.hacked = 1'>"
 HOSTILE = IMAGE + "${window.hacked = 1}{{constructor}}"
-WIDE, PHONE = (1440, 900), (390, 844)
-
-
-class Server:
-    """The app, as its command serves it; may be ended and started again."""
-
-    def __init__(self, *arguments):
-        self.arguments = [str(argument) for argument in arguments]
-        self.process = None
-
-    def start(self):
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-        environment.pop("GRADIO_TEMP_DIR", None)
-        command = [sys.executable, "-m", "app", *self.arguments]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
-        for line in self.process.stderr:
-            if found := re.search(r"(http://127\.0\.0\.1:\d+/)", line):
-                self.address = found[1]
-                return self
-        raise AssertionError("the app did not start")
-
-    def end(self):
-        self.process.terminate()
-        self.process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -75,68 +54,31 @@ def place(tiny_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(place):
-    serving = Server(place / "run", "--manifest", place / "manifest.csv").start()
+def server(place, tmp_path_factory):
+    serving = Served(tmp_path_factory.mktemp("temporary"), place / "run", "--manifest", place / "manifest.csv")
     yield serving
     serving.end()
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    flags = ["--headless=new", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage"]
-    flags += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-    if os.geteuid() == 0:
-        flags.append("--no-sandbox")  # which Chromium refuses to root
-    for flag in flags:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    yield driver
-    driver.quit()
+def chromium(tmp_path_factory):
+    with open_chromium(tmp_path_factory.mktemp("downloads")) as driver:
+        yield driver
 
 
 @pytest.fixture(params=[WIDE, PHONE], ids=["wide", "phone"])
 def page(request, chromium, server):
     """The app, freshly opened; afterwards nothing hostile has run, nothing failed, and nothing is wider than the page."""
-    chromium.get_log("browser")
     show(chromium, server, request.param)
     yield chromium
     assert chromium.execute_script("return window.hacked") is None
-    errors = [entry for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"]
-    assert errors == []
-    assert chromium.execute_script("return document.documentElement.scrollWidth - innerWidth") <= 0
+    assert errors(chromium) == []
+    assert too_wide(chromium) == 0
 
 
 def show(driver, server, size):
-    driver.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 500},
-    )
-    driver.get("about:blank")
-    driver.get(server.address)
-    until(driver, lambda: driver.find_elements(By.CSS_SELECTOR, "button[role=tab]"))
-
-
-def until(driver, ready, seconds=90):
-    waiting = WebDriverWait(driver, seconds, poll_frequency=0.1, ignored_exceptions=[StaleElementReferenceException])
-    return waiting.until(lambda _: ready())
-
-
-def find(driver, selector):
-    return driver.find_element(By.CSS_SELECTOR, selector)
-
-
-def see(driver, selector):
-    """Wait for an element that is shown."""
-    return until(
-        driver, lambda: next((e for e in driver.find_elements(By.CSS_SELECTOR, selector) if e.is_displayed()), None)
-    )
-
-
-def text(driver, selector):
-    return driver.execute_script("return document.querySelector(arguments[0])?.textContent ?? ''", selector)
+    visit(driver, server.address, size)
+    until(driver, lambda: find(driver, "button[role=tab]"))
 
 
 def tab(driver, title):
@@ -315,3 +257,28 @@ def test_every_field_has_a_name_and_every_tab_is_reached_by_keys(page):
                 field.getAttribute('aria-labelledby'))).map((field) => field.outerHTML.slice(0, 200))"""
         )
         assert nameless == [], title
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_barrier(page, scheme, server, tmp_path_factory):
+    axe = axe_script(tmp_path_factory.getbasetemp() / "npm")
+    feature = [{"name": "prefers-color-scheme", "value": scheme}]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": feature})
+    page.refresh()
+    until(page, lambda: find(page, "button[role=tab]"))
+    problems = {}
+    for title, shown in (
+        ("Traditions", "article.craft.known"),
+        ("Map", "#map-draw"),
+        ("Review", "#review-begin"),
+        ("Enrol", "#enrol-add"),
+        ("About this model", "#about section"),
+    ):
+        tab(page, title)
+        see(page, shown)
+        if title == "Review":
+            see(page, "#review-begin").click()
+            until(page, lambda: "Rank it anew" in text(page, "#review-begin"))
+        problems[title] = barriers(page, axe)
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert not any(problems.values()), problems

@@ -3,34 +3,23 @@
 import csv
 import io
 import json
-import os
 import statistics
 import time
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from saree_cosface.maps.page import write_map_page
 from saree_cosface.pages import craft_name
 
+from .browser import find, in_chromium, open_chromium, text, until
 from .map_photos import CRAFTS, draw_map, draw_pictures
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
-
-CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
-pytestmark = [
-    pytest.mark.slow,  # each test opens the page anew
-    pytest.mark.skipif(
-        not (CHROMIUM.exists() and DRIVER.exists()), reason="needs Debian's chromium and chromium-driver in /usr/bin"
-    ),
-]
+pytestmark = in_chromium  # slow: each test opens the page anew
 
 COUNT = 20_000
 SCRIPT = "</script><script>window.hacked = 1</script>"
@@ -67,22 +56,8 @@ def address(table, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
-    downloads = tmp_path_factory.mktemp("downloads")
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    flags = ["--headless=new", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage"]
-    flags += ["--window-size=1440,900", "--host-resolver-rules=MAP * ~NOTFOUND"]
-    if os.geteuid() == 0:
-        flags.append("--no-sandbox")  # which Chromium refuses to root
-    for flag in flags:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    behaviour = {"behavior": "allow", "downloadPath": str(downloads)}
-    driver.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
-    driver.downloads = downloads
-    yield driver
-    driver.quit()
+    with open_chromium(tmp_path_factory.mktemp("downloads")) as driver:
+        yield driver
 
 
 @pytest.fixture
@@ -105,18 +80,6 @@ def show(driver, address, view=""):
     driver.get("about:blank")
     driver.get(address + view)
     until(driver, lambda: driver.execute_script("return document.body.dataset.ready") == "yes")
-
-
-def until(driver, ready):
-    return WebDriverWait(driver, 60, poll_frequency=0.05).until(lambda _: ready())
-
-
-def find(driver, selector):
-    return driver.find_element(By.CSS_SELECTOR, selector)
-
-
-def text(driver, selector):
-    return driver.execute_script("return document.querySelector(arguments[0]).textContent", selector)
 
 
 def shown(driver):
