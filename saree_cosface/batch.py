@@ -1,7 +1,5 @@
 """Many photos, each a piece of its own: a row a photo, as they come, with reasons for those that could not be read."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -11,6 +9,7 @@ from saree_cosface.data.archives import BadArchive, expand, photos_in_archive
 from saree_cosface.data.images import BadImage
 from saree_cosface.examination import examine, see
 from saree_cosface.runs import Run
+from saree_cosface.spreadsheet import csv_text
 from saree_cosface.taxonomy import load_taxonomy
 
 
@@ -96,18 +95,7 @@ def name_photos(run: Run, files: Iterable[tuple[Path, str]], scratch: Path) -> I
 def as_csv(rows: Sequence[Row]) -> str:
     """The rows as CSV with a header.
 
-    Names that a spreadsheet would take for a formula get an apostrophe in front, as spreadsheets write it themselves.
-
-    >>> print(as_csv([Row("=1+1.jpg", problem="empty")]).splitlines()[1])
-    '=1+1.jpg,,,,,,,,empty
+    >>> print(as_csv([Row("a.jpg", problem="empty")]).splitlines()[1])
+    a.jpg,,,,,,,,empty
     """
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, [field.name for field in fields(Row)], lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _plain(value) for name, value in asdict(row).items()})
-    return buffer.getvalue()
-
-
-def _plain(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return csv_text([field.name for field in fields(Row)], map(asdict, rows))

@@ -3,7 +3,6 @@
 Results go to stdout as one document where ``--json`` or ``--csv`` asks for it; everything for people goes to stderr.
 """
 
-import csv
 import json
 import os
 import sys
@@ -427,6 +426,7 @@ def _compare(options: Namespace) -> int:
 def _predict(options: Namespace) -> int:
     from saree_cosface.prediction import predict
     from saree_cosface.runs import load_run
+    from saree_cosface.spreadsheet import csv_text
 
     answers = predict(
         load_run(options.run), options.photos, one_piece=options.piece, top=options.top, evidence=options.evidence
@@ -434,9 +434,7 @@ def _predict(options: Namespace) -> int:
     if options.json:
         _print_json(answers.to_json())
     elif options.csv:
-        writer = csv.DictWriter(sys.stdout, list(answers.csv_columns()), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(answers.csv_rows())
+        sys.stdout.write(csv_text(answers.csv_columns(), answers.csv_rows()))
     else:
         answers.print_tables(console)
     return 0 if not answers.bad else 1

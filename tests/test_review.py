@@ -12,7 +12,7 @@ from rich.console import Console
 from saree_cosface.collection import see
 from saree_cosface.curation.decisions import Entry as Decision
 from saree_cosface.data.manifest import ManifestError, manifest_of, read_manifest, write_manifest
-from saree_cosface.review.queue import COLUMNS, COMPARED, _cell, review, unbent_features
+from saree_cosface.review.queue import COLUMNS, COMPARED, review, unbent_features
 from saree_cosface.review.reasons import Reason
 from saree_cosface.review.sheets import ENTRIES, _caption, write_sheets
 from saree_cosface.taxonomy import load_taxonomy
@@ -125,12 +125,6 @@ def test_the_queue_is_written_for_people_and_programs(queue, tmp_path, capsys):
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS
     assert [row["path"] for row in rows] == [row["path"] for row in document["queue"]]
-
-
-def test_a_spreadsheet_gets_no_formula():
-    assert _cell("=HYPERLINK(1)") == "'=HYPERLINK(1)"
-    assert _cell("patola.jpg") == "patola.jpg"
-    assert _cell(-0.5) == -0.5
 
 
 def test_sheets_are_drawn_and_old_ones_go(queue, tmp_path):

@@ -1,6 +1,5 @@
 """What people read of a log: its state, its entries, the account of an applied manifest; and the export of all."""
 
-import csv
 import json
 import os
 from collections import Counter
@@ -15,7 +14,8 @@ from rich.text import Text
 
 from saree_cosface.curation.applying import PARTS
 from saree_cosface.curation.decisions import KINDS, MANIFEST, CurationError, Entry, broken_at, replay
-from saree_cosface.files import atomic_path, write_json
+from saree_cosface.files import write_json, write_text
+from saree_cosface.spreadsheet import csv_text
 
 _SHOWN = 40
 
@@ -168,10 +168,7 @@ def export(entries: Sequence[Entry], out: Path, log: Path) -> list[dict[str, Any
     if out.suffix.lower() == ".json":
         write_json(out, document)
     elif out.suffix.lower() == ".csv":
-        with atomic_path(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, [field.name for field in fields(Entry)], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(document)
+        write_text(out, csv_text([field.name for field in fields(Entry)], document))
     else:
         raise CurationError(f"{out}: entries are exported as .csv or .json; name it so.")
     return document

@@ -1,7 +1,5 @@
 """The review: one ranked queue of the photos that are worth another look, each with its reasons and what to compare."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from saree_cosface.review import reasons as find
 from saree_cosface.review.held_out import HeldOutLabels, held_out_labels
 from saree_cosface.review.reasons import KINDS, Kind, Reason
 from saree_cosface.run_folder import recorded_recipe
+from saree_cosface.spreadsheet import csv_text
 
 QUEUE_JSON, QUEUE_CSV = "queue.json", "queue.csv"
 COLUMNS = ("rank", "score", "path", "craft", "rival", "kinds", "reasons", "split", "source", "piece", "sha256")
@@ -128,11 +127,7 @@ class Queue:
     def save(self, out: Path) -> None:
         """Write the queue as JSON and CSV into a folder."""
         write_json(out / QUEUE_JSON, self.to_json())
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in row.items()} for row in self.rows())
-        write_text(out / QUEUE_CSV, text.getvalue())
+        write_text(out / QUEUE_CSV, csv_text(COLUMNS, self.rows()))
 
     def print_table(self, out: Console, shown: int = 15) -> None:
         """For people."""
@@ -259,8 +254,3 @@ def _most_similar(
     order = rows[np.argsort(-(features[rows] @ features[row]), kind="stable")]
     _, first = np.unique(pieces[order], return_index=True)
     return tuple(int(other) for other in order[np.sort(first)][:COMPARED])
-
-
-def _cell(value: Any) -> Any:
-    # A spreadsheet would take such text for a formula.
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
