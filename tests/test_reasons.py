@@ -163,7 +163,7 @@ def test_many_copies_give_a_photo_one_reason_of_a_kind(copies):
         ("contradiction", 2),
         ("duplicate", min((1, 2), key=lambda row: collection.manifest.files()[row].stat().st_size)),
     ]
-    assert found[0].says == "the same picture is ikat as a_small.jpg (and 1 more with another label)"
+    assert found[0].says == "the same picture is Ikat as a_small.jpg (and 1 more with another label)"
     assert found[0].others == (1, 2)
     trained = collected(["patola"] * 4, parts=["test", "train", "train", "train"])
     (leak,) = find.leaks(trained, np.array([[0, 1], [0, 2], [0, 3]]))
@@ -205,7 +205,7 @@ def test_a_piece_with_two_labels_blames_the_fewer():
     assert [reason.row for reason in found] == [2, 0, 1]
     assert found[0].rival == "patola"
     assert found[0].others == (0, 1)
-    assert "Patola (2), ikat (1)" in found[0].says
+    assert "Patola (2), Ikat (1)" in found[0].says
 
 
 def test_a_photo_that_looks_unlike_the_rest_of_its_piece():

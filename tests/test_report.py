@@ -242,7 +242,7 @@ def test_reference_cards_without_thumbnails_say_so(tmp_path):
         assert "Patola" in card
     assert file_uri(tmp_path / "none.png") == ""
     assert photo_uri(tmp_path / "none.jpg") == ""
-    assert craft_name("no_such_craft") == "no_such_craft"
+    assert craft_name("no_such_craft") == "No such craft"
 
 
 def test_answer_shows_the_photos_that_can_be_shown():
