@@ -13,6 +13,7 @@ from saree_cosface.console import console
 
 from . import THREADS
 from .accounts import read_accounts
+from .memory import share_arenas
 from .uploads import EXAMPLES, upload_folders
 
 
@@ -85,6 +86,7 @@ def _serve(
     manifest: Path | None,
     log: Path | None,
 ) -> None:
+    share_arenas()
     with upload_folders() as folders:
         # After the environment is set, and after --help: gradio and torch take seconds to import.
         from saree_cosface.examples import example_photos

@@ -31,6 +31,7 @@ LARGEST_UPLOAD = 1000
 
 _THREADS = 12  # that work on answers: each keeps tens of megabytes of torch's for itself
 _SESSIONS = 200  # whose fields gradio keeps in memory
+_KEEP_ALIVE = 75  # seconds; uvicorn's five are as long as clients wait, and what is sent at that moment would be lost
 
 
 def build_app(desk: Desk, maps: ReferenceMaps | None = None, examples: Sequence[tuple[Path, str]] = ()) -> gr.Blocks:
@@ -120,6 +121,7 @@ def serve(
         theme=theme(),
         css=style(),
     )
+    page.server.config.timeout_keep_alive = _KEEP_ALIVE
     console.print(f"Open {url} in a browser; Ctrl-C ends it.", highlight=False)
     then()
     page.block_thread()
