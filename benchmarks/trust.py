@@ -19,7 +19,8 @@ import numpy as np
 from PIL import Image
 
 from saree_cosface.calibrate import calibrate_run
-from saree_cosface.cli import _parser, _recipe
+from saree_cosface.cli import command_line
+from saree_cosface.commands.common import recipe_of
 from saree_cosface.data.images import decode
 from saree_cosface.data.manifest import read_manifest
 from saree_cosface.embedding import embed_photos
@@ -193,7 +194,7 @@ def main() -> None:
     options = parser.parse_args()
     asked = ["train", "--config", str(options.config), "--data.manifest", str(options.manifest), "--out", "-"]
     asked += ["--head.name", options.head] if options.head else []
-    recipe = _recipe(_parser()[0].parse_args(asked).train)
+    recipe = recipe_of(command_line()[0].parse_args(asked).train)
     found = []
     for seed in range(options.seeds):
         for fold in range(options.folds):

@@ -10,7 +10,7 @@ cosine instead of a logit, over a pyramid of views.
 each other's nearest are matches.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from saree_cosface.attribution import Attribution
 from saree_cosface.backbones import BackboneError, autocast, unit
-from saree_cosface.data.images import BadImage, decode
+from saree_cosface.data.images import decode
 from saree_cosface.data.views import BRIEF, LARGEST, PyramidViews
 from saree_cosface.embedder import Embedder
-from saree_cosface.runs import Run
 
 FINE = 96
 """Cells of a heat map along the photo's longer side."""
@@ -249,51 +247,3 @@ def _overlaps(start: float, stop: float, cells: int, length: int) -> NDArray[np.
     high = np.minimum(edges[1:, None], lines[None, 1:])
     shares: NDArray[np.float64] = np.maximum(high - low, 0) / (edges[1] - edges[0])
     return shares
-
-
-def write_evidence(run: Run, attribution: Attribution, folder: Path) -> list[dict[str, Any]]:
-    """Draw the evidence for an answer, two figures a photo, and say where they are.
-
-    Args:
-        run: that answered.
-        attribution: its answer.
-        folder: for ``NAME.heat.png``, what carries the cosine to the first tradition, and ``NAME.matches.png``, which
-            regions match which of the nearest reference of that tradition.
-
-    Returns:
-        A JSON-able entry a photo. Where no reference's file is left there are no matches, and a remark says so.
-
-    Raises:
-        BadImage: a photo has become unreadable.
-        BackboneError: the backbone's features are no average over a map.
-    """
-    from saree_cosface.evidence_figures import heat_figure, matches_figure  # matplotlib is slow to import
-
-    first = attribution.traditions[0]
-    target = run.gallery.prototypes[run.gallery.crafts.index(first.craft)]
-    reference = next((near for near in attribution.references if near.craft == first.craft), None)
-    entries: list[dict[str, Any]] = []
-    for number, photo in enumerate(map(Path, attribution.photos)):
-        name = f"{number}-{photo.stem}" if len(attribution.photos) > 1 else photo.stem
-        found = heat_map(run.embedder, photo, target)
-        heat = folder / f"{name}.heat.png"
-        heat_figure(found, f"{photo.name}: what carries the cosine to {first.name}, {found.cosine:.3f}", heat)
-        entry: dict[str, Any] = {"photo": str(photo), "craft": first.craft, "cosine": found.cosine}
-        entry |= {"heat_map": str(heat), "matches": None, "reference": None, "regions": [], "remark": ""}
-        entries.append(entry)
-        if reference is None:
-            entry["remark"] = "none of the references shown is of the first tradition"
-            continue
-        entry["reference"] = reference.path
-        try:
-            matches = match_regions(run.embedder, photo, Path(reference.path))
-        except BadImage as error:
-            entry["remark"] = f"the reference cannot be read: {error}"
-            continue
-        target_file = folder / f"{name}.matches.png"
-        seen = (found.pixels, decode(Path(reference.path), shrink_to=2 * MATCHED_SIDE))
-        titles = (photo.name, f"{reference.craft}, {reference.source or 'source unknown'}")
-        matches_figure(seen, titles, matches, target_file)
-        entry["matches"] = str(target_file)
-        entry["regions"] = [asdict(match) for match in matches]
-    return entries

@@ -1,7 +1,9 @@
 """Figures of evidence: a photo with what carries its cosine, and two photos with the regions that match."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -9,10 +11,59 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from saree_cosface.evidence import HeatMap, Match
+from saree_cosface.attribution import Attribution
+from saree_cosface.data.images import BadImage, decode
+from saree_cosface.evidence import MATCHED_SIDE, HeatMap, Match, heat_map, match_regions
 from saree_cosface.figures import INK, PALETTE, save_figure
+from saree_cosface.runs import Run
 
 _SIDE = 4.2  # inches of a photo's longer side
+
+
+def write_evidence(run: Run, attribution: Attribution, folder: Path) -> list[dict[str, Any]]:
+    """Draw the evidence for an answer, two figures a photo, and say where they are.
+
+    Args:
+        run: that answered.
+        attribution: its answer.
+        folder: for ``NAME.heat.png``, what carries the cosine to the first tradition, and ``NAME.matches.png``, which
+            regions match which of the nearest reference of that tradition.
+
+    Returns:
+        A JSON-able entry a photo. Where no reference's file is left there are no matches, and a remark says so.
+
+    Raises:
+        BadImage: a photo has become unreadable.
+        BackboneError: the backbone's features are no average over a map.
+    """
+    first = attribution.traditions[0]
+    target = run.gallery.prototypes[run.gallery.crafts.index(first.craft)]
+    reference = next((near for near in attribution.references if near.craft == first.craft), None)
+    entries: list[dict[str, Any]] = []
+    for number, photo in enumerate(map(Path, attribution.photos)):
+        name = f"{number}-{photo.stem}" if len(attribution.photos) > 1 else photo.stem
+        found = heat_map(run.embedder, photo, target)
+        heat = folder / f"{name}.heat.png"
+        heat_figure(found, f"{photo.name}: what carries the cosine to {first.name}, {found.cosine:.3f}", heat)
+        entry: dict[str, Any] = {"photo": str(photo), "craft": first.craft, "cosine": found.cosine}
+        entry |= {"heat_map": str(heat), "matches": None, "reference": None, "regions": [], "remark": ""}
+        entries.append(entry)
+        if reference is None:
+            entry["remark"] = "none of the references shown is of the first tradition"
+            continue
+        entry["reference"] = reference.path
+        try:
+            matches = match_regions(run.embedder, photo, Path(reference.path))
+        except BadImage as error:
+            entry["remark"] = f"the reference cannot be read: {error}"
+            continue
+        target_file = folder / f"{name}.matches.png"
+        seen = (found.pixels, decode(Path(reference.path), shrink_to=2 * MATCHED_SIDE))
+        titles = (photo.name, f"{reference.craft}, {reference.source or 'source unknown'}")
+        matches_figure(seen, titles, matches, target_file)
+        entry["matches"] = str(target_file)
+        entry["regions"] = [asdict(match) for match in matches]
+    return entries
 
 
 def heat_figure(found: HeatMap, title: str, path: Path) -> None:

@@ -108,7 +108,7 @@ def predict(
         one_piece: all photos show one saree, so there is one answer.
         top: how many traditions and reference pieces an answer names.
         evidence: folder for figures of what carries each answer, a folder an answer; see
-            :func:`saree_cosface.evidence.write_evidence`.
+            :func:`saree_cosface.evidence_figures.write_evidence`.
 
     Raises:
         ValueError: there is no photo at all, or the gallery is empty.
@@ -138,7 +138,7 @@ def predict(
     )
     found = []
     if evidence is not None:
-        from saree_cosface.evidence import write_evidence
+        from saree_cosface.evidence_figures import write_evidence  # matplotlib is slow to import
 
         for number, attribution in enumerate(track(attributions, "Drawing evidence")):
             name = Path(attribution.photos[0]).stem

@@ -17,7 +17,7 @@ from saree_cosface.confidence import sets_in_words
 from saree_cosface.data.images import BadImage
 from saree_cosface.embedding import fingerprint, photo_hash
 from saree_cosface.embedding_map import EmbeddingMap, map_parameters, umap_coordinates
-from saree_cosface.evidence import write_evidence
+from saree_cosface.evidence_figures import write_evidence
 from saree_cosface.figures import confidence_figure, confusion_figure, embedding_figure
 from saree_cosface.open_set import open_set_in_words
 from saree_cosface.pages import answer, craft_name, escape, file_uri, photo_uri, table

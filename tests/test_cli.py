@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from saree_cosface import __version__, cli
+from saree_cosface import __version__
 from saree_cosface.cli import main
+from saree_cosface.commands.common import print_json
 from saree_cosface.data.manifest import read_manifest
 from tests.bad_photos import BAD, save, textured, zero_byte
 from tests.conftest import CRAFTS, SOME
@@ -51,6 +52,7 @@ def test_help_and_version_are_light(arguments):
     program = f"""
 import sys
 from saree_cosface.cli import main
+from saree_cosface.commands.common import print_json
 try:
     main({arguments!r})
 except SystemExit as stopped:
@@ -511,7 +513,7 @@ def test_interrupts_and_refusals(call, monkeypatch, error, status):
     def fail(_):
         raise error
 
-    monkeypatch.setattr(cli, "_predict", fail)
+    monkeypatch.setattr("saree_cosface.commands.predict._run", fail)
     code, out, _ = call("predict", "run", "a.jpg")
     assert (code, out) == (status, "")
 
@@ -537,10 +539,10 @@ def test_a_reader_who_left_is_no_crash(tmp_path):
 
 def test_json_is_whole_or_not_at_all(capsys, monkeypatch):
     with pytest.raises(ValueError, match="JSON"):
-        cli._print_json({"a": [1, 2], "b": float("nan")})
+        print_json({"a": [1, 2], "b": float("nan")})
     assert capsys.readouterr().out == ""
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr("sys.stdout", stream)
-    cli._print_json({"path": "साड़ी \udcff.jpg"})
+    print_json({"path": "साड़ी \udcff.jpg"})
     stream.flush()
     assert json.loads(stream.buffer.getvalue()) == {"path": "साड़ी \udcff.jpg"}

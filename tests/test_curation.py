@@ -220,7 +220,7 @@ def test_a_wrong_call_is_told_with_status_2(call, arguments, tmp_path, monkeypat
 
 def test_the_command_line_loads_nothing_heavy():
     program = (
-        "import sys; from saree_cosface.cli import _parser; _parser(); "
+        "import sys; from saree_cosface.cli import command_line; command_line(); "
         "print([m for m in ('torch', 'pandas', 'numpy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)

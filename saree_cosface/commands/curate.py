@@ -1,15 +1,13 @@
 """``saree-cosface curate LOG ...``: the curators' decisions on the command line. Nothing heavy loads until one runs."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
+from saree_cosface.commands.common import Command, Subcommands, add_json, finish
 from saree_cosface.console import console
-
-Command = Callable[[Namespace], Any]
 
 LOG = "journal"
 """The option that holds the path of the log; ``log`` is a sub-command."""
@@ -28,15 +26,21 @@ _DECISIONS = {
 }
 
 
-def add_curate_commands(parser: ArgumentParser) -> dict[str, Command]:
-    """Add the sub-commands; each takes the parsed options and returns the document to print as JSON, if any."""
+def add(subcommands: Subcommands) -> dict[str, Command]:
+    """Add the command with its sub-commands."""
+    parser = ArgumentParser(
+        description="Record the decisions of curators on photos, and make the next version of a manifest of them.\n"
+        "Example: saree-cosface curate decisions.db relabel shop/bafta_17.jpg --craft jamdani --by 'Asha Rao'\n"
+        "--why 'supplementary weft, no cut floats on the back' --manifest manifest.csv"
+    )
+    subcommands.add_subcommand("curate", parser, help="record decisions, and apply them")
     parser.add_argument(LOG, type=Path, metavar="LOG", help="file of decisions, such as decisions.db")
     commands: dict[str, Command] = {}
-    subcommands = parser.add_subcommands(dest="subcommand", metavar="COMMAND")
+    inner = parser.add_subcommands(dest="subcommand", metavar="COMMAND")
 
-    def add(name: str, command: Command, parser: ArgumentParser, help: str) -> None:
-        parser.add_argument("--json", action="store_true", help="the result as one JSON document on stdout")
-        subcommands.add_subcommand(name, parser, help=help)
+    def add_one(name: str, command: Command, parser: ArgumentParser, help: str) -> None:
+        add_json(parser)
+        inner.add_subcommand(name, parser, help=help)
         commands[f"curate {name}"] = command
 
     for kind, (description, help) in _DECISIONS.items():
@@ -73,7 +77,7 @@ def add_curate_commands(parser: ArgumentParser) -> dict[str, Command]:
             metavar="NUMBER",
             help="entries by others that this decision overrules; without, a contradiction is refused and shown",
         )
-        add(kind, partial(_decide, kind), made, help)
+        add_one(kind, partial(_decide, kind), made, help)
 
     undo = _new(
         "Take an entry back, as a new entry: nothing is ever removed. An undo can be undone. Example: saree-cosface"
@@ -81,7 +85,7 @@ def add_curate_commands(parser: ArgumentParser) -> dict[str, Command]:
     )
     undo.add_argument("number", type=int, metavar="NUMBER", help="of the entry, as 'log' lists it")
     _add_person(undo)
-    add("undo", _undo, undo, "take an entry back")
+    add_one("undo", _undo, undo, "take an entry back")
 
     status = _new(
         "How many decisions of which kind, by whom; what stands, what was undone, which conflicts are open; and whether"
@@ -93,18 +97,18 @@ def add_curate_commands(parser: ArgumentParser) -> dict[str, Command]:
         type=Path | None,
         help="account of a manifest that this log made: make sure that no entry was cut off or written anew since",
     )
-    add("status", _status, status, "count decisions, list conflicts, check the log")
+    add_one("status", _status, status, "count decisions, list conflicts, check the log")
 
     log = _new("All entries in their order. Example: saree-cosface curate decisions.db log --photo bafta_17.jpg")
     log.add_argument("--photo", type=str, default="", help="only entries on the photos whose path ends so")
-    add("log", _log, log, "list the entries")
+    add_one("log", _log, log, "list the entries")
 
     diff = _new(
         "What 'apply' would change in a manifest, without writing anything; photos with open conflicts are listed."
         " Example: saree-cosface curate decisions.db diff manifest.csv"
     )
     _add_apply(diff)
-    add("diff", _diff, diff, "show what apply would change")
+    add_one("diff", _diff, diff, "show what apply would change")
 
     apply = _new(
         "Write the next version of a manifest, and beside it an account (NEW with the suffix .curation.json) of every"
@@ -120,13 +124,13 @@ def add_curate_commands(parser: ArgumentParser) -> dict[str, Command]:
         action="store_true",
         help="leave photos as they are whose file is not the one that was decided on",
     )
-    add("apply", _apply, apply, "write a new version of a manifest")
+    add_one("apply", _apply, apply, "write a new version of a manifest")
 
     export = _new(
         "Write all entries to a table or a document. Example: saree-cosface curate decisions.db export --out log.csv"
     )
     export.add_argument("--out", type=Path, required=True, help="a .csv or a .json file")
-    add("export", _export, export, "write all entries to a file")
+    add_one("export", _export, export, "write all entries to a file")
     return commands
 
 
@@ -169,7 +173,7 @@ def _person(options: Namespace) -> str:
         raise CurationError("this account has no login name: say who decides with --by NAME.") from error
 
 
-def _decide(kind: str, options: Namespace) -> Any:
+def _decide(kind: str, options: Namespace) -> int:
     from dataclasses import asdict
 
     from saree_cosface.curation.deciding import decide_about, open_log
@@ -190,10 +194,10 @@ def _decide(kind: str, options: Namespace) -> Any:
             over=options.over,
         )
     _say(f"Recorded as entry {entry}")
-    return asdict(entry)
+    return finish(options, asdict(entry))
 
 
-def _undo(options: Namespace) -> Any:
+def _undo(options: Namespace) -> int:
     from dataclasses import asdict
 
     from saree_cosface.curation.log import CurationLog
@@ -201,10 +205,10 @@ def _undo(options: Namespace) -> Any:
     with CurationLog(options[LOG]) as log:
         entry = log.undo(options.number, by=_person(options), why=options.why)
     _say(f"Recorded as entry {entry}")
-    return asdict(entry)
+    return finish(options, asdict(entry))
 
 
-def _status(options: Namespace) -> Any:
+def _status(options: Namespace) -> int:
     from saree_cosface.curation.log import CurationLog
     from saree_cosface.curation.tables import print_status, require_continuation, status_of
 
@@ -214,10 +218,10 @@ def _status(options: Namespace) -> Any:
         require_continuation(entries, options.applied, log.path)
     document = status_of(entries)
     print_status(document, log.path, console)
-    return document
+    return finish(options, document)
 
 
-def _log(options: Namespace) -> Any:
+def _log(options: Namespace) -> int:
     from dataclasses import asdict
 
     from saree_cosface.curation.decisions import CurationError, broken_at
@@ -233,10 +237,10 @@ def _log(options: Namespace) -> Any:
     print_entries(chosen, entries, console)
     if broken is not None:
         _say(f"Entry {broken} is not as it was written: the entries from there on cannot be relied on.", "red")
-    return [asdict(entry) for entry in chosen]
+    return finish(options, [asdict(entry) for entry in chosen])
 
 
-def _diff(options: Namespace) -> Any:
+def _diff(options: Namespace) -> int:
     from saree_cosface.curation.log import CurationLog
     from saree_cosface.curation.tables import print_account
     from saree_cosface.curation.versions import account, apply_log
@@ -248,10 +252,10 @@ def _diff(options: Namespace) -> Any:
     print_account(document, console)
     for conflict in applied.conflicts:
         _say(f"Open conflict: {conflict}", "yellow")
-    return document
+    return finish(options, document)
 
 
-def _apply(options: Namespace) -> Any:
+def _apply(options: Namespace) -> int:
     from saree_cosface.curation.log import CurationLog
     from saree_cosface.curation.tables import print_account
     from saree_cosface.curation.versions import account, apply_log, require_new, write_version
@@ -270,14 +274,14 @@ def _apply(options: Namespace) -> Any:
     document = write_version(applied, document, options.out, options.manifest)
     print_account(document, console)
     _say(f"Manifest: {options.out} ({document['to']['photos']} photos); its account: {beside}")
-    return document
+    return finish(options, document)
 
 
 def _how(options: Namespace) -> dict[str, Any]:
     return {"run": options.run, "upto": options.upto, "by_content": options.by_content}
 
 
-def _export(options: Namespace) -> Any:
+def _export(options: Namespace) -> int:
     from saree_cosface.curation.log import CurationLog
     from saree_cosface.curation.tables import export
 
@@ -285,4 +289,4 @@ def _export(options: Namespace) -> Any:
         entries = log.entries()
     document = export(entries, options.out, log.path)
     _say(f"{len(entries)} entries: {options.out}")
-    return document
+    return finish(options, document)

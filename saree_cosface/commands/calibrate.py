@@ -1,0 +1,43 @@
+"""``saree-cosface calibrate``: probabilities and verdicts of a run."""
+
+from jsonargparse import Namespace
+
+from saree_cosface.commands.common import Command, Subcommands, add_cache, add_json, add_run, finish, new_parser
+from saree_cosface.console import console
+
+
+def add(subcommands: Subcommands) -> dict[str, Command]:
+    """Add the command."""
+    calibrate = new_parser(
+        "Find probabilities and verdicts of a run: its training photos are scored by embedders that are trained\n"
+        "without their source, and without their craft. Seconds to minutes where the backbone is frozen; goes on\n"
+        "where it was interrupted."
+    )
+    add_run(calibrate)
+    calibrate.add_argument(
+        "--false_accepts",
+        type=float,
+        default=0.1,
+        help="share allowed: of pieces of other traditions that are given a name, and of names that are wrong",
+    )
+    calibrate.add_argument("--folds", type=int, default=5, help="folds by source")
+    calibrate.add_argument("--groups", type=int, default=3, help="groups of crafts, each left out once a fold")
+    add_cache(calibrate)
+    add_json(calibrate, "what was found")
+    subcommands.add_subcommand("calibrate", calibrate, help="find probabilities and verdicts")
+    return {"calibrate": _run}
+
+
+def _run(options: Namespace) -> int:
+    from saree_cosface.calibrate import calibrate_run, print_calibration
+    from saree_cosface.runs import load_run
+
+    calibration = calibrate_run(
+        load_run(options.run),
+        false_accepts=options.false_accepts,
+        folds=options.folds,
+        groups=options.groups,
+        cache=options.cache,
+    )
+    print_calibration(calibration, console)
+    return finish(options, calibration.to_json())

@@ -1,0 +1,88 @@
+"""What the sub-commands have in common: options of one name and meaning, and how a result is handed over."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ActionSubCommands, ArgumentParser, Namespace
+
+from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
+
+Command = Callable[[Namespace], int]
+"""Takes the parsed options and returns the exit status."""
+
+Subcommands = ActionSubCommands
+
+
+def new_parser(description: str) -> ArgumentParser:
+    """A parser whose options may also come from a YAML file."""
+    parser = ArgumentParser(description=description)
+    parser.add_argument("--config", action="config", help="YAML file with any of these options (see configs/)")
+    return parser
+
+
+def add_run(parser: ArgumentParser) -> None:
+    """The run, as the first positional."""
+    parser.add_argument("run", type=Path, help="folder of a run")
+
+
+def add_cache(parser: ArgumentParser) -> None:
+    """Where features of frozen backbones are kept."""
+    parser.add_argument("--cache", type=Path, default=DataOptions.cache, help="folder of features, shared by runs")
+
+
+def add_where(parser: ArgumentParser, what: str) -> None:
+    """A choice of rows; ``what`` is done with them."""
+    parser.add_argument("--where", type=str | None, help=f"{what} only the rows of this pandas query, such as core")
+
+
+def add_json(parser: ArgumentParser, what: str = "the result") -> None:
+    """The machine-readable result, which :func:`finish` prints."""
+    parser.add_argument("--json", action="store_true", help=f"{what} as one JSON document on stdout")
+
+
+def add_recipe(parser: ArgumentParser) -> None:
+    """How to train, except for the seed."""
+    parser.add_class_arguments(ModelOptions, "model")
+    parser.add_class_arguments(ViewOptions, "views")
+    parser.add_class_arguments(HeadOptions, "head")
+    parser.add_class_arguments(OptimOptions, "optim")
+
+
+def add_seed(parser: ArgumentParser) -> None:
+    """The seed of a training."""
+    parser.add_argument("--seed", type=int, default=0, help="everything random follows from it")
+
+
+def recipe_of(options: Namespace) -> Recipe:
+    """How to train, as parsed; views are the usual ones where a command has none."""
+    return Recipe(
+        ModelOptions(**options.model.as_dict()),
+        ViewOptions(**options.views.as_dict()) if "views" in options else ViewOptions(),
+        HeadOptions(**options.head.as_dict()),
+        OptimOptions(**options.optim.as_dict()),
+        options.get("seed", 0),
+    )
+
+
+def finish(options: Namespace, document: Any, *, ok: bool = True) -> int:
+    """Print the document, if ``--json`` asks for it and there is one, and return the exit status.
+
+    Raises:
+        ValueError: it cannot be written as JSON; nothing is printed then.
+    """
+    if options.json and document is not None:
+        print_json(document)
+    return 0 if ok else 1
+
+
+def print_json(value: Any) -> None:
+    """One document on stdout: all of it or, where something in it is no JSON, nothing."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a file name that is not UTF-8, or a terminal that is not
+        text = json.dumps(value, indent=2, allow_nan=False)
+    sys.stdout.write(text + "\n")

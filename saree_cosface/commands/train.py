@@ -1,0 +1,32 @@
+"""``saree-cosface train``: an embedder and its gallery."""
+
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from saree_cosface.commands.common import Command, Subcommands, add_recipe, add_seed, new_parser, recipe_of
+from saree_cosface.console import console
+from saree_cosface.options import DataOptions
+
+
+def add(subcommands: Subcommands) -> dict[str, Command]:
+    """Add the command."""
+    train = new_parser(
+        "Train an embedder with a margin loss, sources held out, and build its gallery.\n"
+        "Interrupted runs go on with --resume and end with the same weights."
+    )
+    train.add_class_arguments(DataOptions, "data")
+    add_recipe(train)
+    add_seed(train)
+    train.add_argument("--out", type=Path, required=True, help="folder of the run")
+    train.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    subcommands.add_subcommand("train", train, help="train an embedder")
+    return {"train": _run}
+
+
+def _run(options: Namespace) -> int:
+    from saree_cosface.runs import create_run
+
+    run = create_run(DataOptions(**options.data.as_dict()), recipe_of(options), options.out, resume=options.resume)
+    console.print(f"Run: {run.folder}  ({len(run.gallery)} references of {len(run.classes)} crafts)", highlight=False)
+    return 0
