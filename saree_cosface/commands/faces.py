@@ -31,7 +31,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     )
     align.add_argument("folder", type=Path, help="folder of photos, with sub-folders")
     align.add_argument("--out", type=Path, required=True, help="folder of the aligned photos, named as before")
-    align.add_argument("--size", type=str, choices=("112x112", "112x96"), default="112x112", help="height x width")
+    align.add_argument("--size", choices=("112x112", "112x96"), default="112x112", help="height x width")
     align.add_argument("--landmarks", type=Path | None, help="CSV with five points a photo, instead of a detector")
     align.add_argument("--detector", choices=("yunet", "mtcnn"), default="yunet", help="who finds the faces")
     align.add_argument("--model", type=Path | None, help="YuNet's file face_detection_yunet_2023mar.onnx")
