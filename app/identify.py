@@ -144,7 +144,8 @@ def link(content: str, name: str, kind: str, label: str) -> str:
 
 
 def _unread(bad: Unread) -> str:
-    return note(f"{bad.name} was left out ({bad.reason}). Try another photo, or save it as JPEG.", problem=True)
+    advice = "" if bad.copy else " Try another photo, or save it as JPEG."
+    return note(f"{bad.name} was left out ({bad.reason}).{advice}", problem=not bad.copy)
 
 
 def _examples(examples: Sequence[tuple[Path, str]]) -> str:

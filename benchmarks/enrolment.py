@@ -35,7 +35,10 @@ def enrolled(run, embeddings, sources, known, labels, shots, draws):
     rng = np.random.default_rng(0)
     learned = run.gallery.prototypes
     before = known @ learned.T
-    raised = run.calibration.allowances(("a new one",), np.array([shots]))[0]
+
+    def allowed(cosines):
+        return cosines + run.calibration.allowances(cosines[:, None], ("a new one",), np.array([shots]))[:, 0]
+
     found = defaultdict(list)
     for _ in range(draws):
         drawn = rng.permutation(len(embeddings))[:shots]
@@ -51,11 +54,11 @@ def enrolled(run, embeddings, sources, known, labels, shots, draws):
             scores = np.concatenate([own, taken])
             found[name].append(
                 (
-                    np.mean(own + raised > rivals),
+                    np.mean(allowed(own) > rivals),
                     np.mean(own > rivals),
                     auc(scores, np.arange(len(scores)) < len(own)),
                     right.mean(),
-                    np.mean(right & (before.max(axis=1) >= taken + raised)),
+                    np.mean(right & (before.max(axis=1) >= allowed(taken))),
                     np.mean(right & (before.max(axis=1) >= taken)),
                 )
             )

@@ -126,21 +126,27 @@ def attribute(
         raise ValueError("the gallery is empty: add references first")
     if embeddings.shape[1] != gallery.embeddings.shape[1]:
         raise ValueError("the gallery was made by another embedder; build it again with this one")
+
+    def allowed(cosines: NDArray[np.float32]) -> NDArray[np.float64]:
+        if calibration is None:
+            return np.zeros(cosines.shape)
+        return calibration.allowances(cosines, gallery.crafts, gallery.pieces)
+
     alone = embeddings @ gallery.prototypes.T
-    allowances, weights = np.zeros(len(gallery.crafts)), np.full(len(alone), 1 / len(alone))
-    if calibration is not None:
-        allowances = calibration.allowances(gallery.crafts, gallery.pieces)
-        weights = calibration.weights(alone + allowances)
+    alone_ranked = alone + allowed(alone)
+    weights = np.full(len(alone), 1 / len(alone)) if calibration is None else calibration.weights(alone_ranked)
     # Not brought to length 1: that would raise the cosines of a piece above those that the thresholds are for.
     fused = (weights @ embeddings).astype(np.float32)
     cosines = gallery.prototypes @ fused
+    allowances = allowed(cosines)
     ranked = cosines + allowances
     order = np.argsort(-ranked, kind="stable")
     chances = None if calibration is None else calibration.probabilities(ranked, len(alone))
     verdict = None
     if calibration is not None and features is not None and sides is not None:
         familiarity, parts = calibration.photos(features), sides @ gallery.prototypes.T
-        verdict = judge(cosines, alone, parts, familiarity, gallery.crafts, calibration, allowances)
+        parts = parts + allowed(parts)
+        verdict = judge(ranked, alone_ranked, parts, familiarity, gallery.crafts, calibration, allowances)
     table = gallery.references
     return Attribution(
         photos=tuple(str(photo) for photo in photos),
@@ -166,13 +172,13 @@ def attribute(
             _say(
                 str(photo),
                 own,
-                int((own + allowances).argmax()),
+                int(own_ranked.argmax()),
                 float(weight),
                 int(order[0]),
                 gallery.crafts,
                 taxonomy,
             )
-            for photo, own, weight in zip(photos, alone, weights, strict=True)
+            for photo, own, own_ranked, weight in zip(photos, alone, alone_ranked, weights, strict=True)
         ),
         verdict=verdict,
     )

@@ -51,10 +51,16 @@ def main(arguments: list[str] | None = None) -> None:
         code = 1
     except (OSError, ValueError) as error:  # the errors of this package are ValueErrors
         console.print(
-            f"saree-cosface: {error}", style="red", highlight=False, markup=False, emoji=False, soft_wrap=True
+            f"saree-cosface: {_said(error)}", style="red", highlight=False, markup=False, emoji=False, soft_wrap=True
         )
         code = 1
     sys.exit(code)
+
+
+def _said(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror[:1].lower()}{error.strerror[1:]}"
+    return str(error)
 
 
 def command_line() -> tuple[ArgumentParser, dict[str, Command]]:

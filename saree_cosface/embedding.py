@@ -168,6 +168,25 @@ def photo_hash(path: Path) -> str:
         raise BadImage(path, f"cannot be read ({error})") from error
 
 
+def first_of_copies(files: Sequence[Path]) -> tuple[list[Path], list[BadImage]]:
+    """Files without those of the same content as an earlier one, and these: a photo shown twice says nothing new."""
+    first: dict[str, Path] = {}
+    kept: list[Path] = []
+    copies: list[BadImage] = []
+    for path in files:
+        try:
+            content = photo_hash(path)
+        except BadImage:  # told when it is decoded
+            content = ""
+        if content in first:
+            copies.append(BadImage(path, f"the same picture as {first[content].name}, which counts once"))
+            continue
+        kept.append(path)
+        if content:
+            first[content] = path
+    return kept, copies
+
+
 def _run(backbone: Backbone, precision: Precision, views: NDArray[np.uint8]) -> NDArray[np.float16]:
     # One photo at a time, in batches of as many views as a prediction takes: what is computed for a view must not
     # depend on what else happens to be asked for, since a batch of another size may round differently.

@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from saree_cosface.data.images import BadImage, gather_photos
@@ -211,10 +212,16 @@ def enrolments(folder: Path) -> list[Enrolment]:
 
 def print_log(log: Sequence[Enrolment], console: Console) -> None:
     """For people."""
-    table = Table("no.", "tradition", "photos", "source", "when", "taken back", "note")
+    if not log:
+        console.print("Nothing was enrolled yet.")
+        return
+    table = Table("no.", "tradition", "photos", "source", "when", "taken back", "note", box=None, pad_edge=False)
+    for column in table.columns:
+        column.overflow, column.no_wrap = "fold", column.header in ("when", "taken back")
     for entry in log:
-        row = (str(entry.number), entry.craft, str(len(entry.photos)), entry.source, entry.when, entry.undone)
-        table.add_row(*row, entry.note, style="dim" if entry.undone else None)
+        when, undone = (moment[:16].replace("T", " ") for moment in (entry.when, entry.undone))
+        row = (str(entry.number), entry.craft, str(len(entry.photos)), entry.source, when, undone, entry.note)
+        table.add_row(*map(escape, row), style="dim" if entry.undone else None)
     console.print(table)
 
 

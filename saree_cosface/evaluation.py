@@ -81,10 +81,15 @@ class Evaluation:
                 table.add_row(name, f"{score['value']:.3f}", interval)
         gap = document["shortcut_gap"]
         if gap is not None:
-            table.add_row("shortcut gap (top-1)", f"{gap['top1']['gap']:+.3f}", _from_to(gap["top1"]))
-            table.add_row("shortcut gap (nearest photo)", f"{gap['nearest']['gap']:+.3f}", _from_to(gap["nearest"]))
+            table.add_row("shortcut gap (top-1) *", f"{gap['top1']['gap']:+.3f}", _from_to(gap["top1"]))
+            table.add_row("shortcut gap (nearest photo) *", f"{gap['nearest']['gap']:+.3f}", _from_to(gap["nearest"]))
         _confidence_rows(table, document["confidence"])
         console.print(table)
+        if gap is not None:
+            console.print(
+                "* With the held-out photos as references, too, of each other: of use for the difference alone.",
+                highlight=False,
+            )
         if document["confidence"] is not None:
             console.print(sets_in_words(document["confidence"]["sets"]), highlight=False)
         if "open_set" in document:
@@ -156,13 +161,18 @@ def score_open_set(
     :func:`saree_cosface.open_set.evaluate_open_set`.
 
     Raises:
-        EvaluationError: the run is not calibrated.
+        EvaluationError: the run is not calibrated, or other things are not there.
     """
     if run.calibration is None:
         raise EvaluationError(
             f"{run.folder} is not calibrated, so it has no verdicts: run `saree-cosface calibrate {run.folder}` first."
         )
     pictures, bad = gather_photos(others) if others else (bundled_pictures(), [])
+    absent = [path for path in pictures if not path.exists()]
+    if absent:
+        raise EvaluationError(f"{absent[0]}: no such file or folder, of other things to be scored.")
+    if not pictures:
+        raise EvaluationError(f"{', '.join(map(str, others))}: holds no photo of other things to be scored.")
     list_bad(tuple(bad))
     cosines = run.cosines(probes.embeddings)
     with tempfile.TemporaryDirectory() as folder:

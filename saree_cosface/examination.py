@@ -40,10 +40,11 @@ class Seen:
 
 @dataclass(frozen=True)
 class Unread:
-    """A photo that could not be read, by the name it is shown by, and why."""
+    """A photo that was left out, by the name it is shown by, and why: it could not be read, or is a copy of another."""
 
     name: str
     reason: str
+    copy: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,21 +86,25 @@ class Evidence:
 
 
 def see(run: Run, photos: Sequence[tuple[Path, str]]) -> tuple[list[Seen], list[Unread]]:
-    """Look at photos: files, each with the name that it is to be shown by.
+    """Look at photos: files, each with the name that it is to be shown by. Of copies of one photo the first is seen.
 
     Raises:
         ValueError: they are more than :data:`MOST`.
     """
     if len(photos) > MOST:
         raise ValueError(f"{len(photos)} photos are too many for one piece: at most {MOST} are compared at once.")
-    seen: list[Seen] = []
+    seen: dict[str, Seen] = {}
     unread: list[Unread] = []
     for path, name in photos:
         try:
-            seen.append(Seen(name, photo_hash(path), look(run.embedder, path)))
+            content = photo_hash(path)
+            if content in seen:
+                unread.append(Unread(name, f"the same picture as {seen[content].name}, which counts once", copy=True))
+            else:
+                seen[content] = Seen(name, content, look(run.embedder, path))
         except BadImage as error:
             unread.append(Unread(name, error.reason))
-    return seen, unread
+    return list(seen.values()), unread
 
 
 def examine(run: Run, seen: Sequence[Seen], *, top: int = 5) -> Examination:

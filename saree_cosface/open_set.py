@@ -70,11 +70,7 @@ def auroc(
     mated = np.arange(len(scores)) < len(known)
     # A source may have photos of both kinds; resampled, they come and go apart.
     groups = np.concatenate([known_sources, np.char.add("unknown ", unknown_sources.astype(str))])
-
-    def area(scores: NDArray[np.floating[Any]], mated: NDArray[np.bool_]) -> float:
-        return auc(scores, mated) if 0 < int(mated.sum()) < len(mated) else 0.5
-
-    found = bootstrap_interval(area, [scores, mated], groups, n_resamples=500)
+    found = bootstrap_interval(auc, [scores, mated], groups, n_resamples=500, strata=mated)
     return {"value": found.value, "low": found.low, "high": found.high}
 
 

@@ -12,19 +12,21 @@ from rich.table import Table
 from saree_cosface.attribution import Attribution, attribute, in_words
 from saree_cosface.console import track
 from saree_cosface.data.images import BadImage, gather_photos
-from saree_cosface.embedding import embed_photos
+from saree_cosface.embedding import embed_photos, first_of_copies
 from saree_cosface.runs import Run
 from saree_cosface.taxonomy import load_taxonomy
 
 
 @dataclass(frozen=True)
 class Answers:
-    """An attribution for each piece, the photos that could not be read, and, if asked for, the evidence for each."""
+    """An attribution for each piece, the photos that could not be read, if asked for the evidence for each piece, and
+    photos of a piece that are copies of others of it."""
 
     run: Path
     attributions: tuple[Attribution, ...]
     bad: tuple[BadImage, ...]
     evidence: tuple[list[dict[str, Any]], ...] = ()
+    copies: tuple[BadImage, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """One JSON document."""
@@ -36,7 +38,7 @@ class Answers:
                     self.attributions, self.evidence or [None] * len(self.attributions), strict=True
                 )
             ],
-            "skipped": [{"path": str(bad.path), "reason": bad.reason} for bad in self.bad],
+            "skipped": [{"path": str(bad.path), "reason": bad.reason} for bad in (*self.bad, *self.copies)],
         }
 
     @staticmethod
@@ -59,24 +61,19 @@ class Answers:
         """For people: each piece with its traditions and the reference pieces that speak for them."""
         taxonomy = load_taxonomy()
         for answer in self.attributions:
-            table = Table(title=escape(", ".join(Path(photo).name for photo in answer.photos)), title_justify="left")
-            for column in ("tradition", "family", "cosine", "chance", "nearest references", "source", "cosine"):
-                table.add_column(column, justify="right" if column in ("cosine", "chance") else "left")
-            for row in range(max(len(answer.traditions), len(answer.references))):
-                cells = [""] * 7
-                if row < len(answer.traditions):
-                    tradition = answer.traditions[row]
-                    chance = "" if tradition.probability is None else f"{tradition.probability:.0%}"
-                    cosine = f"{tradition.cosine:.3f}" + (
-                        f" + {tradition.allowance:.3f}" if tradition.allowance else ""
-                    )
-                    cells[:4] = [escape(tradition.name), escape(tradition.family), cosine, chance]
-                if row < len(answer.references):
-                    near = answer.references[row]
-                    label = f"{near.craft}: {Path(near.path).name}"
-                    cells[4:] = [escape(label), escape(near.source), f"{near.cosine:.3f}"]
-                table.add_row(*cells, style="bold" if row == 0 else None)
-            console.print(table)
+            title = escape(", ".join(Path(photo).name for photo in answer.photos))
+            traditions = _table(title, "tradition", "family", "cosine", "chance")
+            for row, tradition in enumerate(answer.traditions):
+                chance = "" if tradition.probability is None else f"{tradition.probability:.0%}"
+                cosine = f"{tradition.cosine:.3f}" + (f" + {tradition.allowance:.3f}" if tradition.allowance else "")
+                cells = (tradition.name, tradition.family, cosine, chance)
+                traditions.add_row(*map(escape, cells), style="bold" if row == 0 else None)
+            console.print(traditions)
+            references = _table("Nearest reference pieces", "photo", "tradition", "source", "cosine")
+            for near in answer.references:
+                name = taxonomy[near.craft].name if near.craft in taxonomy else near.craft
+                references.add_row(*map(escape, (Path(near.path).name, name, near.source, f"{near.cosine:.3f}")))
+            console.print(references)
             if answer.verdict is None:
                 console.print(f"Ahead of the second by {answer.gap:.3f}.", highlight=False)
             else:
@@ -93,8 +90,15 @@ class Answers:
         if any(answer.verdict is None for answer in self.attributions):
             remedy = f"For verdicts and probabilities run `saree-cosface calibrate {self.run}`."
             console.print(remedy, style="yellow", highlight=False, markup=False, soft_wrap=True)
-        for bad in self.bad:
+        for bad in (*self.bad, *self.copies):
             console.print(f"Skipped {bad}", style="yellow", highlight=False, markup=False)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, justify="right" if column in ("cosine", "chance") else "left", overflow="fold")
+    return table
 
 
 def predict(
@@ -105,17 +109,21 @@ def predict(
     Args:
         run: embedder and gallery.
         photos: files, or folders that are searched for photos.
-        one_piece: all photos show one saree, so there is one answer.
+        one_piece: all photos show one saree, so there is one answer. A photo that is given twice counts once.
         top: how many traditions and reference pieces an answer names.
         evidence: folder for figures of what carries each answer, a folder an answer; see
             :func:`saree_cosface.evidence_figures.write_evidence`.
 
     Raises:
         ValueError: there is no photo at all, or the gallery is empty.
+        OSError: the folder for evidence cannot be made.
     """
     files, bad = gather_photos(photos)
     if not files and not bad:
         raise ValueError(f"no photo in {', '.join(map(str, photos))}")
+    if evidence is not None:
+        evidence.mkdir(parents=True, exist_ok=True)  # before the long work, if it cannot be
+    files, copies = first_of_copies(files) if one_piece else (files, [])
     embedded = embed_photos(run.embedder, files)
     bad += embedded.bad
     read = [files[row] for row in embedded.rows]
@@ -143,4 +151,4 @@ def predict(
         for number, attribution in enumerate(track(attributions, "Drawing evidence")):
             name = Path(attribution.photos[0]).stem
             found.append(write_evidence(run, attribution, evidence / f"{number:03d}-{name}"))
-    return Answers(run.folder, attributions, tuple(bad), tuple(found))
+    return Answers(run.folder, attributions, tuple(bad), tuple(found), tuple(copies))

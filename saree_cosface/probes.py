@@ -44,6 +44,8 @@ class Probes:
 def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, cache: Path | None = None) -> Probes:
     """The photos that can be scored honestly: of trained crafts, and neither they nor their source seen in training.
 
+    What was enrolled since counts as seen, with the source and the piece that the manifest knows it by.
+
     If all of the run's held-out photos were used to choose the epoch, those are taken, and it is said.
 
     Raises:
@@ -57,16 +59,19 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, ca
     reasons[~np.isin(manifest.crafts, run.gallery.crafts)] = "craft without a reference in the gallery"
     reasons[~np.isin(manifest.crafts, run.classes)] = "craft not among those trained on"
     chose = parts == "validation"
+    pieces, known = piece_names(manifest), np.isin(hashes, references["sha256"].to_numpy(str))
+    enrolled = known & (parts != "train")
+    reasons[np.isin(pieces, pieces[enrolled])] = "piece among the references"
     if needs_source:
         reasons[manifest.sources == ""] = "source unknown, so it cannot be held out"
-        enrolled = set(references["source"]) - run.sources["train"] - {""}
-        reasons[np.isin(manifest.sources, sorted(enrolled))] = "source among the references"
+        sources = {*references["source"], *manifest.sources[enrolled].tolist()} - run.sources["train"] - {""}
+        reasons[np.isin(manifest.sources, sorted(sources))] = "source among the references"
         reasons[np.isin(manifest.sources, sorted(run.sources["train"] - {""}))] = "source seen in training"
         chose |= np.isin(manifest.sources, sorted(run.sources["validation"] - {""}))
     else:
         trained = references["piece"].to_numpy(str)
-        reasons[np.isin(piece_names(manifest), trained)] = "piece seen in training"
-    reasons[np.isin(hashes, references["sha256"].to_numpy(str))] = "photo among the references"
+        reasons[np.isin(pieces, trained)] = "piece seen in training"
+    reasons[known] = "photo among the references"
     reasons[parts == "train"] = "photo seen in training"
     chosen = (reasons == "") & ~chose
     validation_only = not chosen.any() and bool((reasons == "").any())

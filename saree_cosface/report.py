@@ -200,11 +200,12 @@ def _shortcut(run: Run, probes: Probes, document: Mapping[str, Any]) -> str:
     top, near = gap["top1"], gap["nearest"]
     prose = f"""<p>Photos of one shop share a backdrop, a light and a pose. A model can recognise the shop instead of
 the craft, and where other photos of the same shop are among the references, as on a random split, that pays. The gap
-is the score with the shop's other photos among the references minus the score without them.</p>
+is the score with the shop's other photos among the references minus the score without them. For both the held-out
+photos join the references, each other's as well, so that neither is the score at the top of this page.</p>
 <p>Judged by the nearest photo, {near["random"]:.1%} of the answers are right when photos of the same shop may be that
 photo and {near["source"]:.1%} when they may not: a gap of {100 * near["gap"]:+.1f} points. Judged by prototypes, which
-average over shops, it is {top["random"]:.1%} against {top["source"]:.1%}, {100 * top["gap"]:+.1f} points. Only the
-score without the shop's photos is to be expected of a new shop.</p>"""
+average over shops, it is {top["random"]:.1%} against {top["source"]:.1%}, {100 * top["gap"]:+.1f} points. What the
+shop's photos add is not to be expected of a new shop.</p>"""
     answers = _by_protocol(run, probes)
     labels = np.searchsorted(np.array(run.gallery.crafts), probes.manifest.crafts)
     confounded = _confounded(probes.manifest)

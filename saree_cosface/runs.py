@@ -78,7 +78,8 @@ class Run:
         """
         cosines: NDArray[np.float32] = embeddings @ self.gallery.prototypes.T
         if self.calibration is not None:
-            cosines += self.calibration.allowances(self.gallery.crafts, self.gallery.pieces).astype(np.float32)
+            allowances = self.calibration.allowances(cosines, self.gallery.crafts, self.gallery.pieces)
+            cosines += allowances.astype(np.float32)
         return cosines
 
     @cached_property

@@ -85,23 +85,27 @@ class Calibration:
         shares: NDArray[np.float64] = (1 / open_ended) / (1 / open_ended).sum()
         return shares
 
-    def allowances(self, crafts: Sequence[str], pieces: NDArray[np.int_]) -> NDArray[np.float64]:
-        """What each tradition's cosine is raised by before they are compared: C ids, ``(C,) -> (C,)``.
+    def allowances(
+        self, cosines: NDArray[np.floating[Any]], crafts: Sequence[str], pieces: NDArray[np.int_]
+    ) -> NDArray[np.float64]:
+        """What each cosine is raised by before traditions are compared: ``(..., C) -> (..., C)``.
 
         Nothing for those learned. Photos of a tradition that was enrolled later lie less close to its prototype, since
         training has not gathered them, and next to none of them would be named. If two photos of it have a cosine c
         in the mean, one of them and the unit mean of k others have c sqrt(k / (1 + (k - 1) c)): what that is short
-        of the mean of traditions learned is made good.
+        of the mean of traditions learned is made good. From there on the allowance shrinks in proportion to what the
+        cosine is short of 1, so that no sum is more than 1.
 
         Args:
-            crafts: ids.
-            pieces: k, how many reference pieces each has.
+            cosines: of photos to each tradition.
+            crafts: their ids.
+            pieces: k, how many reference pieces each has, ``(C,)``.
         """
         count = np.maximum(pieces, 1)
         expected = self.kin * np.sqrt(count / (1 + (count - 1) * max(self.kin, 0.0)))
-        raised: NDArray[np.float64] = np.where(
-            np.isin(crafts, self.crafts), 0.0, np.maximum(self.genuine - expected, 0)
-        )
+        short = np.where(np.isin(crafts, self.crafts), 0.0, np.maximum(self.genuine - expected, 0))
+        left = np.clip((1 - cosines) / np.maximum(1 - expected, 1e-9), 0, 1)
+        raised: NDArray[np.float64] = short * left
         return raised
 
     def isotonic(self, confidence: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -207,7 +211,7 @@ def judge(
     calibration: Calibration,
     allowances: NDArray[np.float64] | float = 0.0,
 ) -> Verdict:
-    """The verdict on one piece.
+    """The verdict on one piece. All cosines are with allowances.
 
     Args:
         cosines: of the piece to each tradition, the mean over its photos, ``(C,)``.
@@ -216,15 +220,14 @@ def judge(
         familiarity: of each photo, ``(P,)``.
         crafts: ids of the traditions.
         calibration: of the run.
-        allowances: of each tradition, ``(C,)``.
+        allowances: what of ``cosines`` they are, ``(C,)``, for the words.
     """
-    ranked = cosines + allowances
-    order = np.argsort(-ranked, kind="stable")
-    chances = calibration.probabilities(ranked, len(alone))
-    inside = calibration.prediction_sets(ranked[None], len(alone))[0]
+    order = np.argsort(-cosines, kind="stable")
+    chances = calibration.probabilities(cosines, len(alone))
+    inside = calibration.prediction_sets(cosines[None], len(alone))[0]
     likely = tuple(crafts[index] for index in np.argsort(-chances, kind="stable") if inside[index])
-    best = float(ranked[order[0]])
-    raised = best - float(cosines[order[0]])
+    best = float(cosines[order[0]])
+    raised = float(np.broadcast_to(allowances, cosines.shape)[order[0]])
     said = f"a cosine of {best - raised:.2f}" + (f" and an allowance of {raised:.2f}" if raised else "")
     if familiarity.max() < calibration.familiarity:
         reason = (
@@ -232,19 +235,21 @@ def judge(
             f"{calibration.familiarity:.2f} is needed): perhaps not a photo of such cloth"
         )
         return Verdict("outside", (), reason, likely)
+    # Before the cosine of the piece is looked at: the mean of photos that contradict each other is near to nothing.
+    named = sorted({int(row.argmax()) for row in alone if _names(row, calibration)})
+    if len(named) > 1:
+        named = sorted(named, key=lambda index: -float(cosines[index]))[:2]
+        reason = "its photos name different traditions: perhaps they show several pieces"
+        return Verdict("between", _ids(named, crafts), reason, likely)
     if best < calibration.cosine:
         reason = f"the nearest has {said}, and at least {calibration.cosine:.2f} is needed for a name"
         return Verdict("outside", (), reason, likely)
-    named = sorted({int(row.argmax()) for row in alone + allowances if _names(row, calibration)})
-    if len(named) > 1:
-        named = sorted(named, key=lambda index: -float(ranked[index]))[:2]
-        return Verdict("between", _ids(named, crafts), "its photos name different traditions", likely)
-    gap = best - float(ranked[order[1]]) if len(order) > 1 else math.inf
+    gap = best - float(cosines[order[1]]) if len(order) > 1 else math.inf
     if gap < calibration.gap:
         needed = f"at least {calibration.gap:.2f} is needed" if math.isfinite(calibration.gap) else "no lead is enough"
         return Verdict("between", _ids(order[:2], crafts), f"they are {gap:.2f} apart, and {needed} for one", likely)
     first = int(order[0])
-    beside = _side_by_side(alone + allowances, sides + allowances, calibration)
+    beside = _side_by_side(alone, sides, calibration)
     rivals = [int(near) for near in beside if near not in (-1, first)]
     if rivals:
         reason = "two sides of a photo look like different traditions: perhaps it shows several pieces"

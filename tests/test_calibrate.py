@@ -129,11 +129,11 @@ def test_a_tradition_enrolled_after_training_is_allowed_for(calibrated, tiny_cor
     photos = read_manifest(tiny_corpus, where="craft == 'patola'").files()
     enrol(run.folder, "patola", photos[:2])
     changed = load_run(run.folder)
-    expected = calibration.allowances(("patola",), np.array([2]))[0]
     capsys.readouterr()
     assert call("predict", run.folder, photos[3], "--json") == 0
     answer = json.loads(capsys.readouterr().out)["answers"][0]
     found = {each["craft"]: each for each in answer["traditions"]}
+    expected = calibration.allowances(np.array([found["patola"]["cosine"]]), ("patola",), np.array([2]))[0]
     assert found["patola"]["allowance"] == pytest.approx(expected)
     assert all(each["allowance"] == 0 for craft, each in found.items() if craft != "patola")
     ranked = [each["cosine"] + each["allowance"] for each in answer["traditions"]]

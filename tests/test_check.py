@@ -94,6 +94,16 @@ def test_copies_contradictions_and_straddling(tmp_path):
     assert checked(tmp_path, rows[2:3], min_sources=1, min_photos=1).ok
 
 
+def test_a_saree_of_two_traditions(tmp_path):
+    rows = [{**photo(tmp_path, f"{seed}.png", seed), "piece": "one saree"} for seed in range(3)]
+    assert "piece of several crafts" not in [finding.kind for finding in checked(tmp_path, rows).findings]
+    rows[1]["craft"] = "bandhani"
+    found = [finding for finding in checked(tmp_path, rows).findings if finding.kind == "piece of several crafts"]
+    assert [finding.paths for finding in found] == [("0.png", "1.png", "2.png")]
+    assert "piece one saree: 0.png (patola), 1.png (bandhani)" in found[0].message
+    assert found[0].severity == "warning"
+
+
 def test_embeddings_find_more_copies(tmp_path):
     rows = [photo(tmp_path, f"{seed}.png", seed, source=f"s{seed}") for seed in range(3)]
     rows.append(photo(tmp_path, "copy.png", 0))

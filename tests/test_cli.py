@@ -102,6 +102,8 @@ def test_help_describes_every_option_of_training(call):
         ["evaluate", "run"],
         ["evaluate", "run", "m.csv", "--protocol", "shop"],
         ["predict", "run"],
+        ["predict", "run", "a.jpg", "--top", "0"],
+        ["predict", "run", "a.jpg", "--top", "-3"],
     ],
 )
 def test_a_wrong_call_is_told_with_status_2(call, arguments, tmp_path, monkeypatch):
@@ -516,6 +518,22 @@ def test_interrupts_and_refusals(call, monkeypatch, error, status):
     monkeypatch.setattr("saree_cosface.commands.predict._run", fail)
     code, out, _ = call("predict", "run", "a.jpg")
     assert (code, out) == (status, "")
+
+
+def test_errors_of_the_system_are_said_in_words(call, tmp_path):
+    code, out, err = call("faces", "lfw", "--embeddings", tmp_path / "no.npz", "--pairs", tmp_path / "pairs.txt")
+    assert (code, out) == (1, "")
+    assert f"{tmp_path / 'pairs.txt'}: no such file or folder; it should be a list of pairs" in err
+    assert "Errno" not in err
+    (tmp_path / "file").touch()
+    code, out, err = call("faces", "margins", "--out", tmp_path / "file")
+    assert (code, f"saree-cosface: {tmp_path / 'file'}: file exists" in err) == (1, True)
+
+
+def test_two_documents_on_stdout_are_refused(call):
+    code, out, err = call("predict", "run", "a.jpg", "--json", "--csv")
+    assert (code, out) == (1, "")
+    assert "ask for one of them" in err
 
 
 def test_a_reader_who_left_is_no_crash(tmp_path):

@@ -27,7 +27,7 @@ from saree_cosface.curation.decisions import CurationError, Entry, broken_at, ch
 from saree_cosface.curation.log import Clash, CurationLog
 from saree_cosface.curation.tables import print_entries
 from saree_cosface.curation.versions import account, apply_log, write_version
-from saree_cosface.data.manifest import COLUMNS, ManifestError, manifest_of, read_manifest
+from saree_cosface.data.manifest import COLUMNS, ManifestError, manifest_of, read_manifest, write_manifest
 from saree_cosface.files import sha256_of
 from tests.bad_photos import save, textured
 
@@ -195,6 +195,8 @@ def test_status_log_diff_and_export(call, manifest, path, tmp_path):
     assert call(path, "export", "--out", tmp_path / "all.txt")[0] == 1
     assert call(path, "export", "--out", path)[0] == 1
     code, _, err = call(path, "undo", 2, "--by", "Ravi", "--why", "wrong photo")
+    assert (code, "add --over 2" in err) == (1, True)
+    code, _, err = call(path, "undo", 2, "--by", "Ravi", "--why", "wrong photo", "--over", 2)
     assert (code, "undo shop/a.jpg (entry 2), by Ravi" in err) == (0, True)
     assert json.loads(call(path, "diff", manifest, "--json")[1])["changes"] == []
     assert call(path, "undo", 2)[0] == call(path, "undo", 99)[0] == call(path, "undo", 10**30)[0] == 1
@@ -572,7 +574,7 @@ def test_seen_or_not_seen(log):
     assert clash.value.entries == (first,)
     second = about(log, "exclude", "a.jpg", by="Ravi", seen=first.number)
     assert log.standing().verdicts["shop/a.jpg"] == second
-    log.undo(second.number, by="Asha")
+    log.undo(second.number, by="Asha", over=True)
     assert log.standing().verdicts["shop/a.jpg"] == first  # what it overruled is in force again
     deferred = about(log, "defer", "b.jpg", by="Ravi")
     assert about(log, "relabel", "b.jpg", craft="patola").seen == 0  # whoever knows may answer
@@ -584,13 +586,16 @@ def test_seen_or_not_seen(log):
 
 def test_an_undo_can_be_undone(log):
     entry = about(log, "exclude", "a.jpg")
-    undo = log.undo(entry.number, by="Ravi")
+    with pytest.raises(Clash, match=f"(?s)somebody else said so.*by Asha.*add --over {entry.number}"):
+        log.undo(entry.number, by="Ravi")
+    assert log.entries()[-1] == entry
+    undo = log.undo(entry.number, by="Ravi", over=True)
     assert not log.standing().verdicts
     with pytest.raises(CurationError, match=f"taken back already; undo {undo.number} brings it into force again"):
         log.undo(entry.number, by="Asha")
-    log.undo(undo.number, by="Asha")
+    log.undo(undo.number, by="Asha", over=True)
     assert log.standing().verdicts == {"shop/a.jpg": entry}
-    log.undo(entry.number, by="Ravi")
+    log.undo(entry.number, by="Ravi", over=True)
     assert log.standing().undone == {entry.number, undo.number}
 
 
@@ -627,9 +632,21 @@ def test_pieces_become_one_whatever_the_order(log, manifest):
     left_out = about(log, "exclude", "b.jpg")
     changes = apply_log(log, manifest)[0].changes  # a photo that leaves joins nothing
     assert [change.kind for change in changes if change.photo == "shop/b.jpg"] == ["exclude"]
-    log.undo(left_out.number, by="A")
-    log.undo(2, by="A")
+    log.undo(left_out.number, by="A", over=True)
+    log.undo(2, by="A", over=True)
     assert apply_log(log, manifest)[0].after.table["piece"].tolist() == ["s1", "s1", "s1", "s4", ""]
+
+
+def test_a_relabelled_photo_leaves_its_saree_between_two_traditions(log, manifest):
+    table = read_manifest(manifest, on_unknown="keep").table
+    table["piece"], table["craft"] = "s1", "jamdani"
+    write_manifest(table, manifest)
+    about(log, "comment", "b.jpg")
+    assert apply_log(log, manifest)[0].mixed == ()
+    about(log, "relabel", "b.jpg", craft="leheriya")
+    applied, _ = apply_log(log, manifest)
+    assert applied.mixed == ("s1",)
+    assert applied.straddling == ()  # as it was before; nobody merged it
 
 
 def test_the_same_log_serves_the_next_version(log, manifest, tmp_path):
@@ -848,7 +865,7 @@ def take(log, step):
     """Do a random step, as far as it makes sense."""
     kind, photo, other, craft, by, share = step
     if kind == "undo":
-        return log.undo(1 + round(share * 12), by=by)
+        return log.undo(1 + round(share * 12), by=by, over=True)
     value = {"accept": craft, "relabel": craft, "duplicate": other, "merge": [other]}.get(kind, "")
     seen = round(share * len(log.entries()))
     return log.decide(kind, photo, value, by=by, why="y", seen=seen, clash="stand" if share < 0.7 else "refuse")
@@ -940,7 +957,7 @@ def test_any_sequence_of_decisions(tmp_path, sequence, cut, chance):
     with CurationLog(folder / "log.db") as log:
         for entry in made[::-1]:
             if entry.kind != "undo" and entry.number not in log.standing().undone:
-                log.undo(entry.number, by="Meera")
+                log.undo(entry.number, by="Meera", over=True)
         cleared = apply_decisions(manifest, log.trusted())
     assert cleared.after.table.equals(manifest.table)
     assert cleared.after.sha256 == manifest.sha256

@@ -12,10 +12,12 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from saree_cosface.data.manifest import manifest_of, read_manifest
 from saree_cosface.embedding import embeddings_with_gaps
+from saree_cosface.enrolment import enrol
 from saree_cosface.evaluation import Evaluation, evaluate_run, score
 from saree_cosface.gallery import COLUMNS, Gallery, prototype
 from saree_cosface.prediction import predict
 from saree_cosface.probes import EvaluationError, Probes, unseen_probes
+from saree_cosface.runs import load_run
 from saree_cosface.shortcut import pooled_cosines
 from tests.bad_photos import save, textured, zero_byte
 from tests.conftest import CRAFTS, SOME
@@ -92,6 +94,28 @@ def test_a_piece_seen_in_training_is_excluded_where_its_source_is_not(tiny_run, 
     (tmp_path / "m.csv").write_text(f"path,craft,piece\n0.png,chanderi,{piece}\n1.png,chanderi,new\n")
     probes = unseen_probes(tiny_run, read_manifest(tmp_path / "m.csv"), needs_source=False)
     assert names(probes.manifest) == {"1.png"}
+
+
+def test_the_piece_and_the_source_of_an_enrolled_photo_are_left_out(tiny_run, manifest, tmp_path):
+    """Also where it was enrolled without saying them: the manifest knows."""
+    held_out = pd.read_csv(tiny_run.folder / "manifest.csv").query("split == 'test'")
+    run = load_run(shutil.copytree(tiny_run.folder, tmp_path / "run"))
+    row = int(np.flatnonzero(manifest.table["sha256"].isin(held_out["sha256"]))[0])
+    enrol(run.folder, manifest.crafts[row], [manifest.files()[row]])
+    source = manifest.sources[row]
+    assert source in unseen_probes(run, manifest).manifest.sources
+    assert source not in unseen_probes(load_run(run.folder), manifest).manifest.sources
+    without = unseen_probes(load_run(run.folder), manifest, needs_source=False)
+    assert manifest.pieces[row] not in without.manifest.pieces
+    assert source in without.manifest.sources
+
+
+def test_other_things_that_are_not_there_are_no_pass(calibrated_run, tiny_corpus, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for others, said in (([tmp_path / "nope"], "nope: no such file"), ([tmp_path / "empty"], "empty: holds no photo")):
+        with pytest.raises(EvaluationError, match=said):
+            evaluate_run(calibrated_run, tiny_corpus, open_set=True, others=others, where=SOME, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_validation_photos_are_scored_only_for_want_of_others_and_it_is_said(tiny_run, manifest):

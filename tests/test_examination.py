@@ -135,6 +135,14 @@ def test_what_cannot_be_read_is_named(run, photos, tmp_path):
         see(run, [(photos[0], "x")] * (MOST + 1))
 
 
+def test_copies_of_a_photo_count_once(run, photos):
+    seen, unread = see(run, [(photos[0], "a.jpg"), (photos[1], "b.jpg"), (photos[0], "c.jpg")])
+    assert [each.name for each in seen] == ["a.jpg", "b.jpg"]
+    assert [(each.name, each.reason, each.copy) for each in unread] == [
+        ("c.jpg", "the same picture as a.jpg, which counts once", True)
+    ]
+
+
 def test_evidence_says_what_is_missing(run, photos, examined):
     gone = run.gallery.references.assign(path="/gone/photo.jpg")
     without = type(run)(

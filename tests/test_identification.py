@@ -174,7 +174,7 @@ class TestLargeScaleTarAtFar:
     def test_refuses_too_few_impostors_before_it_computes(self):
         probes, mates, distractors = drawn_people()
         distractors[:] = np.nan
-        with pytest.raises(TooFewImpostors, match="at least 30,000 impostors .* there are 20,000"):
+        with pytest.raises(TooFewImpostors, match="too few impostors: 20,000, .* at least 30,000"):
             large_scale_tar_at_far(probes, mates, distractors, [0.1, 1e-4])
 
     def test_refuses_no_fars(self):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from saree_cosface.metrics.open_set import best_match, detection_identification_rate
 from saree_cosface.metrics.operating_point import TooFewImpostors
+from saree_cosface.open_set import auroc
 
 
 def drawn_probes(mated=50, unmated=200, classes=6, seed=0, decimals=1):
@@ -102,8 +103,8 @@ def test_only_the_order_of_the_scores_matters(seed, decimals):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([0.9], [True], [0.1] * 29, 0.1), "at least 30 impostors .* there are 29"),
-        (([0.9], [True], [], 0.1), "there are 0"),
+        (([0.9], [True], [0.1] * 29, 0.1), "too few impostors: 29, .* at least 30 "),
+        (([0.9], [True], [], 0.1), "too few impostors: 0,"),
         (([0.9], [True], [0.1] * 30, 1.5), "far is 1.5"),
         (([], np.zeros(0, bool), [0.1] * 30, 0.1), "no mated probes"),
         (([0.9], [1], [0.1] * 30, 0.1), "correct has shape .* int64; 1 scores take"),
@@ -121,6 +122,17 @@ def test_refuses_wrong_arguments(arguments, message):
 def test_too_few_unmated_probes_is_an_error_of_its_own():
     with pytest.raises(TooFewImpostors):
         detection_identification_rate([0.9], [True], [0.1] * 29, 0.1)
+
+
+def test_the_interval_of_the_auroc_is_of_samples_with_both_sorts_of_photos():
+    """However few sources the known photos come from."""
+    known, sources = np.linspace(0.8, 0.9, 40), np.repeat(["shop a", "shop b"], 20)
+    unknown = np.linspace(0.1, 0.2, 30)
+    assert auroc(known, sources, unknown, np.arange(30).astype(str)) == pytest.approx(
+        {"value": 1.0, "low": 1.0, "high": 1.0}
+    )
+    mixed = auroc(known, sources, np.linspace(0.1, 1.0, 30), np.arange(30).astype(str))
+    assert 0.5 < mixed["low"] < mixed["value"] < mixed["high"] < 1
 
 
 def test_best_match_refuses_what_ranks_refuses():

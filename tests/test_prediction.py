@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +55,24 @@ def test_each_photo_of_a_piece_has_its_say(tiny_run):
     assert shown.count("it disagrees") == len(answer.disagreeing)
     assert answers.to_json()["answers"][0]["says"][0]["photo"] == str(photos[0])
     assert "by itself" not in printed(predict(tiny_run, photos[:1]))
+
+
+def test_a_photo_of_a_piece_given_twice_counts_once(tiny_run, photos, tmp_path):
+    copy = Path(shutil.copy(photos[1], tmp_path / "again.jpg"))
+    once = predict(tiny_run, photos[:2], one_piece=True)
+    twice = predict(tiny_run, [photos[0], photos[1], copy, photos[1]], one_piece=True)
+    assert twice.attributions == once.attributions
+    assert twice.bad == ()
+    assert f"Skipped {copy}: the same picture as {photos[1].name}, which counts once" in printed(twice)
+    assert len(twice.to_json()["skipped"]) == 2
+    assert len(predict(tiny_run, [photos[1], copy]).attributions) == 2  # as pieces of their own they are two
+
+
+def test_evidence_that_cannot_be_written_costs_no_time(tiny_run, photos, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("saree_cosface.prediction.embed_photos", lambda *_: pytest.fail("it was embedded first"))
+    with pytest.raises(FileExistsError, match="file"):
+        predict(tiny_run, photos[:1], evidence=tmp_path / "file")
 
 
 def test_a_reference_is_nearest_to_itself(tiny_run):

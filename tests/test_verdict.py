@@ -98,9 +98,12 @@ def test_allowances_make_good_what_training_has_not_gathered():
     for pieces in (1, 3, 8):
         prototype = others[1 : 1 + pieces].mean(axis=0)
         expected = others[0] @ prototype / np.linalg.norm(prototype)
-        raised = calibration.allowances(("chanderi", "new"), np.array([7, pieces]))
-        assert raised == pytest.approx(np.array([0, 0.5 - expected]), abs=0.03)
-    assert made(kin=0.6).allowances(("new",), np.array([3])).tolist() == [0]  # it is as near as those learned
+        cosines = np.array([[0.9, -1], [0.9, expected], [0.9, (1 + expected) / 2], [0.9, 1]])
+        raised = calibration.allowances(cosines, ("chanderi", "new"), np.array([7, pieces]))
+        assert raised[:, 0].tolist() == [0] * 4
+        assert raised[:, 1] == pytest.approx((0.5 - expected) * np.array([1, 1, 0.5, 0]), abs=0.03)
+    # it is as near as those learned
+    assert made(kin=0.6).allowances(np.array([0.1]), ("new",), np.array([3])).tolist() == [0]
     fitted = fit_calibration(scored(), Familiarity.of(np.eye(4)), 0.1, CRAFTS)
     assert fitted.genuine == pytest.approx(0.5, abs=0.02)
     assert fitted.kin == pytest.approx(0.2, abs=0.02)
@@ -110,7 +113,9 @@ def test_an_allowance_may_decide_and_is_told():
     crafts = (*CRAFTS, "new")
     cosines = np.array([0.55, 0.1, 0.1, 0.45])
     plain = judge(cosines, cosines[None], alike(cosines[None]), np.ones(1), crafts, made())
-    raised = judge(cosines, cosines[None], alike(cosines[None]), np.ones(1), crafts, made(), np.array([0, 0, 0, 0.3]))
+    allowances = np.array([0, 0, 0, 0.3])
+    summed = cosines + allowances
+    raised = judge(summed, summed[None], alike(summed[None]), np.ones(1), crafts, made(), allowances)
     assert plain.crafts == ("chanderi",)
     assert raised.crafts == ("new",)
     assert "a cosine of 0.45 and an allowance of 0.30, 0.20 ahead" in raised.reason
@@ -121,6 +126,8 @@ def test_photos_that_name_different_traditions_name_none():
     found = verdict([0.95, 0.2, 0.1], [0.2, 0.9, 0.1])
     assert (found.kind, found.crafts) == ("between", ("chanderi", "jamdani"))
     assert "photos" in found.reason
+    apart = verdict([0.6, -0.3, 0.1], [-0.3, 0.6, 0.1])  # whose mean is near to none
+    assert (apart.kind, apart.crafts) == ("between", ("chanderi", "jamdani"))
     assert verdict([0.95, 0.2, 0.1], [0.4, 0.45, 0.1]).kind == "tradition"  # the second names nothing by itself
 
 

@@ -317,7 +317,7 @@ class TestTarAtFar:
     def test_fewer_than_three_over_far_impostors_are_refused(self, far):
         enough = math.ceil(round(3 / far, 6))
         assert false_accepts(far, enough) >= 3
-        with pytest.raises(TooFewImpostors, match=f"at least {enough:,} impostors .* there are {enough - 1:,}"):
+        with pytest.raises(TooFewImpostors, match=f"too few impostors: {enough - 1:,}, .* at least {enough:,} "):
             false_accepts(far, enough - 1)
 
     @given(st.integers(1, 999), st.integers(3000, 10_000))
@@ -340,7 +340,7 @@ class TestTarAtFar:
             ({"far": 0.0}, "far is 0.0; it is a share"),
             ({"far": 1.0}, "far is 1.0"),
             ({"far": math.nan}, "far is nan"),
-            ({"far": 0.001}, "3 / 300"),
+            ({"far": 0.001}, "too few impostors: 300"),
             ({"far": 0.1, "n_resamples": 0}, "n_resamples is 0"),
         ],
     )

@@ -85,6 +85,12 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     )
     undo.add_argument("number", type=int, metavar="NUMBER", help="of the entry, as 'log' lists it")
     _add_person(undo)
+    undo.add_argument(
+        "--over",
+        type=int | None,
+        metavar="NUMBER",
+        help="its number again, to take back what somebody else said; without, that is refused and shown",
+    )
     add_one("undo", _undo, undo, "take an entry back")
 
     status = _new(
@@ -203,7 +209,8 @@ def _undo(options: Namespace) -> int:
     from saree_cosface.curation.log import CurationLog
 
     with CurationLog(options[LOG]) as log:
-        entry = log.undo(options.number, by=_person(options), why=options.why)
+        over = options.over == options.number
+        entry = log.undo(options.number, by=_person(options), why=options.why, over=over)
     _say(f"Recorded as entry {entry}")
     return finish(options, asdict(entry))
 

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from jsonargparse import Namespace
+from jsonargparse.typing import PositiveInt
 
 from saree_cosface.commands.common import Command, Subcommands, add_json, add_run, finish, new_parser
 from saree_cosface.console import console
@@ -22,9 +23,9 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
         type=Path | None,
         help="folder for figures: what carries the cosine, and which regions match which of the nearest reference",
     )
-    predict.add_argument("--top", type=int, default=5, help="how many traditions and references to name")
+    predict.add_argument("--top", type=PositiveInt, default=5, help="how many traditions and references to name")
     add_json(predict, "answers")
-    predict.add_argument("--csv", action="store_true", help="answers as CSV on stdout, a row a tradition")
+    predict.add_argument("--csv", action="store_true", help="answers as CSV on stdout instead, a row a tradition")
     subcommands.add_subcommand("predict", predict, help="name the tradition of photos")
     return {"predict": _run}
 
@@ -34,10 +35,12 @@ def _run(options: Namespace) -> int:
     from saree_cosface.runs import load_run
     from saree_cosface.spreadsheet import csv_text
 
+    if options.json and options.csv:
+        raise ValueError("--json and --csv both go to stdout: ask for one of them.")
     answers = predict(
         load_run(options.run), options.photos, one_piece=options.piece, top=options.top, evidence=options.evidence
     )
-    if options.csv and not options.json:
+    if options.csv:
         sys.stdout.write(csv_text(answers.csv_columns(), answers.csv_rows()))
     elif not options.json:
         answers.print_tables(console)

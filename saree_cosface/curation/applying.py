@@ -61,7 +61,7 @@ class Applied:
         missing: decisions on photos that the manifest does not list, or duplicates whose kept photo it does not list.
         deferred: how many photos wait for a decision.
         straddling: pieces with photos in several parts, after merging.
-        mixed: merged pieces with photos of several crafts.
+        mixed: merged pieces, and pieces of which a photo was relabelled, with photos of several crafts.
     """
 
     before: Manifest
@@ -165,6 +165,9 @@ def apply_decisions(
     if not left:
         raise CurationError("no photo would be left; undo some of the exclusions.")
     merged = {row: piece for row, (piece, _) in joined.items() if row not in gone}
+    relabelled = {pieces[row] for row, kind in changes if kind in ("accept", "relabel")} - {""}
+    touched = {*merged.values(), *relabelled}
+    beside = {row: pieces[row] for row in left if pieces[row] in touched}
     return Applied(
         manifest,
         manifest_of(manifest.table.assign(craft=_column(crafts), piece=_column(pieces)).iloc[left], manifest.root),
@@ -177,7 +180,7 @@ def apply_decisions(
         missing,
         sum(entry.kind == "defer" for entry, _ in usable),
         _of_several(merged, {row: part[row] for row in merged if part[row] in ("train", "validation", "test")}),
-        _of_several(merged, {row: crafts[row] for row in merged}),
+        _of_several(beside, {row: crafts[row] for row in beside}),
     )
 
 
@@ -258,11 +261,11 @@ def _joined(manifest: Manifest, merges: Sequence[tuple[Entry, list[int]]]) -> di
     return joined
 
 
-def _of_several(merged: Mapping[int, str], values: Mapping[int, str]) -> tuple[str, ...]:
-    """The merged pieces whose photos have different values."""
+def _of_several(pieces: Mapping[int, str], values: Mapping[int, str]) -> tuple[str, ...]:
+    """The pieces whose photos, row to piece, have different values."""
     found: dict[str, set[str]] = {}
     for row, value in values.items():
-        found.setdefault(merged[row], set()).add(value)
+        found.setdefault(pieces[row], set()).add(value)
     return tuple(sorted(piece for piece, several in found.items() if len(several) > 1))
 
 

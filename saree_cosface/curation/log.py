@@ -204,11 +204,18 @@ class CurationLog:
                 _refuse_clash(connection, entry)
             return _append(connection, entry)
 
-    def undo(self, number: int, *, by: str, why: str = "") -> Entry:
+    def undo(self, number: int, *, by: str, why: str = "", over: bool = False) -> Entry:
         """Take an entry back, as a new entry; taking an undo back brings the first one into force again.
+
+        Args:
+            number: of the entry.
+            by: who takes it back.
+            why: the reason.
+            over: take back what somebody else said, having seen it.
 
         Raises:
             CurationError: there is no such entry, it says which manifest is in use, or it is taken back already.
+            Clash: somebody else made it, and it is not said that this was seen.
         """
         by, why = tidy_name(by), tidy_text(why, "the reason", LONGEST_WHY)
         with self._writing() as connection:
@@ -222,6 +229,12 @@ class CurationLog:
             if number in replay(same).undone:
                 last = max(e.number for e in same if e.kind == "undo" and e.value == str(number))
                 raise CurationError(f"entry {number} is taken back already; undo {last} brings it into force again.")
+            if entry.by != by and not over:
+                raise Clash(
+                    f"{entry.photo}: somebody else said so:\n  {entry}\nLook again; if you still take it back, add "
+                    f"--over {number}.",
+                    found,
+                )
             undo = Entry(0, "undo", entry.photo, entry.sha256, str(number), by, "", why, self._in_use(connection))
             return _append(connection, undo)
 

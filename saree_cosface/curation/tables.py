@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 from saree_cosface.curation.applying import PARTS
@@ -103,16 +103,11 @@ def of_photo(entries: Sequence[Entry], end: str) -> list[Entry]:
 
 
 def print_entries(chosen: Sequence[Entry], entries: Sequence[Entry], console: Console) -> None:
-    """For people: entries that were taken back or overruled are dim."""
+    """For people, an entry a line: those that were taken back or overruled are dim."""
     standing = replay(entries)
-    long = [Column(name, overflow="fold") for name in ("by", "decision", "photo", "", "why")]  # folded, never cut
-    table = Table("no.", Column("when", no_wrap=True), *long, "now", box=None, pad_edge=False)
     for entry in chosen:
         now = "undone" if entry.number in standing.undone else "overruled" if entry.number in standing.overruled else ""
-        shown = ", ".join(entry.others) or entry.value
-        cells = (entry.when[:16].replace("T", " "), entry.by, entry.kind, entry.photo, shown, entry.why, now)
-        table.add_row(str(entry.number), *map(Text, cells), style="dim" if now else None)
-    console.print(table)
+        _say(f"{entry}{now and f' ({now})'}", console, "dim" if now else None)
 
 
 def print_account(document: Mapping[str, Any], console: Console) -> None:
@@ -150,7 +145,7 @@ def print_account(document: Mapping[str, Any], console: Console) -> None:
             "pieces_across_parts",
             "Merged pieces with photos in several parts: scores would flatter until the split is redone",
         ),
-        ("pieces_of_several_crafts", "Merged pieces with photos of several crafts"),
+        ("pieces_of_several_crafts", "Pieces whose photos are of several crafts now, as no saree is"),
     ):
         if document[key]:
             _say(f"{said}: {', '.join(document[key][:5])}.", console, "yellow")

@@ -133,7 +133,11 @@ def write_version(applied: Applied, document: Mapping[str, Any], out: Path, path
     made = manifest_of(applied.after.table.assign(path=pd.Series(paths, dtype=object)), out.parent)
     document = {"manifest": out.name, **document, "to": {**document["to"], "sha256": made.sha256}}
     out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{out.stem[:80]}-", dir=out.parent) as folder:
+    try:
+        temporary = TemporaryDirectory(prefix=f".{out.stem[:80]}-", dir=out.parent)
+    except OSError as error:  # which names the temporary folder, that nobody asked for
+        raise OSError(error.errno, error.strerror, str(out)) from error
+    with temporary as folder:
         written, told = Path(folder) / out.name, Path(folder) / beside.name
         write_manifest(made.table, written)
         write_json(told, document)

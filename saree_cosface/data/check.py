@@ -32,6 +32,7 @@ _SEVERITY: Mapping[str, Severity] = {
     "unknown label": "error",
     "refused label": "error",
     "contradictory": "error",
+    "piece of several crafts": "warning",
     "straddles split": "error",
     "sha256 mismatch": "error",
     "exact duplicate": "warning",
@@ -252,6 +253,7 @@ def _copy_findings(
     pieces = manifest.table["piece"].to_numpy(dtype=object)
     for piece in dict.fromkeys(pieces[pieces != ""].tolist()):
         members = np.flatnonzero(pieces == piece)
+        yield from _mixed(piece, [paths[row] for row in members], manifest.crafts[members].tolist())
         yield from _straddling([paths[row] for row in members], splits[members].tolist(), f"photos of piece {piece}")
 
 
@@ -266,6 +268,13 @@ def _contradiction(names: Sequence[str], crafts: Sequence[str]) -> Iterable[Find
         said = ", ".join(f"{name} ({craft or 'no label'})" for name, craft in zip(names, crafts, strict=True))
         remedy = "find out which label is right; remove the other, or both"
         yield _finding("contradictory", names, f"one picture, several labels: {said}", remedy)
+
+
+def _mixed(piece: str, names: Sequence[str], crafts: Sequence[str]) -> Iterable[Finding]:
+    if len(set(crafts)) > 1:
+        said = ", ".join(f"{name} ({craft or 'no label'})" for name, craft in zip(names, crafts, strict=True))
+        remedy = "give its photos one label, or say which of them show another saree"
+        yield _finding("piece of several crafts", names, f"piece {piece}: {said}", remedy)
 
 
 def _straddling(names: Sequence[str], splits: Sequence[str], what: str) -> Iterable[Finding]:

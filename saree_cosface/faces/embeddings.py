@@ -186,8 +186,9 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     except FileNotFoundError:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError, RuntimeError) as error:
+        why = "" if isinstance(error, ValueError) else f" ({error})"  # NumPy would advise to unpickle it
         raise FaceDataError(
-            f"{path}: not a NumPy archive of names and numbers ({error}); save one with "
+            f"{path}: not a NumPy archive of names and numbers{why}; save one with "
             "np.savez(path, names=..., embeddings=...), names as text, not as objects"
         ) from error
 

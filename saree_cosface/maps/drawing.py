@@ -180,7 +180,7 @@ def add_contours(
         if len(points) < FEWEST:
             continue
         found = density(points, plane.bounds)
-        for level in contour_levels(found, shares):
+        for level in contour_levels(found, points, plane.bounds, shares):
             shown = without_strays(found, level, points, plane.bounds, max(4, len(points) // 20))
             if shown.max() > level:
                 for colour, width, alpha in (("white", 1.3, 0.6), (colours[name], 0.6, 1.0)):

@@ -1,5 +1,6 @@
 """What a map of photos shows, as numbers: where a craft is dense, and how far neighbours share a source."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,12 +35,15 @@ def density(points: Floats, bounds: Bounds) -> Floats:
     return np.asarray(gaussian_filter(counts, width, mode="constant")) / max(len(points), 1)
 
 
-def contour_levels(found: Floats, shares: Sequence[float] = (0.9, 0.5)) -> list[float]:
-    """Heights of a density above which lie these shares of it, ascending, each once."""
-    falling = np.sort(found, axis=None)[::-1]
-    held = np.cumsum(falling)
-    levels = {float(falling[min(np.searchsorted(held, share * held[-1]), falling.size - 1)]) for share in shares}
-    return sorted(level for level in levels if 0 < level < falling[0])
+def contour_levels(found: Floats, points: Floats, bounds: Bounds, shares: Sequence[float] = (0.9, 0.5)) -> list[float]:
+    """Heights of a density at or above which lie these shares of the points ``(N, 2)``, ascending, each once.
+
+    Of the points, not of the density itself: its smoothing spreads a tight cluster far beyond where the points are.
+    """
+    cells = _cells(points, bounds)
+    falling = np.sort(found[cells[:, 1], cells[:, 0]])[::-1]
+    levels = {float(falling[max(math.ceil(share * len(falling)), 1) - 1]) for share in shares}
+    return sorted(level for level in levels if 0 < level < found.max())
 
 
 def without_strays(found: Floats, level: float, points: Floats, bounds: Bounds, fewest: int) -> Floats:

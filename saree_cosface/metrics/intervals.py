@@ -53,6 +53,7 @@ def bootstrap_interval(
     n_resamples: int = 2000,
     seed: int = 0,
     confidence: float = 0.95,
+    strata: ArrayLike | None = None,
 ) -> Interval:
     """Percentile bootstrap interval of ``statistic(*arrays)``, resampling whole groups with replacement.
 
@@ -63,6 +64,7 @@ def bootstrap_interval(
         n_resamples: bootstrap samples.
         seed: the same seed gives the same interval.
         confidence: of the interval, within (0, 1).
+        strata: (N,) of each photo, alike within a group: groups are drawn within each, so that none is ever empty.
 
     Raises:
         ValueError: a length differs, there are fewer than two groups, ``n_resamples`` < 1, ``confidence`` is outside
@@ -75,7 +77,7 @@ def bootstrap_interval(
     """
     columns = [np.asarray(array) for array in arrays]
     value = float(statistic(*columns))
-    draws = _resampled(statistic, columns, groups, n_resamples, seed)
+    draws = _resampled(statistic, columns, groups, n_resamples, seed, strata)
     return _percentile_interval(value, draws, confidence)
 
 
@@ -171,7 +173,12 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
 
 
 def _resampled(
-    statistic: Statistic, columns: Sequence[NDArray[Any]], groups: ArrayLike, n_resamples: int, seed: int
+    statistic: Statistic,
+    columns: Sequence[NDArray[Any]],
+    groups: ArrayLike,
+    n_resamples: int,
+    seed: int,
+    strata: ArrayLike | None = None,
 ) -> NDArray[np.float64]:
     """The statistic on ``n_resamples`` bootstrap samples of whole groups (n_resamples,)."""
     groups = np.asarray(groups)
@@ -180,8 +187,10 @@ def _resampled(
         raise ValueError(f"groups have shape {groups.shape} and the arrays {shapes}; all take (N, ...) with the same N")
     if n_resamples < 1:
         raise ValueError(f"n_resamples is {n_resamples}; at least 1 is needed")
-    _, group = np.unique(groups, return_inverse=True)
+    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
     sizes = np.bincount(group)
+    stratum = np.zeros(len(sizes)) if strata is None else np.asarray(strata)[first]
+    drawn_from = [np.flatnonzero(stratum == each) for each in np.unique(stratum)]
     if len(sizes) < 2:
         raise ValueError(f"{len(sizes)} group cannot be resampled; an interval needs at least 2 pieces")
     members = np.argsort(group, kind="stable")
@@ -189,7 +198,7 @@ def _resampled(
     generator = np.random.default_rng(seed)
     draws = np.empty(n_resamples)
     for resample in range(n_resamples):
-        chosen = generator.integers(len(sizes), size=len(sizes))
+        chosen = np.concatenate([those[generator.integers(len(those), size=len(those))] for those in drawn_from])
         lengths = sizes[chosen]
         # Positions of the chosen groups' photos: each group's start, repeated, plus 0, 1, ... within the group.
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)

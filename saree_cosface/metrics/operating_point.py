@@ -19,6 +19,8 @@ class TooFewImpostors(ValueError):
 def false_accepts(far: float, impostors: int) -> int:
     """How many of so many impostors may be accepted at a FAR: the largest k with k / impostors <= far.
 
+    With fewer than 3 / far impostors, none of whom is accepted, the rate could still be higher than far.
+
     Raises:
         TooFewImpostors: there are fewer than 3 / far.
         ValueError: ``far`` is outside (0, 1).
@@ -31,8 +33,7 @@ def false_accepts(far: float, impostors: int) -> int:
     needed = math.ceil(3 / far * (1 - 1e-12))  # 3 / far may miss a whole number by a rounding error
     if impostors < needed:
         raise TooFewImpostors(
-            f"FAR {far:g} takes at least {needed:,} impostors (3 / FAR) and there are {impostors:,}: even if none were "
-            f"accepted, the rate could be higher. Score more impostors, or ask for a FAR of at least 3 / {impostors:,}"
+            f"too few impostors: {impostors:,}, and a FAR of {far:g} takes at least {needed:,} (3 / FAR)"
         )
     k = math.floor(far * impostors)
     # far x impostors may miss a whole number by a rounding error: 0.29 x 100 is just below 29.
