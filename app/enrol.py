@@ -121,12 +121,13 @@ def _told(done: Enrolled) -> str:
     entry = done.enrolment
     name, count = craft_name(entry.craft), len(entry.photos)
     what = f"{name} is new here" if done.new else f"{name} now has {done.references} reference photos"
-    bad = "".join(f"<li>{escape(each.path.name)} was left out: {escape(each.reason)}</li>" for each in done.bad)
-    skipped = f"<ul>{bad}</ul>" if bad else ""
+    left_out = [f"{each.path.name} was left out: {each.reason}" for each in done.bad]
+    remarks = "".join(f"<li>{escape(each)}</li>" for each in (*left_out, *map(str, done.doubts)))
+    remarks = f"<ul>{remarks}</ul>" if remarks else ""
     return (
         f'<div class="saree"><div class="note" role="status"><p><b>Enrolled as number {entry.number}.</b> '
         f"{count} {'photo' if count == 1 else 'photos'}; {escape(what)}. The next search compares with "
-        f"{'it' if count == 1 else 'them'}.</p>{skipped}</div></div>"
+        f"{'it' if count == 1 else 'them'}.</p>{remarks}</div></div>"
     )
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -26,8 +27,9 @@ from saree_cosface.embedding import photo_hash
 from saree_cosface.files import write_json
 from saree_cosface.gallery import Gallery, build_gallery
 from saree_cosface.keeping import forget_photos, keep_photos
-from saree_cosface.runs import load_run
+from saree_cosface.runs import Run, load_run
 from saree_cosface.taxonomy import UnknownCraft, load_taxonomy
+from saree_cosface.verdict import names
 
 LOG = "enrolments.json"
 _PATIENCE = 60.0  # seconds until a lock that another process holds is given up
@@ -63,6 +65,29 @@ class Enrolment:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """A photo that by itself would have been named as another tradition than the one it was enrolled for.
+
+    Attributes:
+        photo: its name.
+        craft: id of that other tradition.
+        cosine: to it.
+    """
+
+    photo: str
+    craft: str
+    cosine: float
+
+    def __str__(self) -> str:
+        taxonomy = load_taxonomy()
+        name = taxonomy[self.craft].name if self.craft in taxonomy else self.craft
+        return (
+            f"{self.photo} by itself would have been named {name}, with a cosine of {self.cosine:.2f}. If that is what "
+            "it is, take the enrolment back: it would draw such photos away from where they belong."
+        )
+
+
+@dataclass(frozen=True)
 class Enrolled:
     """What an enrolment changed.
 
@@ -71,12 +96,14 @@ class Enrolled:
         new: whether the tradition is new to the gallery.
         references: how many photos of the tradition the gallery now has.
         bad: photos that could not be read, and were not enrolled.
+        doubts: photos that look like another tradition; nothing where the run is not calibrated.
     """
 
     enrolment: Enrolment
     new: bool
     references: int
     bad: tuple[BadImage, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """One JSON document."""
@@ -85,6 +112,7 @@ class Enrolled:
             "new_tradition": self.new,
             "references": self.references,
             "skipped": [{"path": str(bad.path), "reason": bad.reason} for bad in self.bad],
+            "doubts": [asdict(doubt) for doubt in self.doubts],
         }
 
     def print_table(self, console: Console) -> None:
@@ -96,8 +124,8 @@ class Enrolled:
             highlight=False,
             markup=False,
         )
-        for bad in self.bad:
-            console.print(f"Skipped {bad}", style="yellow", highlight=False, markup=False)
+        for remark in (*(f"Skipped {bad}" for bad in self.bad), *self.doubts):
+            console.print(str(remark), style="yellow", highlight=False, markup=False)
 
 
 def enrol(
@@ -145,6 +173,7 @@ def enrol(
         if not len(added):
             why = f"; the first: {bad[0]}" if bad else ""
             raise EnrolmentError(f"no photo to enrol could be read{why}.")
+        doubts = _doubts(run, craft, added, hashes)
         if keep:
             added = keep_photos(added, folder / "gallery")
         log = enrolments(folder)
@@ -162,7 +191,7 @@ def enrol(
         _write(folder, [*log, entry])
         grown = run.gallery.add(added).save(folder / "gallery")
     count = int((grown.references["craft"] == craft).sum())
-    return Enrolled(entry, craft not in run.gallery.crafts, count, tuple(bad))
+    return Enrolled(entry, craft not in run.gallery.crafts, count, tuple(bad), doubts)
 
 
 def undo(folder: Path, number: int = 0) -> Enrolment:
@@ -256,6 +285,18 @@ def _hashes(files: Sequence[Path]) -> tuple[dict[str, Path], list[BadImage]]:
         except BadImage as error:
             bad.append(error)
     return found, bad
+
+
+def _doubts(run: Run, craft: str, added: Gallery, files: dict[str, Path]) -> tuple[Doubt, ...]:
+    if run.calibration is None:
+        return ()
+    rows = zip(added.references["sha256"], run.cosines(np.asarray(added.embeddings)), strict=True)
+    found = [
+        Doubt(files[content].name, run.gallery.crafts[int(cosines.argmax())], float(cosines.max()))
+        for content, cosines in rows
+        if names(cosines, run.calibration)
+    ]
+    return tuple(doubt for doubt in found if doubt.craft != craft)
 
 
 def _refuse_known(gallery: Gallery, hashes: dict[str, Path]) -> None:

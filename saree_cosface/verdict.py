@@ -93,8 +93,7 @@ class Calibration:
         Nothing for those learned. Photos of a tradition that was enrolled later lie less close to its prototype, since
         training has not gathered them, and next to none of them would be named. If two photos of it have a cosine c
         in the mean, one of them and the unit mean of k others have c sqrt(k / (1 + (k - 1) c)): what that is short
-        of the mean of traditions learned is made good. From there on the allowance shrinks in proportion to what the
-        cosine is short of 1, so that no sum is more than 1.
+        of the mean of traditions learned is made good, up to a sum of 1.
 
         Args:
             cosines: of photos to each tradition.
@@ -104,8 +103,7 @@ class Calibration:
         count = np.maximum(pieces, 1)
         expected = self.kin * np.sqrt(count / (1 + (count - 1) * max(self.kin, 0.0)))
         short = np.where(np.isin(crafts, self.crafts), 0.0, np.maximum(self.genuine - expected, 0))
-        left = np.clip((1 - cosines) / np.maximum(1 - expected, 1e-9), 0, 1)
-        raised: NDArray[np.float64] = short * left
+        raised: NDArray[np.float64] = np.minimum(short, np.maximum(1 - cosines, 0))
         return raised
 
     def isotonic(self, confidence: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -236,7 +234,7 @@ def judge(
         )
         return Verdict("outside", (), reason, likely)
     # Before the cosine of the piece is looked at: the mean of photos that contradict each other is near to nothing.
-    named = sorted({int(row.argmax()) for row in alone if _names(row, calibration)})
+    named = sorted({int(row.argmax()) for row in alone if names(row, calibration)})
     if len(named) > 1:
         named = sorted(named, key=lambda index: -float(cosines[index]))[:2]
         reason = "its photos name different traditions: perhaps they show several pieces"
@@ -282,12 +280,13 @@ def _side_by_side(
     answers, nearest = cosines.argmax(axis=1), sides.argmax(axis=2)
     apart = (nearest[:, 0] != nearest[:, 1]) | (nearest[:, 2] != nearest[:, 3])
     other = nearest[np.arange(len(nearest)), (nearest != answers[:, None]).argmax(axis=1)]
-    named = np.array([_names(row, calibration) for row in cosines], dtype=np.bool_)
+    named = np.array([names(row, calibration) for row in cosines], dtype=np.bool_)
     found: NDArray[np.int_] = np.where(named & apart, other, -1)
     return found
 
 
-def _names(cosines: NDArray[np.floating[Any]], calibration: Calibration) -> bool:
+def names(cosines: NDArray[np.floating[Any]], calibration: Calibration) -> bool:
+    """Whether a photo's cosines, ``(C,)``, are enough for the name of a tradition, by themselves."""
     best, second = np.sort(cosines)[::-1][:2] if len(cosines) > 1 else (cosines[0], -np.inf)
     return bool(best >= calibration.cosine and best - second >= calibration.gap)
 

@@ -3,9 +3,11 @@
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from saree_cosface.cli import main
 from saree_cosface.data.manifest import read_manifest
@@ -166,3 +168,25 @@ def test_from_the_command_line(run, tiny_corpus, tmp_path, capsys):
     assert call("enrol", run, "--craft", "patola", *files, zero_byte(tmp_path))[0] == 1  # enrolled, but not all of it
     assert call("enrol", run, "--craft", "patola")[0] == 2
     assert call("enrol", run, files[0])[0] == 2
+
+
+def test_a_photo_that_looks_like_another_tradition_is_doubted(calibrated_run, tiny_corpus, tmp_path, capsys):
+    folder = shutil.copytree(calibrated_run.folder, tmp_path / "run")
+    replace(calibrated_run.calibration, cosine=0.0, gap=0.0).save(
+        folder / "calibration"
+    )  # so small a run names nothing
+    file = read_manifest(tiny_corpus, where=SOME).files()[0]
+    craft = predict(load_run(folder), [file]).attributions[0].traditions[0].craft
+    copy = tmp_path / "photo.png"
+    Image.open(file).save(copy)  # of another content, so no reference
+    with pytest.raises(SystemExit):
+        main(["enrol", str(folder), str(copy), "--craft", "patola", "--json"])
+    out, err = capsys.readouterr()
+    (doubt,) = json.loads(out)["doubts"]
+    assert (doubt["photo"], doubt["craft"]) == ("photo.png", craft)
+    assert "photo.png by itself would have been named" in " ".join(err.split())
+    undo(folder)
+    assert enrol(folder, craft, [copy]).doubts == ()
+    undo(folder)
+    calibrated_run.calibration.save(folder / "calibration")
+    assert enrol(folder, "patola", [copy]).doubts == ()  # where the photo is of no known tradition all is well
