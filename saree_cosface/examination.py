@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface import __version__
-from saree_cosface.attribution import Attribution, NearReference, attribute, in_words
+from saree_cosface.attribution import Attribution, NearReference, PhotoSay, attribute, in_words
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.embedder import Embedder
 from saree_cosface.embedding import PhotoFeatures, embeddings_of, fingerprint, photo_hash
@@ -66,7 +66,7 @@ class Examination:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What an answer rests on, for the photo of the piece that counts most.
+    """What an answer rests on, for the photo of the piece that carries most of its cosine.
 
     Attributes:
         photo: its position.
@@ -138,10 +138,15 @@ def examine(run: Run, seen: Sequence[Seen], *, top: int = 5) -> Examination:
     return Examination(attribution, tuple(seen), fused, datetime.now(UTC).isoformat(timespec="seconds"))
 
 
+def _carried(say: PhotoSay) -> float:
+    return say.weight * say.cosine_to_answer
+
+
 def gather_evidence(run: Run, examination: Examination) -> Evidence:
     """What carries the cosine to the first tradition, and what matches which region of its nearest reference."""
     answer = examination.attribution
-    photo = max(range(len(answer.says)), key=lambda index: answer.says[index].weight)
+    # The piece's cosine is the sum of what they carry; one that names another tradition shows what speaks against this.
+    photo = max(range(len(answer.says)), key=lambda index: _carried(answer.says[index]))
     looked = examination.seen[photo].look
     if looked.maps is None:
         return Evidence(photo, remark="This network does not tell which regions an answer rests on.")

@@ -48,7 +48,7 @@ def verdict_html(run: Run, examination: Examination) -> str:
 
 
 def evidence_html(evidence: Evidence, examination: Examination) -> str:
-    """The heat map of the photo that counts most, and its matches with the nearest reference."""
+    """The heat map of the photo that carries most of the cosine, and its matches with the nearest reference."""
     name = escape(examination.attribution.traditions[0].name)
     parts = []
     if evidence.heat is not None:

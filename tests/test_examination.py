@@ -135,6 +135,18 @@ def test_what_cannot_be_read_is_named(run, photos, tmp_path):
         see(run, [(photos[0], "x")] * (MOST + 1))
 
 
+def test_evidence_is_of_the_photo_that_carries_the_answer(run, photos):
+    references = run.gallery.references.drop_duplicates("craft")
+    seen, _ = see(run, [(Path(path), Path(path).name) for path in references["path"]])  # each of another craft
+    examination = examine(run, seen)
+    answer = examination.attribution
+    found = gather_evidence(run, examination)
+    say = answer.says[found.photo]
+    assert say.weight * say.cosine_to_answer == max(each.weight * each.cosine_to_answer for each in answer.says)
+    assert not say.disagrees
+    assert found.heat.cosine == pytest.approx(say.cosine_to_answer, abs=2e-3)
+
+
 def test_copies_of_a_photo_count_once(run, photos):
     seen, unread = see(run, [(photos[0], "a.jpg"), (photos[1], "b.jpg"), (photos[0], "c.jpg")])
     assert [each.name for each in seen] == ["a.jpg", "b.jpg"]
