@@ -1,12 +1,15 @@
 """Review: curators go through the queue together; each decision goes to the log at once."""
 
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 import gradio as gr
 
+from saree_cosface.curation.decisions import Entry as Decision
 from saree_cosface.curation.log import Clash
 from saree_cosface.pages import escape
 from saree_cosface.review.bench import (
@@ -94,14 +97,14 @@ def review_tab(desk: Desk) -> None:
                     shared.bench = set_up(desk.run, _manifest(desk), desk.log, cache=cache)
         except (OSError, ValueError) as error:
             return _trouble(error, len(outputs))
-        return _show(shared.bench, next_open(shared.bench, -1, decided(shared.bench)[0]))
+        return _show(shared.bench, _next(shared.bench, -1))
 
     def opened(at: str, stored: str, name: str, request: gr.Request) -> list[Any]:
         user = _user(request)
         who = gr.update(value=user, interactive=False) if user else gr.update(value=name or stored or "")
         if shared.bench is None or at:
             return [who, *[gr.skip()] * len(outputs)]
-        return [who, *_show(shared.bench, next_open(shared.bench, -1, decided(shared.bench)[0]))]
+        return [who, *_show(shared.bench, _next(shared.bench, -1))]
 
     def record(kind: str, *, over: bool = False) -> Callable[..., list[Any]]:
         def act(at: str, name: str, reason: str, label: str, other: str, before: Any, request: gr.Request) -> list[Any]:
@@ -129,8 +132,8 @@ def review_tab(desk: Desk) -> None:
                 numbers = tuple(each.number for each in error.entries)
                 shown = f'<div class="saree">{clash_note(error.entries, _in_words(what, label, other))}</div>'
                 return _show(bench(), index, shown, (what, reason, label, other, numbers), keep=True)
-            told = f'<div class="saree"><p class="told" role="status">Recorded: {sentence(entry)}</p></div>'
-            following = index if what == "comment" else next_open(bench(), index, decided(bench())[0])
+            told = f'<div class="saree"><p class="told" role="status">Recorded: {_about(entry)}</p></div>'
+            following = index if what == "comment" else _next(bench(), index)
             return _show(bench(), following, told)
 
         return act
@@ -138,7 +141,7 @@ def review_tab(desk: Desk) -> None:
     def walk(step: int, *, undecided: bool = False) -> Callable[[str], list[Any]]:
         def to(index: int, seen: int) -> list[Any]:
             if undecided:
-                return _show(bench(), next_open(bench(), index, decided(bench())[0], step))
+                return _show(bench(), _next(bench(), index, step))
             return _show(bench(), (index + step) % len(bench()))
 
         return lambda at: _guarded(at, to)
@@ -146,14 +149,17 @@ def review_tab(desk: Desk) -> None:
     def reverse(at: str, name: str, request: gr.Request) -> list[Any]:
         def back(index: int, seen: int) -> list[Any]:
             entry, where = take_back(bench(), " ".join((_user(request) or name or "").split()))
-            told = f'<div class="saree"><p class="told" role="status">Taken back: {sentence(entry)}</p></div>'
+            told = f'<div class="saree"><p class="told" role="status">Taken back: {_about(entry)}</p></div>'
             return _show(bench(), where, told)
 
         return _guarded(at, back)
 
     def _guarded(at: str, what: Callable[[int, int], list[Any]]) -> list[Any]:
         try:
-            index, seen = _place(at, bench())
+            index, seen, mark = _place(at)
+            if not index < len(bench()) or bench().mark(index) != mark:
+                told = "The queue was ranked anew meanwhile, so nothing was recorded; here is where it goes on."
+                return _show(bench(), _next(bench(), -1), note(told, problem=True))
             try:
                 return what(index, seen)
             except (OSError, ValueError) as error:
@@ -190,7 +196,7 @@ def _show(bench: Bench, index: int, message: str = "", clash: Any = None, *, kee
     )
     return [
         html,
-        f"{index}:{said.seen}",
+        f"{index}:{said.seen}:{bench.mark(index)}",
         gr.skip() if keep else gr.update(choices=craft_choices(bench), value=entry.rival or None),
         gr.skip() if keep else gr.update(choices=others, value=others[0] if others and is_copy(entry) else None),
         gr.skip() if keep else "",
@@ -202,6 +208,10 @@ def _show(bench: Bench, index: int, message: str = "", clash: Any = None, *, kee
     ]
 
 
+def _about(entry: Decision) -> str:
+    return f"{sentence(entry)} ({escape(PurePosixPath(entry.photo).name)})"
+
+
 def _trouble(error: Exception, outputs: int) -> list[Any]:
     return [note(_plainly(error), problem=True), *[gr.skip()] * (outputs - 1)]
 
@@ -210,14 +220,17 @@ def _plainly(error: Exception) -> str:
     return str(error).split(": add --")[0].split("; add --")[0]
 
 
-def _place(at: str, bench: Bench) -> tuple[int, int]:
-    try:
-        index, seen = (int(part) for part in at.split(":"))
-    except (AttributeError, ValueError):
-        raise ValueError("It is not known which photo this was about; go to one first.") from None
-    if not 0 <= index < len(bench):
-        raise ValueError("There is no such photo in the queue.")
-    return index, seen
+def _place(at: str) -> tuple[int, int, str]:
+    """The index of the entry that a curator sees, the last decision on it that they have seen, and its mark."""
+    found = re.fullmatch(r"(\d{1,9}):(\d{1,18}):([0-9a-f]{16})", at or "")
+    if found is None:
+        raise ValueError("It is not known which photo this was about; go to one first.")
+    return int(found[1]), int(found[2]), found[3]
+
+
+def _next(bench: Bench, index: int, step: int = 1) -> int:
+    done, progress = decided(bench)
+    return next_open(bench, index, done, step, progress.put_off)
 
 
 def _user(request: gr.Request | None) -> str:

@@ -26,6 +26,13 @@ function ask(name) {
   field().placeholder = `Why ${WORDS[name]}? Enter records it, Escape leaves it.`;
 }
 
+// As if it had been typed: the page behind knows nothing of a value that is only set.
+function empty(input) {
+  const of = input.tagName === "TEXTAREA" ? HTMLTextAreaElement : HTMLInputElement;
+  Object.getOwnPropertyDescriptor(of.prototype, "value").set.call(input, "");
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
 function typing(target) {
   return target.closest?.("input, textarea, select, [contenteditable], [role=listbox], [role=tablist]");
 }
@@ -41,6 +48,7 @@ document.addEventListener("keydown", (event) => {
     } else if (event.key === "Escape") {
       waiting = "";
       field().placeholder = "";
+      empty(field());
       field().blur();
     }
     return;

@@ -110,12 +110,29 @@ def test_undo_takes_back_ones_own_last_decision(bench):
     decide(bench, 1, "defer", by="Ben")
     entry, where = take_back(bench, "Asha")
     assert (entry.photo.endswith(Path(bench.path(0)).name), where) == (True, 0)
-    assert decided(bench)[0] == {1}
+    assert decided(bench)[1].put_off == {1}
     with pytest.raises(CurationError, match="Asha has decided nothing"):
         take_back(bench, "Asha")
     with pytest.raises(CurationError, match="nobody has decided nothing|decided nothing"):
         take_back(bench, "")
     assert len(said_of(bench, 0).undone) == 1
+
+
+def test_what_is_put_off_is_not_decided_and_comes_last(bench):
+    decide(bench, 0, "defer", by="Asha")
+    decide(bench, 1, "accept", by="Asha")
+    done, progress = decided(bench)
+    assert (done, progress.decided, progress.put_off) == ({1}, 1, {0})
+    assert "1 decided · 1 put off" in tame(progress_bar(progress, 0))
+    assert next_open(bench, -1, done, put_off=progress.put_off) == 2
+    assert next_open(bench, 3, set(range(1, len(bench))), put_off=progress.put_off) == 0
+    decide(bench, 0, "accept", by="Ben")  # whoever knows may answer
+    assert decided(bench)[1].put_off == set()
+
+
+def test_a_photo_is_known_by_more_than_its_place_in_the_queue(bench):
+    assert len({bench.mark(index) for index in range(len(bench))}) == len(bench)
+    assert _show(bench, 1)[1] == f"1:0:{bench.mark(1)}"
 
 
 def test_review_refuses_a_manifest_that_changed_and_a_log_that_is_none(run, bench, collection, tiny_cache, tmp_path):
@@ -141,14 +158,14 @@ def test_card_stands_without_its_photo(bench, collection):
 
 
 def test_review_tab_says_what_is_wrong(bench):
-    assert _place("3:0", bench) == (3, 0)
-    for nonsense in ("", None, "3", "a:b", "-1:0", "99999:0", "1:0:2"):
+    assert _place(f"3:0:{'0' * 16}") == (3, 0, "0" * 16)
+    for nonsense in ("", None, "3", "a:b", "3:0", f"-1:0:{'0' * 16}", "1:0:2", f"{'9' * 5000}:0:{'0' * 16}"):
         with pytest.raises(ValueError, match="photo"):
-            _place(nonsense, bench)
+            _place(nonsense)
     assert _plainly(ValueError("relabel needs its reason: add --why TEXT.")) == "relabel needs its reason"
     shown = _show(bench, 0, note(HOSTILE, problem=True))
     assert HOSTILE in tame(shown[0])
-    assert shown[1] == "0:0"
+    assert shown[1] == f"0:0:{bench.mark(0)}"
     assert tame(f"<p>{sentence(decide(bench, 0, 'comment', by=IMAGE, why=SCRIPT))}</p>").count("hacked") == 2
 
 

@@ -160,13 +160,29 @@ def test_review_is_decided_with_keys_and_survives_a_restart(chromium, place, ser
     until(chromium, lambda: "2 decided" in text(chromium, "#review-card .progress"))
     assert HOSTILE in text(chromium, "#review-card .told")
     press(chromium, "d")
-    until(chromium, lambda: "3 decided" in text(chromium, "#review-card .progress"))
+    until(chromium, lambda: "2 decided · 1 put off" in text(chromium, "#review-card .progress"))
     press(chromium, "u")
     until(chromium, lambda: "Taken back" in text(chromium, "#review-card .told"))
     assert "2 decided" in text(chromium, "#review-card .progress")
     press(chromium, Keys.ARROW_LEFT)
     until(chromium, lambda: "Photo 2 of" in text(chromium, "#review-card .progress"))
     assert HOSTILE in text(chromium, "#review-card .history")
+    focus = "return document.activeElement.closest('#review-why') !== null"
+    press(chromium, "x")
+    until(chromium, lambda: chromium.execute_script(focus))
+    press(chromium, "half a thought", Keys.ESCAPE)  # which is no reason for anything
+    press(chromium, "c")
+    until(chromium, lambda: chromium.execute_script(focus))
+    assert find(chromium, "#review-why input, #review-why textarea").get_attribute("value") == ""
+    press(chromium, Keys.ESCAPE)
+    # Somebody else has had the queue ranked anew: what stands at this place is another photo now.
+    chromium.execute_script(
+        "const at = document.querySelector('#review-place textarea, #review-place input');"
+        "at.value = at.value.replace(/[^:]*$/, '0'.repeat(16)); at.dispatchEvent(new Event('input', {bubbles: true}))"
+    )
+    press(chromium, "a")
+    until(chromium, lambda: "ranked anew meanwhile" in text(chromium, "#review-card"))
+    assert "2 decided" in text(chromium, "#review-card .progress")
     with CurationLog(place / "decisions.db") as log:
         kinds = [entry.kind for entry in log.trusted()]
     assert kinds == ["manifest", "accept", "relabel", "defer", "undo"]

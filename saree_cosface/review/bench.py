@@ -4,8 +4,9 @@ The queue is ranked once and keeps its order, so that nobody loses their place; 
 log each time, so that everybody sees what others said a moment ago, and a restart loses nothing.
 """
 
+import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,11 @@ class Bench:
         """Id of its craft."""
         return str(self.queue.collection.manifest.crafts[self.queue.entries[index].row])
 
+    def mark(self, index: int) -> str:
+        """What tells whether somebody still sees the photo that stands here: another queue has other photos."""
+        content = self.queue.collection.sha256[self.queue.entries[index].row]
+        return hashlib.sha256(f"{self.path(index)}\0{content}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
 
 @dataclass(frozen=True)
 class Said:
@@ -74,13 +80,15 @@ class Progress:
 
     Attributes:
         total: entries of the queue.
-        decided: of them with a verdict that holds.
+        decided: of them with a verdict that holds and is none to put it off.
+        put_off: indices of those.
         conflicts: photos of the queue on which curators contradict each other.
         by: decisions of each curator on photos of the queue, the most first.
     """
 
     total: int
     decided: int
+    put_off: frozenset[int]
     conflicts: int
     by: Mapping[str, int]
 
@@ -125,7 +133,9 @@ def decided(bench: Bench) -> tuple[set[int], Progress]:
     entries, manifests = _entries(bench)
     names = _names(bench, manifests)
     standing = replay(entries)
-    done = {index for index, name in enumerate(names) if _holds(bench, index, standing, name)}
+    said = {index for index, name in enumerate(names) if _holds(bench, index, standing, name)}
+    put_off = frozenset(index for index in said if standing.verdicts[names[index]].kind == "defer")
+    done = said - put_off
     torn = {photo for conflict in standing.conflicts for photo in conflict.photos}
     here = set(names)
     by = Counter(
@@ -133,21 +143,26 @@ def decided(bench: Bench) -> tuple[set[int], Progress]:
         for entry in entries
         if entry.photo in here and entry.kind not in (MANIFEST, "undo") and entry.number not in standing.undone
     )
-    return done, Progress(len(bench), len(done), len(torn & here), dict(by.most_common()))
+    return done, Progress(len(bench), len(done), put_off, len(torn & here), dict(by.most_common()))
 
 
-def next_open(bench: Bench, index: int, done: set[int], step: int = 1) -> int:
+def next_open(bench: Bench, index: int, done: Set[int], step: int = 1, put_off: Set[int] = frozenset()) -> int:
     """The next entry after one that is not decided, round the end of the queue; the one given if there is none.
+
+    Those that were put off come last.
 
     >>> class Four:
     ...     __len__ = lambda self: 4
     >>> next_open(Four(), 1, {2, 3}), next_open(Four(), 1, {0, 2}, step=-1), next_open(Four(), 1, {0, 1, 2, 3})
     (0, 3, 1)
+    >>> next_open(Four(), 1, {0}, put_off={2}), next_open(Four(), 1, {0, 3}, put_off={2})
+    (3, 2)
     """
-    for away in range(1, len(bench)):
-        other = (index + step * away) % len(bench)
-        if other not in done:
-            return other
+    others = [(index + step * away) % len(bench) for away in range(1, len(bench))]
+    for passed_over in (done | put_off, done):
+        for other in others:
+            if other not in passed_over:
+                return other
     return index
 
 

@@ -59,9 +59,10 @@ def progress_bar(progress: Progress, index: int) -> str:
     """How far the review is, and who did how much."""
     total, share = progress.total, progress.decided / max(progress.total, 1)
     people = ", ".join(f"{escape(name)} {count}" for name, count in list(progress.by.items())[:6])
+    later = f" · {len(progress.put_off)} put off" if progress.put_off else ""
     torn = f" · {_count(progress.conflicts, 'photo')} in conflict" if progress.conflicts else ""
     return (
-        f'<div class="progress"><p><b>Photo {index + 1} of {total}</b> · {progress.decided} decided{torn}'
+        f'<div class="progress"><p><b>Photo {index + 1} of {total}</b> · {progress.decided} decided{later}{torn}'
         f"{f' · <span>{people}</span>' if people else ''}</p>"
         f'<div class="track" role="progressbar" aria-label="Decided" aria-valuemin="0" aria-valuemax="{total}" '
         f'aria-valuenow="{progress.decided}"><div class="bar" style="width:{100 * share:.1f}%"></div></div></div>'
