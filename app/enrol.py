@@ -35,7 +35,7 @@ def enrol_tab(desk: Desk) -> None:
         elem_id="enrol-photos",
     )
     shows = gr.Radio([_ONE, _EACH], value=_ONE, label="The photos show")
-    with gr.Row():
+    with gr.Row(elem_classes="wrapping"):
         craft = gr.Dropdown(
             _choices(desk),
             value=None,

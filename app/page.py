@@ -21,6 +21,7 @@ from .desk import Desk
 from .enrol import enrol_tab
 from .gate import Gate
 from .identify import identify_tab
+from .opening import when_opened
 from .running import Running
 from .traditions import traditions_tab
 from .uploads import forget
@@ -49,7 +50,8 @@ def build_app(desk: Desk, maps: ReferenceMaps | None = None, examples: Sequence[
     looking, batches = Running(), Running()
     page: gr.Blocks = gr.Blocks(title=TITLE, analytics_enabled=False)
     with page:
-        gr.HTML(_opening(desk.run), padding=False)
+        opening = gr.HTML(_opening(desk.run), padding=False)
+        when_opened(lambda: _opening(desk.run), None, opening)  # what was enrolled since is known, too
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Identify", id="identify"):
                 identify_tab(desk, maps, examples, looking)

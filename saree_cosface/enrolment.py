@@ -12,24 +12,24 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from saree_cosface.attribution import attribute, in_words
 from saree_cosface.data.images import BadImage, gather_photos
 from saree_cosface.data.manifest import COLUMNS, manifest_of
-from saree_cosface.embedding import photo_hash
+from saree_cosface.embedding import embed_photos, photo_hash
 from saree_cosface.files import write_json
 from saree_cosface.gallery import Gallery, build_gallery
 from saree_cosface.keeping import forget_photos, keep_photos
 from saree_cosface.runs import Run, load_run
 from saree_cosface.taxonomy import UnknownCraft, load_taxonomy
-from saree_cosface.verdict import names
 
 LOG = "enrolments.json"
 _PATIENCE = 60.0  # seconds until a lock that another process holds is given up
@@ -66,25 +66,20 @@ class Enrolment:
 
 @dataclass(frozen=True)
 class Doubt:
-    """A photo that by itself would have been named as another tradition than the one it was enrolled for.
+    """A photo that was enrolled although the run takes it for something else.
 
     Attributes:
         photo: its name.
-        craft: id of that other tradition.
-        cosine: to it.
+        craft: id of the tradition that it would have been named; "" where it would have got no name.
+        said: what is doubtful, and what follows from it.
     """
 
     photo: str
     craft: str
-    cosine: float
+    said: str
 
     def __str__(self) -> str:
-        taxonomy = load_taxonomy()
-        name = taxonomy[self.craft].name if self.craft in taxonomy else self.craft
-        return (
-            f"{self.photo} by itself would have been named {name}, with a cosine of {self.cosine:.2f}. If that is what "
-            "it is, take the enrolment back: it would draw such photos away from where they belong."
-        )
+        return f"{self.photo} {self.said}"
 
 
 @dataclass(frozen=True)
@@ -96,7 +91,7 @@ class Enrolled:
         new: whether the tradition is new to the gallery.
         references: how many photos of the tradition the gallery now has.
         bad: photos that could not be read, and were not enrolled.
-        doubts: photos that look like another tradition; nothing where the run is not calibrated.
+        doubts: photos that the run takes for something else; none where it is not calibrated.
     """
 
     enrolment: Enrolment
@@ -168,12 +163,15 @@ def enrol(
         table = pd.DataFrame("", index=range(len(hashes)), columns=list(COLUMNS))
         table["path"] = [os.path.abspath(path) for path in hashes.values()]  # noqa: PTH100  # Path.resolve follows links
         table["craft"], table["piece"], table["source"] = craft, piece, source
-        added, undecodable = build_gallery(run.embedder, manifest_of(table, Path("/")), folder=folder / "gallery")
+        with TemporaryDirectory() as memory:  # so that each photo is looked at once
+            added, undecodable = build_gallery(
+                run.embedder, manifest_of(table, Path("/")), folder=folder / "gallery", cache=Path(memory)
+            )
+            doubts = _doubts(run, craft, list(hashes.values()), Path(memory))
         bad += undecodable
         if not len(added):
             why = f"; the first: {bad[0]}" if bad else ""
             raise EnrolmentError(f"no photo to enrol could be read{why}.")
-        doubts = _doubts(run, craft, added, hashes)
         if keep:
             added = keep_photos(added, folder / "gallery")
         log = enrolments(folder)
@@ -287,16 +285,39 @@ def _hashes(files: Sequence[Path]) -> tuple[dict[str, Path], list[BadImage]]:
     return found, bad
 
 
-def _doubts(run: Run, craft: str, added: Gallery, files: dict[str, Path]) -> tuple[Doubt, ...]:
+def _doubts(run: Run, craft: str, files: Sequence[Path], cache: Path) -> tuple[Doubt, ...]:
+    """What the run, before it knew them, would have answered for each photo, where that speaks against enrolling it."""
     if run.calibration is None:
         return ()
-    rows = zip(added.references["sha256"], run.cosines(np.asarray(added.embeddings)), strict=True)
-    found = [
-        Doubt(files[content].name, run.gallery.crafts[int(cosines.argmax())], float(cosines.max()))
-        for content, cosines in rows
-        if names(cosines, run.calibration)
-    ]
-    return tuple(doubt for doubt in found if doubt.craft != craft)
+    embedded = embed_photos(run.embedder, files, cache=cache, description=None)
+    taxonomy, found = load_taxonomy(), []
+    for number, (row, familiarity) in enumerate(
+        zip(embedded.rows, run.calibration.photos(embedded.features), strict=True)
+    ):
+        one = slice(number, number + 1)
+        answer = attribute(
+            embedded.embeddings[one],
+            [files[row]],
+            run.gallery,
+            taxonomy,
+            calibration=run.calibration,
+            features=embedded.features[one],
+            sides=embedded.sides[one],
+        )
+        verdict = answer.verdict
+        if verdict is not None and verdict.kind == "tradition" and verdict.crafts != (craft,):
+            said = (
+                f"by itself would have been named {in_words(verdict, taxonomy)}: {verdict.reason}. If that is what it "
+                "is, take the enrolment back: it would draw such photos away from where they belong."
+            )
+            found.append(Doubt(files[row].name, verdict.crafts[0], said))
+        elif verdict is not None and familiarity < run.calibration.familiarity:
+            said = (
+                f"is {verdict.reason}. Photos like it are compared with it, and still called outside the known "
+                "traditions: for another answer the model has to be trained with such photos."
+            )
+            found.append(Doubt(files[row].name, "", said))
+    return tuple(found)
 
 
 def _refuse_known(gallery: Gallery, hashes: dict[str, Path]) -> None:

@@ -228,9 +228,10 @@ def judge(
     raised = float(np.broadcast_to(allowances, cosines.shape)[order[0]])
     said = f"a cosine of {best - raised:.2f}" + (f" and an allowance of {raised:.2f}" if raised else "")
     if familiarity.max() < calibration.familiarity:
+        own, needed = _apart(float(familiarity.max()), calibration.familiarity)
         reason = (
-            f"unlike every photo learned from (familiarity {familiarity.max():.2f}, at least "
-            f"{calibration.familiarity:.2f} is needed): perhaps not a photo of such cloth"
+            f"unlike every photo learned from (familiarity {own}, at least {needed} is needed): perhaps not a photo of "
+            "such cloth"
         )
         return Verdict("outside", (), reason, likely)
     # Before the cosine of the piece is looked at: the mean of photos that contradict each other is near to nothing.
@@ -240,12 +241,15 @@ def judge(
         reason = "its photos name different traditions: perhaps they show several pieces"
         return Verdict("between", _ids(named, crafts), reason, likely)
     if best < calibration.cosine:
-        reason = f"the nearest has {said}, and at least {calibration.cosine:.2f} is needed for a name"
+        own, needed = _apart(best, calibration.cosine)
+        said = said if raised else f"a cosine of {own}"
+        reason = f"the nearest has {said}, and at least {needed} is needed for a name"
         return Verdict("outside", (), reason, likely)
     gap = best - float(cosines[order[1]]) if len(order) > 1 else math.inf
     if gap < calibration.gap:
-        needed = f"at least {calibration.gap:.2f} is needed" if math.isfinite(calibration.gap) else "no lead is enough"
-        return Verdict("between", _ids(order[:2], crafts), f"they are {gap:.2f} apart, and {needed} for one", likely)
+        own, least = _apart(gap, calibration.gap)
+        needed = f"at least {least} is needed" if math.isfinite(calibration.gap) else "no lead is enough"
+        return Verdict("between", _ids(order[:2], crafts), f"they are {own} apart, and {needed} for one", likely)
     first = int(order[0])
     beside = _side_by_side(alone, sides, calibration)
     rivals = [int(near) for near in beside if near not in (-1, first)]
@@ -289,6 +293,16 @@ def names(cosines: NDArray[np.floating[Any]], calibration: Calibration) -> bool:
     """Whether a photo's cosines, ``(C,)``, are enough for the name of a tradition, by themselves."""
     best, second = np.sort(cosines)[::-1][:2] if len(cosines) > 1 else (cosines[0], -np.inf)
     return bool(best >= calibration.cosine and best - second >= calibration.gap)
+
+
+def _apart(value: float, needed: float) -> tuple[str, str]:
+    """Both with two decimals, or as many as it takes to tell them apart.
+
+    >>> _apart(0.2, 0.29), _apart(0.2917, 0.2923)
+    (('0.20', '0.29'), ('0.2917', '0.2923'))
+    """
+    digits = next((digits for digits in range(2, 6) if f"{value:.{digits}f}" != f"{needed:.{digits}f}"), 6)
+    return f"{value:.{digits}f}", f"{needed:.{digits}f}"
 
 
 def _ids(indices: Sequence[int] | NDArray[np.int_], crafts: Sequence[str]) -> tuple[str, ...]:

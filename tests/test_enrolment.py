@@ -172,11 +172,14 @@ def test_from_the_command_line(run, tiny_corpus, tmp_path, capsys):
 
 def test_a_photo_that_looks_like_another_tradition_is_doubted(calibrated_run, tiny_corpus, tmp_path, capsys):
     folder = shutil.copytree(calibrated_run.folder, tmp_path / "run")
-    replace(calibrated_run.calibration, cosine=0.0, gap=0.0).save(
-        folder / "calibration"
-    )  # so small a run names nothing
-    file = read_manifest(tiny_corpus, where=SOME).files()[0]
-    craft = predict(load_run(folder), [file]).attributions[0].traditions[0].craft
+    easy = replace(calibrated_run.calibration, cosine=-1.0, gap=0.0, familiarity=-1.0)  # so small a run names nothing
+    easy.save(folder / "calibration")
+    file = next(
+        file
+        for file in read_manifest(tiny_corpus, where=SOME).files()
+        if predict(load_run(folder), [file]).attributions[0].verdict.kind == "tradition"
+    )
+    (craft,) = predict(load_run(folder), [file]).attributions[0].verdict.crafts
     copy = tmp_path / "photo.png"
     Image.open(file).save(copy)  # of another content, so no reference
     with pytest.raises(SystemExit):
@@ -188,5 +191,11 @@ def test_a_photo_that_looks_like_another_tradition_is_doubted(calibrated_run, ti
     undo(folder)
     assert enrol(folder, craft, [copy]).doubts == ()
     undo(folder)
-    calibrated_run.calibration.save(folder / "calibration")
+    replace(easy, cosine=1.1).save(folder / "calibration")
     assert enrol(folder, "patola", [copy]).doubts == ()  # where the photo is of no known tradition all is well
+    undo(folder)
+    replace(easy, familiarity=1.1).save(folder / "calibration")
+    (doubt,) = enrol(folder, "patola", [copy]).doubts
+    assert doubt.craft == ""
+    assert "photo.png is unlike every photo learned from" in str(doubt)
+    assert "unlike every photo learned from" in predict(load_run(folder), [copy]).attributions[0].verdict.reason
