@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,14 +95,8 @@ def name_all(
             fresh = now - shown >= _SELDOM
             yield _progress(len(rows), total, now - begun), results(rows) if fresh else None, True
             told, shown = now, now if fresh else shown
-    bad = sum(bool(row.problem) for row in rows)
-    said = (
-        f"{len(rows) - bad} of {total} photos named"
-        if total == len(rows)
-        else (f"Cancelled after {len(rows)} of {total} photos; {len(rows) - bad} named")
-    )
-    left = f", {bad} left out (the reasons stand in the table)" if bad else ""
-    yield note(f"{said}{left}."), results(rows), False
+    said = f"{total} photos" if total == len(rows) else f"Cancelled after {len(rows)} of {total} photos"
+    yield note(f"{said}: {_counts(rows)}."), results(rows), False
 
 
 def results(rows: list[Row]) -> str:
@@ -135,6 +130,23 @@ def results(rows: list[Row]) -> str:
         '<div class="scroll" tabindex="0" role="region" aria-label="Named photos"><table class="sortable"><thead>'
         f"<tr>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table></div></div>"
     )
+
+
+def _counts(rows: Sequence[Row]) -> str:
+    """How many got a name, one of two, or none, and how many were left out.
+
+    >>> _counts([Row("a", kind="tradition"), Row("b", kind="outside"), Row("c", problem="empty")])
+    '1 named, 1 without a name, 1 left out (the reasons stand in the table)'
+    """
+    counts = Counter("left out" if row.problem else row.kind for row in rows)
+    words = {
+        "tradition": "named",
+        "between": "between two traditions",
+        "outside": "without a name",
+        "": "compared",
+        "left out": "left out (the reasons stand in the table)",
+    }
+    return ", ".join(f"{counts[kind]} {said}" for kind, said in words.items() if counts[kind]) or "none looked at"
 
 
 def _progress(done: int, total: int, seconds: float) -> str:

@@ -90,11 +90,11 @@ def _measured(card: Card, evaluated: bool) -> str:
         return ""
     if card.measured is None:
         what = "no photo of it was held out" if evaluated else "this model was not evaluated"
-        return f'<h4>Named rightly</h4><p class="fine">Not measured: {what}.</p>'
+        return f'<h4>Nearest is right</h4><p class="fine">Not measured: {what}.</p>'
     right, photos = card.measured.right, card.measured.photos
     share, few = right / photos, " Too few to rely on." if photos < 10 else ""
     return (
-        '<h4>Named rightly, sources held out</h4><div class="measure"><div class="track"><div class="bar" '
+        '<h4>Nearest is right, sources held out</h4><div class="measure"><div class="track"><div class="bar" '
         f'style="width:{100 * share:.0f}%"></div></div><b>{share:.0%}</b></div>'
         f'<p class="fine">{right} of {_count(photos, "photo")}.{few}</p>'
     )

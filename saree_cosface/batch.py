@@ -20,7 +20,8 @@ class Row:
     Attributes:
         photo: its name.
         sha256: of its bytes; "" where it could not be read.
-        verdict: in words; "" where the run is not calibrated.
+        kind: of verdict: tradition, between or outside; "" where the run is not calibrated.
+        verdict: in words.
         tradition: the nearest.
         cosine: to it.
         probability: of it, given that the piece is of a known tradition; None where the run is not calibrated.
@@ -31,6 +32,7 @@ class Row:
 
     photo: str
     sha256: str = ""
+    kind: str = ""
     verdict: str = ""
     tradition: str = ""
     cosine: float | None = None
@@ -83,6 +85,7 @@ def name_photos(run: Run, files: Iterable[tuple[Path, str]], scratch: Path) -> I
         yield Row(
             name,
             seen[0].sha256,
+            "" if answer.verdict is None else answer.verdict.kind,
             "" if answer.verdict is None else in_words(answer.verdict, load_taxonomy()),
             first.name,
             round(first.cosine, 4),
@@ -96,6 +99,6 @@ def as_csv(rows: Sequence[Row]) -> str:
     """The rows as CSV with a header.
 
     >>> print(as_csv([Row("a.jpg", problem="empty")]).splitlines()[1])
-    a.jpg,,,,,,,,empty
+    a.jpg,,,,,,,,,empty
     """
     return csv_text([field.name for field in fields(Row)], map(asdict, rows))

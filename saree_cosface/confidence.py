@@ -3,8 +3,9 @@ its calibration has seen, and the accuracy that is left when the unsure answers 
 """
 
 import math
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from saree_cosface.metrics.calibration import (
     reliability,
 )
 from saree_cosface.metrics.intervals import bootstrap_interval
-from saree_cosface.verdict import Calibration
+from saree_cosface.verdict import Calibration, Kind, kinds
 
 COVERAGES = (0.25, 0.5, 0.75)
 """Shares of photos, the surest ones, of which the accuracy is told."""
@@ -71,6 +72,35 @@ def confidence_scores(
             "alone": float(np.mean(sets.sum(axis=1) == 1)),
         },
     }
+
+
+def known_verdicts(
+    cosines: NDArray[np.floating[Any]],
+    labels: NDArray[np.int_],
+    sides: NDArray[np.floating[Any]],
+    familiarity: NDArray[np.floating[Any]],
+    calibration: Calibration,
+) -> dict[str, float]:
+    """Share of held-out photos of known traditions that gets each kind of verdict, and, as ``named rightly``, that is
+    given its own name: ``(N, C), (N,), (N, 4, C), (N,)``, cosines with allowances."""
+    kind = kinds(cosines, sides, familiarity, calibration)
+    rightly = (kind == "tradition") & (cosines.argmax(axis=1) == labels)
+    return {**{name: float(np.mean(kind == name)) for name in get_args(Kind)}, "named rightly": float(rightly.mean())}
+
+
+def verdicts_in_words(shares: Mapping[str, float]) -> str:
+    """What becomes of photos of known traditions.
+
+    >>> words = verdicts_in_words({"tradition": 0.5, "between": 0.125, "outside": 0.375, "named rightly": 0.475})
+    >>> words.split("; ")[0]
+    'A name is given to 50% of photos of known traditions, and 95% of these names are right'
+    """
+    named = shares["tradition"]
+    right = f", and {shares['named rightly'] / named:.0%} of these names are right" if named else ""
+    return (
+        f"A name is given to {named:.0%} of photos of known traditions{right}; {shares['between']:.0%} are called one "
+        f"of two, and {shares['outside']:.0%} get no name."
+    )
 
 
 def sets_in_words(sets: dict[str, Any]) -> str:

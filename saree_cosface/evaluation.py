@@ -28,7 +28,7 @@ from saree_cosface.before_after import (
     print_before_after,
     read_evaluation,
 )
-from saree_cosface.confidence import confidence_scores, sets_in_words
+from saree_cosface.confidence import confidence_scores, known_verdicts, sets_in_words, verdicts_in_words
 from saree_cosface.data.images import gather_photos
 from saree_cosface.data.manifest import Manifest, read_manifest
 from saree_cosface.data.splits import Protocol
@@ -92,6 +92,8 @@ class Evaluation:
             )
         if document["confidence"] is not None:
             console.print(sets_in_words(document["confidence"]["sets"]), highlight=False)
+        if document["verdicts"] is not None:
+            console.print(verdicts_in_words(document["verdicts"]), highlight=False)
         if "open_set" in document:
             print_open_set(document["open_set"], console)
         if document.get("before"):
@@ -220,6 +222,10 @@ def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
         remarks.append("Photos of the same source were among the references: this is not the score on a new source.")
     if run.calibration is None:
         remarks.append(f"Not calibrated: for probabilities and verdicts run `saree-cosface calibrate {run.folder}`.")
+    verdicts = None
+    if run.calibration is not None and protocol == "source":
+        familiarity = run.calibration.photos(probes.features)
+        verdicts = known_verdicts(cosines, labels, run.cosines(probes.sides), familiarity, run.calibration)
     metrics = {
         **classification_scores(classes[labels], classes[predictions], probe["piece"], taxonomy),
         **{f"rank{k}": {"value": float(rate)} for k, rate in _few_ranks(cosines, labels)},
@@ -243,6 +249,7 @@ def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
         "cmc": cmc(cosines, labels, min(10, len(classes))).tolist(),
         "shortcut_gap": shortcut_gap(probe, gallery, classes, labels),
         "confidence": confidence_scores(cosines, labels, probe["source"], run.calibration) if run.calibration else None,
+        "verdicts": verdicts,
         "per_craft": _per_group(probe["craft"], labels, predictions),
         "per_source": _per_group(probe["source"], labels, predictions),
         "confusion": {

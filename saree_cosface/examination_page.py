@@ -35,6 +35,11 @@ def verdict_html(run: Run, examination: Examination) -> str:
         heading, least = in_words(found.verdict, load_taxonomy()), run.calibration.cosine
         facts = facts if found.verdict.kind == "tradition" else ""
         remarks.append(f"{escape(found.verdict.reason.capitalize())}.")
+        if found.verdict.kind == "outside":
+            remarks.append(
+                f"It is nearest to {escape(first.name)}. Photos of known traditions that are not near enough get no "
+                "name either: another photo may say more."
+            )
     elif len(found.traditions) > 1:
         remarks.append(
             f"Ahead of {escape(found.traditions[1].name)} by {found.gap:.3f}: the less, the less the first name means. "
@@ -49,13 +54,14 @@ def verdict_html(run: Run, examination: Examination) -> str:
 
 def evidence_html(evidence: Evidence, examination: Examination) -> str:
     """The heat map of the photo that carries most of the cosine, and its matches with the nearest reference."""
-    name = escape(examination.attribution.traditions[0].name)
+    name, several = escape(examination.attribution.traditions[0].name), len(examination.seen) > 1
+    alone = f" of {escape(examination.seen[evidence.photo].name)} alone" if several else ""
     parts = []
     if evidence.heat is not None:
         parts.append(
             f'<figure class="heat"><img src="{heat_uri(evidence.heat)}" alt="Where the photo resembles {name}">'
-            f"<figcaption>What carries the cosine to {name} ({evidence.heat.cosine:.3f}): warm parts add to it, cold "
-            "parts take from it.</figcaption></figure>"
+            f"<figcaption>What carries the cosine{alone} to {name} ({evidence.heat.cosine:.3f}): warm parts add to it, "
+            "cold parts take from it.</figcaption></figure>"
         )
     if evidence.pixels is not None and evidence.reference is not None:
         photo = examination.seen[evidence.photo]

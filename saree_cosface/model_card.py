@@ -73,14 +73,16 @@ def failures(document: Mapping[str, Any]) -> list[str]:
         to = ", ".join(f"{craft_name(other)} ({count})" for other, count in taken.most_common(2))
         right = round(score["photos"] * score["top1"])
         few = "; too few photos to say more" if score["photos"] < FEW else ""
-        found.append(f"{craft_name(craft)}: {right} of {score['photos']} photos named rightly; taken for {to}{few}.")
+        found.append(
+            f"{craft_name(craft)}: {right} of {score['photos']} photos nearest to it; the others to {to}{few}."
+        )
     sources = {name: score for name, score in document["per_source"].items() if score["photos"] >= FEW}
     if len(sources) > 1:
         worst, best = (pick(sources, key=lambda name: sources[name]["top1"]) for pick in (min, max))
         if sources[best]["top1"] - sources[worst]["top1"] >= 0.2:
             found.append(
-                f"It depends on who took the photo: {sources[best]['top1']:.0%} named rightly for one source that it "
-                f"never saw, {sources[worst]['top1']:.0%} for another."
+                f"It depends on who took the photo: the nearest is right in {sources[best]['top1']:.0%} for one source "
+                f"that it never saw, {sources[worst]['top1']:.0%} for another."
             )
     gap = document.get("shortcut_gap")
     if gap and gap["nearest"]["gap"] >= 0.02:

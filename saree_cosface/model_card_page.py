@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from saree_cosface.confidence import sets_in_words
+from saree_cosface.confidence import sets_in_words, verdicts_in_words
 from saree_cosface.model_card import FEW
 from saree_cosface.pages import Html, craft_name, escape, table
 
@@ -103,7 +103,9 @@ def _evaluated(document: Mapping[str, Any] | None) -> str:
     left = f'<p class="fine">Left out: {escape(skipped)}.</p>' if skipped else ""
     head = ("score", "share", "95 % interval")
     scores = table(head, rows, numbers=" nn")
-    return f"{opening}{scores}{_crafts(document)}{remarks}{left}"
+    verdicts = document.get("verdicts")
+    named = f"<p>{escape(verdicts_in_words(verdicts))}</p>" if verdicts else ""
+    return f"{opening}{scores}{named}{_crafts(document)}{remarks}{left}"
 
 
 def _crafts(document: Mapping[str, Any]) -> str:
@@ -111,7 +113,7 @@ def _crafts(document: Mapping[str, Any]) -> str:
     for craft, score in sorted(document["per_craft"].items(), key=lambda item: item[1]["top1"]):
         few = Html(" <small>few</small>") if score["photos"] < FEW else ""
         rows.append((craft_name(craft), score["photos"], Html(f"{score['top1']:.0%}{few}")))
-    each = table(("craft", "photos", "named rightly"), rows, numbers=" nn")
+    each = table(("craft", "photos", "nearest is right"), rows, numbers=" nn")
     return f"<details><summary>Each of the {len(rows)} crafts that were scored</summary>{each}</details>"
 
 

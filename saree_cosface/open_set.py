@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from saree_cosface.confidence import known_verdicts
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.embedding import embed_photos
 from saree_cosface.metrics.intervals import bootstrap_interval
@@ -109,10 +110,7 @@ def evaluate_open_set(
         held-out photos from ``others`` and from ``drawn``, likewise; and ``verdicts``, for each sort of photo the share
         that gets each kind of verdict.
     """
-    right = cosines.argmax(axis=1) == labels
-    kind = kinds(cosines, sides, familiarity, calibration)
-    verdicts = {"known": _shares(kind)}
-    verdicts["known"]["named rightly"] = float(np.mean((kind == "tradition") & right))
+    verdicts = {"known": known_verdicts(cosines, labels, sides, familiarity, calibration)}
     document: dict[str, Any] = {"left_out": dict(calibration.found["open_set"]), "crafts": None}
     rows, skipped = _strangers(run, manifest)
     if len(rows):

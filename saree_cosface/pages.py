@@ -11,13 +11,14 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from saree_cosface.attribution import Attribution, NearReference, RankedTradition
+from saree_cosface.attribution import Attribution, NearReference, PhotoSay, RankedTradition
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.taxonomy import load_taxonomy
 
@@ -194,6 +195,15 @@ def reference_cards(references: Sequence[NearReference], gallery: Path | None) -
     return f'<div class="references">{"".join(cards)}</div>'
 
 
+def _photo(uri: str, name: str, say: PhotoSay | None) -> str:
+    """A photo; of a piece that has several with its name and what it says by itself."""
+    picture = f'<img src="{uri}" alt="{escape(name)}">'
+    if say is None:
+        return picture
+    alone = f"by itself {escape(say.name)} {say.cosine:.3f}, counting {say.weight:.0%}"
+    return f"<figure>{picture}<figcaption>{escape(name)}<span>{alone}</span></figcaption></figure>"
+
+
 def answer(
     attribution: Attribution, pictures: Sequence[str], heading: str, gallery: Path | None, *, least: float | None = None
 ) -> str:
@@ -207,8 +217,8 @@ def answer(
         least: cosine from which a tradition is named; None where none is known.
     """
     shown = "".join(
-        f'<img src="{uri}" alt="{escape(Path(photo).name)}">'
-        for uri, photo in zip(pictures, attribution.photos, strict=True)
+        _photo(uri, Path(photo).name, say if len(attribution.says) > 1 else None)
+        for uri, photo, say in zip_longest(pictures, attribution.photos, attribution.says)
         if uri
     )
     title = "Cosine to each tradition"

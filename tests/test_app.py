@@ -15,7 +15,7 @@ import pytest
 from app import __main__ as command
 from app.accounts import hash_of, read_accounts
 from app.accounts import main as accounts
-from app.batch import name_all, results
+from app.batch import _counts, name_all, results
 from app.desk import Desk
 from app.identify import identify
 from app.page import build_app
@@ -110,7 +110,8 @@ def test_batch_tells_how_far_it_is_and_ends_with_a_table(calibrated_run, photos,
     assert "0 of 3 photos" in steps[0][0]
     assert re.search(r"1 of 3 photos, about \d+ s left", steps[1][0])
     assert [more for _, _, more in steps] == [True] * (len(steps) - 1) + [False]
-    assert "3 of 3 photos named." in steps[-1][0]
+    kinds = [predict(calibrated_run, [photo]).attributions[0].verdict.kind for photo in copies]
+    assert f"3 photos: {_counts([Row(str(n), kind=kind) for n, kind in enumerate(kinds)])}." in steps[-1][0]
     assert steps[-1][1].count("<tr>") == 4
 
 
@@ -134,7 +135,7 @@ def test_cancelled_batch_shows_what_is_done(calibrated_run, photos, tmp_path):
 
 def test_table_escapes_names_and_gives_reasons():
     table = results(
-        [Row("<script>x</script>.jpg", problem="<i>empty"), Row("b.jpg", "1" * 64, "", "Patola", 0.5, None, "", None)]
+        [Row("<script>x</script>.jpg", problem="<i>empty"), Row("b.jpg", "1" * 64, tradition="Patola", cosine=0.5)]
     )
     assert "<script>" not in table
     assert "left out: &lt;i&gt;empty" in table

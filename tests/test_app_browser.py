@@ -182,7 +182,7 @@ def test_example_by_keyboard_alone(page):
 def test_batch_with_a_corrupt_file(page, photos, served):
     open_batch(page)
     upload(page, "batch-photos", *photos)
-    until(page, lambda: "2 of 3 photos named" in text(page, "#batch-progress"))
+    until(page, lambda: "3 photos: " in text(page, "#batch-progress"))
     assert "1 left out" in text(page, "#batch-progress")
     assert "left out: damaged" in text(page, "#batch-table .wrong")
 

@@ -164,8 +164,8 @@ def test_card_of_a_model_tells_its_failures(run):
         card_["failures"]
         == failures(document)
         == [
-            "Jamdani: 4 of 10 photos named rightly; taken for Chanderi (3), Leheriya (3).",
-            "It depends on who took the photo: 90% named rightly for one source that it never saw, 50% for another.",
+            "Jamdani: 4 of 10 photos nearest to it; the others to Chanderi (3), Leheriya (3).",
+            "It depends on who took the photo: the nearest is right in 90% for one source that it never saw, 50% for another.",
         ]
     )
     text = tame(model_page(card_))
