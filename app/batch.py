@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from saree_cosface.batch import Row, as_csv, count_photos, name_photos
+from saree_cosface.data.images import PHOTO_SUFFIXES
 from saree_cosface.pages import escape
 
 from .desk import Desk
@@ -37,13 +38,13 @@ def batch_tab(desk: Desk, running: Running) -> None:
     cancel = gr.Button("Cancel", visible=False, elem_id="batch-cancel", size="sm")
     table = gr.HTML(padding=False, js_on_load=script("sorting.js"), elem_id="batch-table")
 
-    def work(uploads: Any, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+    def work(uploads: Any, request: gr.Request, whole: bool = False) -> Iterator[tuple[Any, ...]]:
         session = request.session_hash or ""
         end = running.begin(session)
         emptied: Any = None
         try:
             with taken(uploads, session) as photos:
-                for said, rows, more in name_all(desk, photos, end):
+                for said, rows, more in name_all(desk, of_folder(photos) if whole else photos, end):
                     yield emptied, said, gr.skip() if rows is None else rows, gr.update(visible=more)
                     emptied = gr.skip()  # what has been put in since is another batch's
         except ValueError as error:
@@ -54,9 +55,12 @@ def batch_tab(desk: Desk, running: Running) -> None:
     def stop(request: gr.Request) -> None:
         running.end(request.session_hash or "")
 
-    for field in (files, folder):
+    def work_on_folder(uploads: Any, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        yield from work(uploads, request, whole=True)
+
+    for field, begun in ((files, work), (folder, work_on_folder)):
         field.upload(
-            work,
+            begun,
             field,
             [field, progress, table, cancel],
             preprocess=False,
@@ -67,6 +71,16 @@ def batch_tab(desk: Desk, running: Running) -> None:
             concurrency_id="batch",
         )
     cancel.click(stop, None, None, api_visibility="private", queue=False)
+
+
+def of_folder(files: Sequence[tuple[Path, str]]) -> list[tuple[Path, str]]:
+    """What of a folder's files is a photo or an archive by its name; others and hidden ones lie about in any folder.
+
+    >>> of_folder([(Path("1"), "a.JPG"), (Path("2"), "Thumbs.db"), (Path("3"), ".a.jpg"), (Path("4"), "b.zip")])
+    [(PosixPath('1'), 'a.JPG'), (PosixPath('4'), 'b.zip')]
+    """
+    known = {*PHOTO_SUFFIXES, ".zip"}
+    return [(path, name) for path, name in files if Path(name).suffix.lower() in known and name[:1] != "."]
 
 
 def name_all(
@@ -173,4 +187,6 @@ def _number(value: float | None, digits: int) -> str:
 
 
 _INTRODUCTION = """<div class="saree"><p>Every photo is looked at by itself, as a piece of its own. Those that cannot be
-read are listed with the reason. What is not a photo by its name is passed over in a folder or an archive.</p></div>"""
+read are listed with the reason. What is not a photo by its name is passed over in a folder or an archive.
+Of a folder that holds folders only the names of the files arrive here; a ZIP archive of it keeps where they
+lie.</p></div>"""

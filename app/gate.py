@@ -96,8 +96,11 @@ class Gate:
         elif path.rstrip("/") == "/login":
             await self.app(scope, _replay(await _read(receive, 10_000)), send)
         else:
+            name = inner.removeprefix("call/").strip("/") if inner.startswith("call/") else ""
+            if name and name.removeprefix("v2/") not in _ARGUMENTS:
+                raise _Refused(404, f"there is no such function; there are {', '.join(_ARGUMENTS)}")
             body = await _read(receive, LARGEST_CALL)
-            _check_call(body, inner.removeprefix("call/").strip("/") if inner.startswith("call/") else "")
+            _check_call(body, name)
             await self.app(scope, _replay(body), send)
 
     async def _upload(self, scope: Message, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:

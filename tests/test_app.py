@@ -15,7 +15,7 @@ import pytest
 from app import __main__ as command
 from app.accounts import hash_of, read_accounts
 from app.accounts import main as accounts
-from app.batch import _counts, name_all, results
+from app.batch import _counts, name_all, of_folder, results
 from app.desk import Desk
 from app.identify import identify
 from app.page import build_app
@@ -131,6 +131,11 @@ def test_cancelled_batch_shows_what_is_done(calibrated_run, photos, tmp_path):
     assert "Cancelled after 1 of 3 photos" in said
     assert table.count("<tr>") == 2
     assert more is False
+
+
+def test_what_lies_about_in_a_folder_is_passed_over():
+    files = named(*map(Path, ("a.JPG", "Thumbs.db", ".a.jpg", "notes.txt", "b.zip", "c.heic")))
+    assert [name for _, name in of_folder(files)] == ["a.JPG", "b.zip", "c.heic"]
 
 
 def test_table_escapes_names_and_gives_reasons():

@@ -172,6 +172,12 @@ def test_wrong_json_is_refused(served, body):
     assert httpx.get(served.address + "health").json()["status"] == "ok"
 
 
+def test_a_function_that_is_not_there_is_not_found(served):
+    answer = httpx.post(served.address + "gradio_api/call/nothing", json={"data": []})
+    assert answer.status_code == 404
+    assert "there are identify, batch, health" in answer.json()["error"]
+
+
 def test_too_large_a_call_or_an_upload_is_refused_before_it_is_kept(served):
     answer = httpx.post(served.address + "gradio_api/call/identify", content=b'{"data": ["' + b"x" * 9_000_000 + b'"]}')
     assert answer.status_code == 413
