@@ -232,6 +232,8 @@ def test_enrolled_tradition_is_found_at_once_and_taken_back(page, server, tiny_c
     photos = sorted((tiny_corpus.parent / "photos" / "patola").iterdir())
     tab(page, "Enrol")
     see(page, "#enrol-add")
+    assert page.execute_script("return document.querySelector('#enrol-new').offsetWidth") > 200  # on a phone, too
+    see(page, "#enrol-add")
     # A message in plain words where something is missing.
     find(page, "#enrol-add").click()
     assert "Choose photos" in see(page, "#enrol-result .problem").text
