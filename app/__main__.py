@@ -89,7 +89,7 @@ def _serve(
     share_arenas()
     with upload_folders() as folders:
         # After the environment is set, and after --help: gradio and torch take seconds to import.
-        from saree_cosface.examples import example_photos
+        from saree_cosface.pages.examples import example_photos
 
         from .background import ReferenceMaps, sweep_now_and_then, warm_up
         from .desk import Desk

@@ -2,8 +2,8 @@
 
 import gradio as gr
 
-from saree_cosface.model_card import model_card
-from saree_cosface.model_card_page import model_page
+from saree_cosface.pages.model_card import model_page
+from saree_cosface.scoring.model_card import model_card
 
 from .desk import Desk
 from .opening import note, tab_style, when_opened

@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from saree_cosface import __version__
-from saree_cosface.batch import name_photos
-from saree_cosface.examination import (
+from saree_cosface.answers.batch import name_photos
+from saree_cosface.answers.examination import (
     document,
     embedder_version,
     examine,

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from saree_cosface.answers.examination import examine, gather_evidence, see
 from saree_cosface.console import console
-from saree_cosface.embedding_map import EmbeddingMap
-from saree_cosface.examination import examine, gather_evidence, see
-from saree_cosface.reference_map import reference_map
-from saree_cosface.runs import Run
+from saree_cosface.maps.embedding import EmbeddingMap
+from saree_cosface.maps.references import reference_map
+from saree_cosface.runs.run import Run
 
 from . import THREADS
 from .desk import Desk

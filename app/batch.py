@@ -9,9 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from saree_cosface.batch import Row, as_csv, count_photos, name_photos
+from saree_cosface.answers.batch import Row, as_csv, count_photos, name_photos
 from saree_cosface.data.images import PHOTO_SUFFIXES
-from saree_cosface.pages import escape
+from saree_cosface.html.page import escape
 
 from .desk import Desk
 from .identify import PHOTO_TYPES, link

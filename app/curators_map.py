@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 
 from saree_cosface.data.manifest import read_manifest
-from saree_cosface.maps.mapping import PAGE, MappedCollection, map_collection
-from saree_cosface.pages import escape
-from saree_cosface.run_folder import recorded_cache
+from saree_cosface.html.page import escape
+from saree_cosface.maps.make import PAGE, MappedCollection, map_collection
+from saree_cosface.runs.folder import recorded_cache
 
 from .desk import Desk
 from .opening import heard, note, script, tab_style, when_opened, where

@@ -11,7 +11,7 @@ import gradio as gr
 
 from saree_cosface.curation.decisions import Entry as Decision
 from saree_cosface.curation.log import Clash
-from saree_cosface.pages import escape
+from saree_cosface.html.page import escape
 from saree_cosface.review.bench import (
     Bench,
     candidates,
@@ -25,7 +25,7 @@ from saree_cosface.review.bench import (
     take_back,
 )
 from saree_cosface.review.card import card, clash_note, craft_choices, label_name, progress_bar, sentence
-from saree_cosface.run_folder import recorded_cache
+from saree_cosface.runs.folder import recorded_cache
 
 from .desk import Desk
 from .opening import heard, note, script, tab_style, when_opened, where

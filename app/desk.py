@@ -4,8 +4,8 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from saree_cosface.gallery import INDEX
-from saree_cosface.runs import Run, load_run
+from saree_cosface.runs.gallery import INDEX
+from saree_cosface.runs.run import Run, load_run
 
 
 @dataclass

@@ -6,11 +6,11 @@ from typing import Any
 
 import gradio as gr
 
+from saree_cosface.answers.enrolment import Enrolled, Enrolment, enrol, enrolments, undo
 from saree_cosface.curation.decisions import tidy_text
 from saree_cosface.data.images import PHOTO_SUFFIXES
-from saree_cosface.enrolment import Enrolled, Enrolment, enrol, enrolments, undo
-from saree_cosface.keeping import Provenance
-from saree_cosface.pages import Html, craft_name, escape, table
+from saree_cosface.html.page import Html, craft_name, escape, table
+from saree_cosface.runs.keeping import Provenance
 from saree_cosface.taxonomy import load_taxonomy
 
 from .desk import Desk

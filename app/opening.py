@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.context import Context
 
 from saree_cosface.console import telling
-from saree_cosface.pages import escape
+from saree_cosface.html.page import escape
 
 
 def when_opened(function: Callable[..., Any], inputs: Any, outputs: Any) -> Any:

@@ -8,8 +8,8 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from saree_cosface.console import console
-from saree_cosface.pages import craft_name, escape, stylesheet
-from saree_cosface.runs import Run
+from saree_cosface.html.page import craft_name, escape, stylesheet
+from saree_cosface.runs.run import Run
 
 from .about import about_tab
 from .api import add_api, health_route

@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from saree_cosface.answers.heat_map import heat_map_of
 from saree_cosface.console import track
 from saree_cosface.data.images import decode
 from saree_cosface.data.manifest import read_manifest
 from saree_cosface.data.views import LARGEST, PyramidViews
-from saree_cosface.evidence import heat_map_of
 from saree_cosface.metrics.intervals import bootstrap_interval
-from saree_cosface.probes import unseen_probes
-from saree_cosface.runs import load_run
+from saree_cosface.runs.run import load_run
+from saree_cosface.scoring.probes import unseen_probes
 
 PARTS = 8
 SHARES = (0.1, 0.2, 0.3, 0.5)

@@ -35,16 +35,16 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from saree_cosface.backbones import create_backbone
 from saree_cosface.console import console
-from saree_cosface.data.datamodule import Photos
 from saree_cosface.data.manifest import read_manifest
 from saree_cosface.data.views import PyramidViews
-from saree_cosface.embedding import photo_features
+from saree_cosface.features.embedding import photo_features
 from saree_cosface.loom.corpus import draw_corpus
 from saree_cosface.loom.options import LoomOptions
+from saree_cosface.networks.backbones import create_backbone
 from saree_cosface.options import ModelOptions, OptimOptions, Recipe
-from saree_cosface.training import fit, resolved_precision
+from saree_cosface.training.datamodule import Photos
+from saree_cosface.training.fit import fit, resolved_precision
 
 
 class PlainDataset(Dataset):

@@ -18,20 +18,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from saree_cosface.calibrate import calibrate_run
+from saree_cosface.answers.verdict import judge, kinds
 from saree_cosface.cli import command_line
 from saree_cosface.commands.common import recipe_of
 from saree_cosface.data.images import decode
 from saree_cosface.data.manifest import read_manifest
-from saree_cosface.embedding import embed_photos
-from saree_cosface.evaluation import evaluate_run
+from saree_cosface.features.embedding import embed_photos
 from saree_cosface.metrics.classification import balanced_accuracy
 from saree_cosface.metrics.intervals import mean_interval
 from saree_cosface.metrics.verification import auc
 from saree_cosface.options import DataOptions
-from saree_cosface.probes import unseen_probes
-from saree_cosface.runs import create_run, load_run
-from saree_cosface.verdict import judge, kinds
+from saree_cosface.runs.run import create_run, load_run
+from saree_cosface.scoring.calibrate import calibrate_run
+from saree_cosface.scoring.evaluation import evaluate_run
+from saree_cosface.scoring.probes import unseen_probes
 
 TOGETHER = 3
 DRAWS = 20

@@ -39,7 +39,7 @@ def tiny_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_run(tiny_corpus: Path, tiny_cache: Path, tmp_path_factory: pytest.TempPathFactory):
     """A run of a few epochs on three crafts of ``tiny_corpus``; of four folds by source, fold 0 is held out."""
     from saree_cosface.options import DataOptions, ModelOptions, OptimOptions, Recipe
-    from saree_cosface.runs import create_run
+    from saree_cosface.runs.run import create_run
 
     data = DataOptions(tiny_corpus, where=SOME, folds=4, cache=tiny_cache)
     recipe = Recipe(
@@ -54,8 +54,8 @@ def calibrated_run(tiny_run, tiny_cache: Path, tmp_path_factory: pytest.TempPath
     """A calibrated copy of ``tiny_run``."""
     import shutil
 
-    from saree_cosface.calibrate import calibrate_run
-    from saree_cosface.runs import load_run
+    from saree_cosface.runs.run import load_run
+    from saree_cosface.scoring.calibrate import calibrate_run
 
     folder = shutil.copytree(tiny_run.folder, tmp_path_factory.mktemp("calibrated") / "run")
     calibrate_run(load_run(folder), cache=tiny_cache, false_accepts=0.3, folds=2, groups=3)
@@ -69,8 +69,8 @@ def tiny_embedder():
 
     import torch
 
-    from saree_cosface.backbones import Preprocessing, create_backbone
-    from saree_cosface.embedder import Embedder, EmbedderCard
+    from saree_cosface.networks.backbones import Preprocessing, create_backbone
+    from saree_cosface.networks.embedder import Embedder, EmbedderCard
 
     torch.manual_seed(0)
     preprocessing = Preprocessing(32, (0.4, 0.5, 0.6), (0.2, 0.2, 0.3), False)

@@ -16,8 +16,8 @@ from saree_cosface import __version__
 from saree_cosface.cli import main
 from saree_cosface.commands.common import print_json
 from saree_cosface.data.manifest import read_manifest
-from tests.bad_photos import BAD, save, textured, zero_byte
 from tests.conftest import CRAFTS, SOME
+from tests.helpers.bad_photos import BAD, save, textured, zero_byte
 
 COMMANDS = ("loom", "data import", "data check", "train", "evaluate", "compare", "predict", "enrol", "enrolments")
 COMMANDS += ("calibrate", "audit", "report")
@@ -483,7 +483,7 @@ class Document:
 
 
 def test_compare_passes_its_options_on(call, tmp_path, monkeypatch):
-    from saree_cosface import comparison
+    from saree_cosface.scoring import comparison
 
     asked = {}
 
@@ -501,7 +501,7 @@ def test_compare_passes_its_options_on(call, tmp_path, monkeypatch):
 
 
 def test_report_passes_its_options_on(call, tiny_run, tmp_path, monkeypatch):
-    from saree_cosface import report
+    from saree_cosface.pages import report
 
     asked = []
     monkeypatch.setattr(report, "write_report", lambda *given, cache: asked.append((*given, cache)) or given[2])

@@ -25,8 +25,8 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 
 def _run(options: Namespace) -> int:
-    from saree_cosface.audit import audit_run
-    from saree_cosface.runs import load_run
+    from saree_cosface.runs.run import load_run
+    from saree_cosface.scoring.audit import audit_run
 
     run = load_run(options.run)
     out = run.folder / "audit" if options.out is None else options.out

@@ -29,8 +29,8 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 
 def _run(options: Namespace) -> int:
-    from saree_cosface.calibrate import calibrate_run, print_calibration
-    from saree_cosface.runs import load_run
+    from saree_cosface.runs.run import load_run
+    from saree_cosface.scoring.calibrate import calibrate_run, print_calibration
 
     calibration = calibrate_run(
         load_run(options.run),

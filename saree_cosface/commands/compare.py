@@ -39,7 +39,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 
 def _run(options: Namespace) -> int:
-    from saree_cosface.comparison import compare
+    from saree_cosface.scoring.comparison import compare
 
     result = compare(
         options.manifest,

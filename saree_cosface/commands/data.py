@@ -58,8 +58,8 @@ def _check(options: Namespace) -> int:
     manifest = read_manifest(options.manifest, where=options.where, on_unknown="keep")
     embeddings = None
     if options.run is not None:
-        from saree_cosface.embedding import embeddings_with_gaps
-        from saree_cosface.runs import load_run
+        from saree_cosface.features.embedding import embeddings_with_gaps
+        from saree_cosface.runs.run import load_run
 
         embeddings = embeddings_with_gaps(load_run(options.run).embedder, manifest.files())
     report = check_manifest(manifest, embeddings=embeddings)

@@ -34,7 +34,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 
 def _enrol(options: Namespace) -> int:
-    from saree_cosface.enrolment import enrol
+    from saree_cosface.answers.enrolment import enrol
 
     found = enrol(
         options.run,
@@ -52,7 +52,7 @@ def _enrol(options: Namespace) -> int:
 def _enrolments(options: Namespace) -> int:
     from dataclasses import asdict
 
-    from saree_cosface.enrolment import enrolments, print_log, undo
+    from saree_cosface.answers.enrolment import enrolments, print_log, undo
 
     if options.undo is not None:
         entry = undo(options.run, options.undo)

@@ -46,8 +46,8 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 
 def _run(options: Namespace) -> int:
-    from saree_cosface.evaluation import evaluate_run
-    from saree_cosface.runs import load_run
+    from saree_cosface.runs.run import load_run
+    from saree_cosface.scoring.evaluation import evaluate_run
 
     result = evaluate_run(
         load_run(options.run),

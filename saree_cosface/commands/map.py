@@ -38,8 +38,8 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 def _run(options: Namespace) -> int:
     from saree_cosface.data.manifest import read_manifest
-    from saree_cosface.maps.mapping import map_collection
-    from saree_cosface.runs import load_run
+    from saree_cosface.maps.make import map_collection
+    from saree_cosface.runs.run import load_run
 
     manifest = read_manifest(options.manifest, where=options.where, on_unknown="keep")
     made = map_collection(

@@ -31,9 +31,9 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 
 def _run(options: Namespace) -> int:
-    from saree_cosface.prediction import predict
-    from saree_cosface.runs import load_run
-    from saree_cosface.spreadsheet import csv_text
+    from saree_cosface.answers.prediction import predict
+    from saree_cosface.data.spreadsheet import csv_text
+    from saree_cosface.runs.run import load_run
 
     if options.json and options.csv:
         raise ValueError("--json and --csv both go to stdout: ask for one of them.")

@@ -22,8 +22,8 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 
 def _run(options: Namespace) -> int:
-    from saree_cosface.report import write_report
-    from saree_cosface.runs import load_run
+    from saree_cosface.pages.report import write_report
+    from saree_cosface.runs.run import load_run
 
     out = options.out or options.run / "report.html"
     page = write_report(load_run(options.run), options.manifest, out, cache=options.cache)

@@ -38,13 +38,13 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 
 def _run(options: Namespace) -> int:
-    from saree_cosface.collection import see
     from saree_cosface.curation.deciding import verdicts_on
     from saree_cosface.curation.log import CurationLog
     from saree_cosface.data.manifest import read_manifest
+    from saree_cosface.maps.collection import see
     from saree_cosface.review.queue import review
     from saree_cosface.review.sheets import FOLDER, write_sheets
-    from saree_cosface.runs import load_run
+    from saree_cosface.runs.run import load_run
 
     log = None if options.log is None else CurationLog(options.log)
     manifest = read_manifest(options.manifest, where=options.where, on_unknown="keep")

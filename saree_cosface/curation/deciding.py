@@ -234,11 +234,11 @@ def find_piece(manifest: Manifest, said: Path | str) -> int:
 
 
 def resolve_craft(name: str, *, new: bool = False) -> str:
-    """Id of a craft in any spelling; see :func:`saree_cosface.enrolment.craft_id`."""
+    """Id of a craft in any spelling; see :func:`saree_cosface.answers.enrolment.craft_id`."""
     try:
         return load_taxonomy().resolve(name).id
     except UnknownCraft:
-        from saree_cosface.enrolment import craft_id  # loads torch, which a known spelling need not wait for
+        from saree_cosface.answers.enrolment import craft_id  # loads torch, which a known spelling need not wait for
 
         return craft_id(name, new=new)
 

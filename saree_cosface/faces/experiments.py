@@ -33,8 +33,8 @@ from saree_cosface.faces.training import expanded, train_faces
 from saree_cosface.faces.verification import embed_folder, on_accelerator, verify_embeddings
 from saree_cosface.files import write_json, write_text
 from saree_cosface.options import FaceOptions, HeadOptions, Recipe
-from saree_cosface.run_folder import settings_of
-from saree_cosface.training import first_process
+from saree_cosface.runs.folder import settings_of
+from saree_cosface.training.fit import first_process
 
 LMCL = "LMCL"
 

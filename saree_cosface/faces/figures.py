@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from saree_cosface.faces.margins import Loss
 from saree_cosface.faces.toy import ToyImages, Trained
-from saree_cosface.figures import INK, MUTED, PALETTE, save_figure
+from saree_cosface.figures.confusion import INK, MUTED, PALETTE, save_figure
 
 _REGIONS = {
     "neither class: the margin": "#E4E1DC",

@@ -12,7 +12,7 @@ from typing import Any
 from saree_cosface import __version__
 from saree_cosface.faces.report_sections import MAKERS, Section
 from saree_cosface.files import write_text
-from saree_cosface.pages import escape, file_uri, page, table
+from saree_cosface.html.page import escape, file_uri, page, table
 
 EXPERIMENTS = {
     "losses": "faces losses",

@@ -133,7 +133,7 @@ def _margins(document: Document) -> Section:
         f"The scale stays at {scale:g}. In the paper m = 0 is worst; accuracy rises with m and is level from 0.35 on.",
         f"Here the best is {best['name']} with {_accuracy(best)}. {_against_no_margin(rows, best)}".rstrip(),
         f"With s = {scale:g} and {classes} classes the centre of a class can reach a probability of {_FITTED} while m "
-        f"is at most {largest:.2f} (saree_cosface.scale): {_beyond(rows, best, largest)}",
+        f"is at most {largest:.2f} (saree_cosface.heads.scale): {_beyond(rows, best, largest)}",
     ]
     return _swept("The margin (Figure 5 of the paper)", said, document)
 

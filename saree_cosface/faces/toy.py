@@ -30,20 +30,20 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from saree_cosface.backbones import FACES, Backbone, Preprocessing
 from saree_cosface.console import track
-from saree_cosface.data.datamodule import Batch
-from saree_cosface.embedder import Embedder, EmbedderCard
 from saree_cosface.faces.datasets import FaceDataError, read_identities
 from saree_cosface.faces.images import SIZE, load_faces
 from saree_cosface.faces.training import expanded
 from saree_cosface.files import write_json
-from saree_cosface.learning import LearningModule, make_head
+from saree_cosface.heads.scale import maximum_margin
+from saree_cosface.networks.backbones import FACES, Backbone, Preprocessing
+from saree_cosface.networks.embedder import Embedder, EmbedderCard
+from saree_cosface.networks.sphere import SphereNetwork
 from saree_cosface.options import FaceOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, SphereNetworkName
-from saree_cosface.runs import list_bad
-from saree_cosface.scale import maximum_margin
-from saree_cosface.sphere_networks import SphereNetwork
-from saree_cosface.training import optimise
+from saree_cosface.runs.run import list_bad
+from saree_cosface.training.datamodule import Batch
+from saree_cosface.training.fit import optimise
+from saree_cosface.training.module import LearningModule, make_head
 
 CLASSES = 8
 SCALE = 32.0

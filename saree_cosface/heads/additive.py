@@ -27,7 +27,7 @@ class NormalizedSoftmax(Head):
     """Normalised softmax loss, NSL: logit_j = s cos(theta_j). It is CosFace without a margin.
 
     Args:
-        scale: s, the length every embedding is given. See :func:`saree_cosface.scale.minimum_scale`.
+        scale: s, the length every embedding is given. See :func:`saree_cosface.heads.scale.minimum_scale`.
     """
 
     def __init__(self, embedding_dim: int, num_classes: int, *, scale: float = 64.0) -> None:
@@ -45,9 +45,9 @@ class CosFace(Head):
     """Large Margin Cosine Loss, LMCL (CosFace paper Eq. 4): target logit s (cos(theta_y) - m), others s cos(theta_j).
 
     Args:
-        scale: s, the length every embedding is given. See :func:`saree_cosface.scale.minimum_scale`. None leaves each
-            its own length, |x| (cos(theta_y) - m), which is the paper's Table 1 "without feature normalisation".
-        margin: m, a difference of cosines. See :func:`saree_cosface.scale.maximum_margin`.
+        scale: s, the length every embedding is given. See :func:`saree_cosface.heads.scale.minimum_scale`. None leaves
+            each its own length, |x| (cos(theta_y) - m), which is the paper's Table 1 "without feature normalisation".
+        margin: m, a difference of cosines. See :func:`saree_cosface.heads.scale.maximum_margin`.
 
     Attributes:
         margin: read at every call, so a warm-up may assign it between steps.

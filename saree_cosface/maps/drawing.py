@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import Stroke
 
-from saree_cosface.figures import INK
+from saree_cosface.figures.confusion import INK
+from saree_cosface.html.page import craft_name
 from saree_cosface.maps.label_placement import leader_end, place_or_number
 from saree_cosface.maps.print_page import MM, WIDTH, plain, shorten, text_width
 from saree_cosface.maps.shape import GRID, Bounds, Floats, contour_levels, densest, density, without_strays
-from saree_cosface.pages import craft_name
 from saree_cosface.taxonomy import load_taxonomy
 
 PALE = "#C9C9C9"

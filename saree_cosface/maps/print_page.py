@@ -17,7 +17,7 @@ from matplotlib.font_manager import FontProperties, get_font_names
 from matplotlib.lines import Line2D
 from matplotlib.textpath import TextToPath
 
-from saree_cosface.figures import INK
+from saree_cosface.figures.confusion import INK
 from saree_cosface.files import atomic_path
 
 SOFT = "#6B6B6B"

@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from saree_cosface.curation.decisions import Entry as Decision
-from saree_cosface.pages import craft_name, escape, photo_uri
+from saree_cosface.html.page import craft_name, escape, photo_uri
 from saree_cosface.review.bench import Bench, Progress, Said
 from saree_cosface.review.queue import Entry
 from saree_cosface.review.reasons import KINDS

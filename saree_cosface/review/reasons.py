@@ -16,11 +16,11 @@ from cleanlab.filter import find_label_issues
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from saree_cosface.collection import Collection, outliers
 from saree_cosface.data.duplicates import HASH_SIDE, MAX_DISTANCE, near_duplicate_pairs, perceptual_hash
 from saree_cosface.data.images import BadImage, decode, map_files
+from saree_cosface.html.page import craft_name
+from saree_cosface.maps.collection import Collection, outliers
 from saree_cosface.metrics.neighbourhood import nearest_neighbours
-from saree_cosface.pages import craft_name
 from saree_cosface.review.held_out import HeldOutLabels
 
 Kind = Literal["label", "contradiction", "duplicate", "piece", "leak", "outlier", "foreign", "source"]

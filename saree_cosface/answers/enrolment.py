@@ -1,0 +1,350 @@
+"""Enrolment: new reference photos, of a tradition that the run knows or of a new one, searchable at once.
+
+Nothing is trained: photos join the gallery, and the tradition's prototype is their mean. Each enrolment is written down
+beside the gallery before anything changes, and can be taken back as a whole.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock, Timeout
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from saree_cosface.answers.attribution import attribute, in_words
+from saree_cosface.data.images import BadImage, gather_photos
+from saree_cosface.data.manifest import COLUMNS, manifest_of
+from saree_cosface.features.embedding import embed_photos, photo_hash
+from saree_cosface.files import write_json
+from saree_cosface.runs.gallery import Gallery, build_gallery
+from saree_cosface.runs.keeping import forget_photos, keep_photos
+from saree_cosface.runs.run import Run, load_run
+from saree_cosface.taxonomy import UnknownCraft, load_taxonomy
+
+LOG = "enrolments.json"
+_PATIENCE = 60.0  # seconds until a lock that another process holds is given up
+
+
+class EnrolmentError(ValueError):
+    """Photos cannot be enrolled, or an enrolment not taken back; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """One entry of the log.
+
+    Attributes:
+        number: from 1, by which it is taken back.
+        craft: id of the tradition.
+        photos: absolute paths.
+        sha256: of the photos.
+        source: who took them.
+        note: whatever is worth keeping: inventory number, owner, weaver.
+        when: UTC, ISO 8601.
+        undone: when it was taken back; "" while it stands.
+    """
+
+    number: int
+    craft: str
+    photos: tuple[str, ...]
+    sha256: tuple[str, ...]
+    source: str
+    note: str
+    when: str
+    undone: str = ""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A photo that was enrolled although the run takes it for something else.
+
+    Attributes:
+        photo: its name.
+        craft: id of the tradition that it would have been named; "" where it would have got no name.
+        said: what is doubtful, and what follows from it.
+    """
+
+    photo: str
+    craft: str
+    said: str
+
+    def __str__(self) -> str:
+        return f"{self.photo} {self.said}"
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """What an enrolment changed.
+
+    Attributes:
+        enrolment: the entry.
+        new: whether the tradition is new to the gallery.
+        references: how many photos of the tradition the gallery now has.
+        bad: photos that could not be read, and were not enrolled.
+        doubts: photos that the run takes for something else; none where it is not calibrated.
+    """
+
+    enrolment: Enrolment
+    new: bool
+    references: int
+    bad: tuple[BadImage, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON document."""
+        return {
+            "enrolment": asdict(self.enrolment),
+            "new_tradition": self.new,
+            "references": self.references,
+            "skipped": [{"path": str(bad.path), "reason": bad.reason} for bad in self.bad],
+            "doubts": [asdict(doubt) for doubt in self.doubts],
+        }
+
+    def print_table(self, console: Console) -> None:
+        """For people."""
+        entry = self.enrolment
+        what = "a new tradition" if self.new else f"now {self.references} references"
+        console.print(
+            f"Enrolment {entry.number}: {len(entry.photos)} photos of {entry.craft} ({what}).",
+            highlight=False,
+            markup=False,
+        )
+        for remark in (*(f"Skipped {bad}" for bad in self.bad), *self.doubts):
+            console.print(str(remark), style="yellow", highlight=False, markup=False)
+
+
+def enrol(
+    folder: Path,
+    craft: str,
+    photos: Sequence[Path],
+    *,
+    new: bool = False,
+    one_piece: bool = False,
+    source: str = "",
+    note: str = "",
+    keep: bool = False,
+) -> Enrolled:
+    """Add photos to the gallery of a run as references of a craft.
+
+    Args:
+        folder: of the run.
+        craft: any spelling of the taxonomy; with ``new`` also a name that it does not know.
+        photos: files, or folders that are searched for photos.
+        new: the craft is meant to be one that the taxonomy does not know; otherwise that is taken for a slip.
+        one_piece: all photos show one saree; otherwise each shows one of its own.
+        source: who took them. Evaluation then leaves that source out.
+        note: kept in the log.
+        keep: keep copies beside the gallery, without what the camera wrote into them, for photos whose files will not
+            stay where they are.
+
+    Raises:
+        EnrolmentError: there is no photo that can be read, one is a reference already, or the craft is unknown.
+        NotACraft: the name is that of a material or a use.
+        RunError, GalleryError: the folder holds no finished run, or a damaged one.
+    """
+    with _alone(folder):
+        run = load_run(folder)
+        craft = craft_id(craft, new=new)
+        files, bad = gather_photos(photos)
+        hashes, unreadable = _hashes(files)
+        bad += unreadable
+        _refuse_known(run.gallery, hashes)
+        piece = f"enrolled {datetime.now(UTC).isoformat()}" if one_piece else ""
+        table = pd.DataFrame("", index=range(len(hashes)), columns=list(COLUMNS))
+        table["path"] = [os.path.abspath(path) for path in hashes.values()]  # noqa: PTH100  # Path.resolve follows links
+        table["craft"], table["piece"], table["source"] = craft, piece, source
+        with TemporaryDirectory() as memory:  # so that each photo is looked at once
+            added, undecodable = build_gallery(
+                run.embedder, manifest_of(table, Path("/")), folder=folder / "gallery", cache=Path(memory)
+            )
+            doubts = _doubts(run, craft, list(hashes.values()), Path(memory))
+        bad += undecodable
+        if not len(added):
+            why = f"; the first: {bad[0]}" if bad else ""
+            raise EnrolmentError(f"no photo to enrol could be read{why}.")
+        if keep:
+            added = keep_photos(added, folder / "gallery")
+        log = enrolments(folder)
+        references = added.references
+        entry = Enrolment(
+            number=len(log) + 1,
+            craft=craft,
+            photos=tuple(references["path"]),
+            sha256=tuple(references["sha256"]),
+            source=source,
+            note=note,
+            when=_now(),
+        )
+        # The log first: what is written down and not there is easily taken back, the other way round it would stay.
+        _write(folder, [*log, entry])
+        grown = run.gallery.add(added).save(folder / "gallery")
+    count = int((grown.references["craft"] == craft).sum())
+    return Enrolled(entry, craft not in run.gallery.crafts, count, tuple(bad), doubts)
+
+
+def undo(folder: Path, number: int = 0) -> Enrolment:
+    """Take an enrolment back: its photos leave the gallery, and the log says when.
+
+    Args:
+        folder: of the run.
+        number: of the enrolment; 0 for the last that stands.
+
+    Raises:
+        EnrolmentError: there is no such enrolment, or it was taken back before.
+    """
+    with _alone(folder):
+        log = enrolments(folder)
+        standing = [entry.number for entry in log if not entry.undone]
+        if number == 0 and standing:
+            number = standing[-1]
+        if number not in standing:
+            known = ", ".join(map(str, standing)) or "none stands"
+            raise EnrolmentError(f"{folder}: there is no enrolment {number} to take back ({known}).")
+        entry = replace(log[number - 1], undone=_now())
+        gallery = Gallery.load(folder / "gallery")
+        gone = gallery.references[gallery.references["sha256"].isin(entry.sha256)]
+        gallery.remove(list(gone["path"])).save(folder / "gallery")
+        _write(folder, [*log[: number - 1], entry, *log[number:]])
+        forget_photos(gone, folder / "gallery")
+    return entry
+
+
+def enrolments(folder: Path) -> list[Enrolment]:
+    """All enrolments of a run, those taken back too, in their order.
+
+    Raises:
+        EnrolmentError: the log is damaged.
+    """
+    path = folder / "gallery" / LOG
+    if not path.is_file():
+        return []
+    try:
+        return [
+            Enrolment(**{**entry, "photos": tuple(entry["photos"]), "sha256": tuple(entry["sha256"])})
+            for entry in json.loads(path.read_text(encoding="utf-8"))
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EnrolmentError(f"{path}: damaged ({error}); restore it from a backup.") from error
+
+
+def print_log(log: Sequence[Enrolment], console: Console) -> None:
+    """For people."""
+    if not log:
+        console.print("Nothing was enrolled yet.")
+        return
+    table = Table("no.", "tradition", "photos", "source", "when", "taken back", "note", box=None, pad_edge=False)
+    for column in table.columns:
+        column.overflow, column.no_wrap = "fold", column.header in ("when", "taken back")
+    for entry in log:
+        when, undone = (moment[:16].replace("T", " ") for moment in (entry.when, entry.undone))
+        row = (str(entry.number), entry.craft, str(len(entry.photos)), entry.source, when, undone, entry.note)
+        table.add_row(*map(escape, row), style="dim" if entry.undone else None)
+    console.print(table)
+
+
+def craft_id(name: str, *, new: bool = False) -> str:
+    """The id of a craft by any of its spellings; with ``new`` one for a name that no craft has.
+
+    Raises:
+        EnrolmentError: no craft is spelt so, and it is not said to be new.
+        NotACraft: it is a material or a use.
+
+    >>> craft_id("Kanchipuram saree"), craft_id("Mashru of Patan", new=True)
+    ('kanjivaram', 'mashru_of_patan')
+    """
+    try:
+        return load_taxonomy().resolve(name).id
+    except UnknownCraft as error:
+        if not new:
+            raise EnrolmentError(f"{error} For a tradition that the taxonomy does not know, add --new.") from error
+    made = "_".join(re.findall(r"[^\W_]+", name.casefold()))
+    if not made:
+        raise EnrolmentError(f"{name!r} is no name for a tradition.")
+    return made
+
+
+def _hashes(files: Sequence[Path]) -> tuple[dict[str, Path], list[BadImage]]:
+    """The files by their content, so that a photo given twice counts once."""
+    found: dict[str, Path] = {}
+    bad: list[BadImage] = []
+    for path in files:
+        try:
+            found.setdefault(photo_hash(path), path)
+        except BadImage as error:
+            bad.append(error)
+    return found, bad
+
+
+def _doubts(run: Run, craft: str, files: Sequence[Path], cache: Path) -> tuple[Doubt, ...]:
+    """What the run, before it knew them, would have answered for each photo, where that speaks against enrolling it."""
+    if run.calibration is None:
+        return ()
+    embedded = embed_photos(run.embedder, files, cache=cache, description=None)
+    taxonomy, found = load_taxonomy(), []
+    for number, (row, familiarity) in enumerate(
+        zip(embedded.rows, run.calibration.photos(embedded.features), strict=True)
+    ):
+        one = slice(number, number + 1)
+        answer = attribute(
+            embedded.embeddings[one],
+            [files[row]],
+            run.gallery,
+            taxonomy,
+            calibration=run.calibration,
+            features=embedded.features[one],
+            sides=embedded.sides[one],
+        )
+        verdict = answer.verdict
+        if verdict is not None and verdict.kind == "tradition" and verdict.crafts != (craft,):
+            said = (
+                f"by itself would have been named {in_words(verdict, taxonomy)}: {verdict.reason}. If that is what it "
+                "is, take the enrolment back: it would draw such photos away from where they belong."
+            )
+            found.append(Doubt(files[row].name, verdict.crafts[0], said))
+        elif verdict is not None and familiarity < run.calibration.familiarity:
+            said = (
+                f"is {verdict.reason}. Photos like it are compared with it, and still called outside the known "
+                "traditions: for another answer the model has to be trained with such photos."
+            )
+            found.append(Doubt(files[row].name, "", said))
+    return tuple(found)
+
+
+def _refuse_known(gallery: Gallery, hashes: dict[str, Path]) -> None:
+    known = gallery.references[gallery.references["sha256"].isin(hashes)]
+    if len(known):
+        first = known.iloc[0]
+        raise EnrolmentError(
+            f"{len(known)} of the {len(hashes)} photos are references already; the first, {hashes[first['sha256']]}, "
+            f"of {first['craft']}. Leave them out, or take that enrolment back first."
+        )
+
+
+def _write(folder: Path, log: Sequence[Enrolment]) -> None:
+    write_json(folder / "gallery" / LOG, [asdict(entry) for entry in log])
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else changes the gallery meanwhile."""
+    if not (folder / "gallery").is_dir():
+        load_run(folder)  # which says what is wrong
+    try:
+        with FileLock(folder / "gallery" / f".{LOG}.lock", timeout=_PATIENCE):
+            yield
+    except Timeout as error:
+        raise EnrolmentError(f"{folder}: another process is changing the gallery; try again later.") from error

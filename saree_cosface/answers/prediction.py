@@ -1,0 +1,154 @@
+"""From files to attributions: what ``saree-cosface predict`` and the app do."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from saree_cosface.answers.attribution import Attribution, attribute, in_words
+from saree_cosface.console import track
+from saree_cosface.data.images import BadImage, gather_photos
+from saree_cosface.features.embedding import embed_photos, first_of_copies
+from saree_cosface.runs.run import Run
+from saree_cosface.taxonomy import load_taxonomy
+
+
+@dataclass(frozen=True)
+class Answers:
+    """An attribution for each piece, the photos that could not be read, if asked for the evidence for each piece, and
+    photos of a piece that are copies of others of it."""
+
+    run: Path
+    attributions: tuple[Attribution, ...]
+    bad: tuple[BadImage, ...]
+    evidence: tuple[list[dict[str, Any]], ...] = ()
+    copies: tuple[BadImage, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON document."""
+        return {
+            "run": str(self.run),
+            "answers": [
+                {**asdict(attribution), **({"evidence": evidence} if evidence is not None else {})}
+                for attribution, evidence in zip(
+                    self.attributions, self.evidence or [None] * len(self.attributions), strict=True
+                )
+            ],
+            "skipped": [{"path": str(bad.path), "reason": bad.reason} for bad in (*self.bad, *self.copies)],
+        }
+
+    @staticmethod
+    def csv_columns() -> tuple[str, ...]:
+        """Header of the CSV."""
+        described = ("photos", "rank", "craft", "name", "family", "place")
+        return (*described, "cosine", "probability", "allowance", "gap", "verdict")
+
+    def csv_rows(self) -> Iterator[dict[str, Any]]:
+        """A row for each piece and tradition."""
+        for answer in self.attributions:
+            for rank, tradition in enumerate(answer.traditions, 1):
+                row = {"photos": ";".join(answer.photos), "rank": rank, **asdict(tradition)}
+                chance = "" if tradition.probability is None else f"{tradition.probability:.4f}"
+                kind = "" if answer.verdict is None else answer.verdict.kind
+                numbers = {name: f"{getattr(tradition, name):.4f}" for name in ("cosine", "allowance")}
+                yield {**row, **numbers, "probability": chance, "gap": f"{answer.gap:.4f}", "verdict": kind}
+
+    def print_tables(self, console: Console) -> None:
+        """For people: each piece with its traditions and the reference pieces that speak for them."""
+        taxonomy = load_taxonomy()
+        for answer in self.attributions:
+            title = escape(", ".join(Path(photo).name for photo in answer.photos))
+            traditions = _table(title, "tradition", "family", "cosine", "chance")
+            for row, tradition in enumerate(answer.traditions):
+                chance = "" if tradition.probability is None else f"{tradition.probability:.0%}"
+                cosine = f"{tradition.cosine:.3f}" + (f" + {tradition.allowance:.3f}" if tradition.allowance else "")
+                cells = (tradition.name, tradition.family, cosine, chance)
+                traditions.add_row(*map(escape, cells), style="bold" if row == 0 else None)
+            console.print(traditions)
+            references = _table("Nearest reference pieces", "photo", "tradition", "source", "cosine")
+            for near in answer.references:
+                name = taxonomy[near.craft].name if near.craft in taxonomy else near.craft
+                references.add_row(*map(escape, (Path(near.path).name, name, near.source, f"{near.cosine:.3f}")))
+            console.print(references)
+            if answer.verdict is None:
+                console.print(f"Ahead of the second by {answer.gap:.3f}.", highlight=False)
+            else:
+                words = f"{in_words(answer.verdict, taxonomy)}: {answer.verdict.reason}."
+                console.print(words, highlight=False, markup=False, soft_wrap=True, style="bold")
+            for say in answer.says if len(answer.says) > 1 else ():
+                by_itself = f"{Path(say.photo).name} by itself, counting {say.weight:.0%}: {say.name} {say.cosine:.3f}"
+                if say.disagrees:
+                    by_itself += f", and only {say.cosine_to_answer:.3f} to {answer.traditions[0].name}: it disagrees"
+                console.print(by_itself, style="yellow" if say.disagrees else None, highlight=False, markup=False)
+            console.print()
+        if self.evidence:
+            console.print(f"Evidence: {Path(self.evidence[0][0]['heat_map']).parents[1]}", highlight=False)
+        if any(answer.verdict is None for answer in self.attributions):
+            remedy = f"For verdicts and probabilities run `saree-cosface calibrate {self.run}`."
+            console.print(remedy, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        for bad in (*self.bad, *self.copies):
+            console.print(f"Skipped {bad}", style="yellow", highlight=False, markup=False)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, justify="right" if column in ("cosine", "chance") else "left", overflow="fold")
+    return table
+
+
+def predict(
+    run: Run, photos: Sequence[Path], *, one_piece: bool = False, top: int = 5, evidence: Path | None = None
+) -> Answers:
+    """Attribute photos.
+
+    Args:
+        run: embedder and gallery.
+        photos: files, or folders that are searched for photos.
+        one_piece: all photos show one saree, so there is one answer. A photo that is given twice counts once.
+        top: how many traditions and reference pieces an answer names.
+        evidence: folder for figures of what carries each answer, a folder an answer; see
+            :func:`saree_cosface.figures.evidence.write_evidence`.
+
+    Raises:
+        ValueError: there is no photo at all, or the gallery is empty.
+        OSError: the folder for evidence cannot be made.
+    """
+    files, bad = gather_photos(photos)
+    if not files and not bad:
+        raise ValueError(f"no photo in {', '.join(map(str, photos))}")
+    if evidence is not None:
+        evidence.mkdir(parents=True, exist_ok=True)  # before the long work, if it cannot be
+    files, copies = first_of_copies(files) if one_piece else (files, [])
+    embedded = embed_photos(run.embedder, files)
+    bad += embedded.bad
+    read = [files[row] for row in embedded.rows]
+    every = range(len(read))
+    pieces = [list(every)] if one_piece and read else [[index] for index in every]
+    taxonomy = load_taxonomy()
+    attributions = tuple(
+        attribute(
+            embedded.embeddings[piece],
+            [read[index] for index in piece],
+            run.gallery,
+            taxonomy,
+            top=top,
+            references=top,
+            calibration=run.calibration,
+            features=embedded.features[piece],
+            sides=embedded.sides[piece],
+        )
+        for piece in pieces
+    )
+    found = []
+    if evidence is not None:
+        from saree_cosface.figures.evidence import write_evidence  # matplotlib is slow to import
+
+        for number, attribution in enumerate(track(attributions, "Drawing evidence")):
+            name = Path(attribution.photos[0]).stem
+            found.append(write_evidence(run, attribution, evidence / f"{number:03d}-{name}"))
+    return Answers(run.folder, attributions, tuple(bad), tuple(found), tuple(copies))

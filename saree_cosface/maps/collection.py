@@ -1,0 +1,137 @@
+"""A collection as a run sees it: each photo with its embedding, its cosines, and its part in training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from saree_cosface.answers.verdict import kinds
+from saree_cosface.data.images import BadImage
+from saree_cosface.data.manifest import Manifest, ManifestError
+from saree_cosface.features.embedding import embed_photos, photo_hash
+from saree_cosface.runs.run import Run
+from saree_cosface.taxonomy import load_taxonomy
+
+NEW = "new"
+"""Part of a photo that the run has never had to do with."""
+
+FACTS = (
+    *("path", "sha256", "craft", "family", "source", "view", "piece"),
+    *("split", "named", "verdict", "cosine", "own_cosine"),
+)
+"""What :meth:`Collection.facts` says of a photo."""
+
+_FENCE = 1.5
+_FEWEST = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """The photos of a manifest that could be read.
+
+    Attributes:
+        run: that looks at them.
+        manifest: a row a photo.
+        embeddings: of length 1, ``(N, D)``.
+        features: of the backbone, the mean over the views, ``(N, F)``.
+        cosines: to each tradition of the run's gallery, with allowances, ``(N, C)``.
+        kinds: of the verdict on each, ``(N,)``; "" where the run is not calibrated.
+        sha256: of each photo, ``(N,)``.
+        bad: those that could not be read.
+    """
+
+    run: Run
+    manifest: Manifest
+    embeddings: NDArray[np.float32]
+    features: NDArray[np.float32]
+    cosines: NDArray[np.float32]
+    kinds: NDArray[np.str_]
+    sha256: NDArray[np.str_]
+    bad: tuple[BadImage, ...]
+
+    def __len__(self) -> int:
+        return len(self.manifest)
+
+    @cached_property
+    def parts(self) -> NDArray[np.str_]:
+        """What the run did with each photo, ``(N,)``: train, validation, test, unused or new."""
+        return np.array([self.run.used.get(photo, NEW) for photo in self.sha256.tolist()], dtype=np.str_)
+
+    @cached_property
+    def own_cosines(self) -> NDArray[np.float32]:
+        """Cosine of each photo to the prototype of its label, ``(N,)``; NaN where the gallery has none of it."""
+        position = {craft: index for index, craft in enumerate(self.run.gallery.crafts)}
+        column = np.array([position.get(craft, -1) for craft in self.manifest.crafts.tolist()])
+        own = self.cosines[np.arange(len(self)), column].astype(np.float32)
+        return np.where(column < 0, np.nan, own).astype(np.float32)
+
+    @cached_property
+    def facts(self) -> pd.DataFrame:
+        """A row a photo, with the columns ``FACTS``."""
+        taxonomy = load_taxonomy()
+        crafts = self.manifest.crafts.tolist()
+        return pd.DataFrame(
+            {
+                "path": self.manifest.table["path"].astype(str),
+                "sha256": self.sha256,
+                "craft": crafts,
+                "family": [taxonomy[craft].family if craft in taxonomy else "" for craft in crafts],
+                "source": self.manifest.sources,
+                "view": self.manifest.views,
+                "piece": self.manifest.table["piece"].astype(str),
+                "split": self.parts,
+                "named": np.array(self.run.gallery.crafts)[self.cosines.argmax(axis=1)],
+                "verdict": self.kinds,
+                "cosine": self.cosines.max(axis=1),
+                "own_cosine": self.own_cosines,
+            }
+        )
+
+
+def see(run: Run, manifest: Manifest, *, cache: Path | None = None) -> Collection:
+    """Look at every photo of a manifest that can be read.
+
+    Raises:
+        ManifestError: none can.
+    """
+    files = manifest.files()
+    embedded = embed_photos(run.embedder, files, cache=cache)
+    if not len(embedded.rows):
+        raise ManifestError(f"none of the {len(files)} photos can be read; the first: {embedded.bad[0]}")
+    kept = manifest.select(embedded.rows)
+    cosines = run.cosines(embedded.embeddings)
+    verdicts = np.full(len(kept), "", dtype="<U9")
+    if run.calibration is not None:
+        sides = run.cosines(embedded.sides)
+        verdicts = kinds(cosines, sides, run.calibration.photos(embedded.features), run.calibration)
+    return Collection(
+        run,
+        kept,
+        embedded.embeddings,
+        embedded.features,
+        cosines,
+        verdicts,
+        np.array([photo_hash(path) for path in kept.files()], dtype=np.str_),
+        embedded.bad,
+    )
+
+
+def outliers(scores: NDArray[np.floating], groups: Sequence[str] | NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Which scores are oddly low within their group, ``(N,), (N,) -> (N,)``: below Tukey's fence, one and a half
+    interquartile ranges under the lower quartile. Groups of fewer than eight have none, and NaN is none.
+
+    >>> outliers(np.array([0.8, 0.81, 0.82, 0.83, 0.84, 0.85, 0.86, 0.2]), ["a"] * 8).tolist()
+    [False, False, False, False, False, False, False, True]
+    """
+    odd = np.zeros(len(scores), dtype=np.bool_)
+    names = np.asarray(groups)
+    for name in np.unique(names):
+        rows = np.flatnonzero((names == name) & ~np.isnan(scores))
+        if len(rows) >= _FEWEST:
+            low, high = np.quantile(scores[rows], (0.25, 0.75))
+            odd[rows] = scores[rows] < low - _FENCE * (high - low)
+    return odd

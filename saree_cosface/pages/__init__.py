@@ -1,0 +1,1 @@
+"""Pages: reports, audits, examinations, cards and the atlas, as HTML that opens offline."""

@@ -1,0 +1,223 @@
+"""What a report shows: learning curves, confusions, the map of the embeddings, and examples with their references."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from saree_cosface.answers.attribution import Attribution, attribute, in_words
+from saree_cosface.answers.verdict import Kind
+from saree_cosface.data.images import BadImage
+from saree_cosface.features.embedding import fingerprint, photo_hash
+from saree_cosface.figures.confusion import confidence_figure, confusion_figure, embedding_figure
+from saree_cosface.figures.evidence import write_evidence
+from saree_cosface.html.page import answer, craft_name, escape, file_uri, photo_uri, table
+from saree_cosface.maps.embedding import EmbeddingMap, map_parameters, umap_coordinates
+from saree_cosface.networks.backbones import BackboneError
+from saree_cosface.pages.audit import enough_figure, findings_list
+from saree_cosface.runs.run import Run
+from saree_cosface.scoring.confidence import sets_in_words
+from saree_cosface.scoring.open_set import open_set_in_words
+from saree_cosface.scoring.probes import Probes
+from saree_cosface.taxonomy import load_taxonomy
+
+EXAMPLES = 4
+"""Right answers shown, and wrong ones."""
+
+REFERENCES = 5
+MAPPED_REFERENCES = 4000
+"""References drawn on the map at most; of a larger gallery a random part."""
+
+SEED = 0
+
+
+def curves(run: Run) -> str:
+    """The learning curves; "" where the run's picture is gone."""
+    uri = file_uri(run.folder / "learning_curves.png")
+    return _plate(uri, "Learning curves: training loss, and accuracy by epoch", "wide") if uri else ""
+
+
+def confusion(document: Mapping[str, Any]) -> str:
+    """The confusion matrix of an evaluation."""
+    classes = document["confusion"]["classes"]
+    names = [craft_name(craft) for craft in classes]
+    matrix = np.array(document["confusion"]["matrix"])
+    description = "Confusion matrix: rows are labels, columns answers"
+    return _drawn(lambda path: confusion_figure(matrix, names, path, "Sources held out"), description, "square")
+
+
+def confidence(document: Mapping[str, Any]) -> str:
+    """Whether probabilities hold on sources that they were not fitted on, and what abstaining gains."""
+    found = document["confidence"]
+    if found is None:
+        return (
+            "<p>Not told: the run is not calibrated (<code>saree-cosface calibrate</code>), or the photos are of one "
+            "source.</p>"
+        )
+    described = "Left: probability beside the share that is right. Right: accuracy beside the share answered"
+    text = (
+        f"<p>A cosine becomes a probability by a temperature ({found['temperature']:.3f}), found on training photos "
+        "that were scored by embedders which had not seen their source. Left, each dot holds photos of like "
+        "probability: on the line, as many are right as was said. Right, the accuracy when only the surest photos are "
+        "answered. Bars: 95 % intervals over sources. With isotonic probabilities instead, the calibration error is "
+        f"{found['ece_isotonic']['value']:.3f}.</p><p>{escape(sets_in_words(found['sets']))}</p>"
+    )
+    return text + _drawn(lambda path: confidence_figure(found, path, "Sources held out"), described, "wide")
+
+
+def strangers(document: Mapping[str, Any]) -> str:
+    """The verdicts on photos of known traditions, of other crafts and of other things, from an open-set evaluation."""
+    prose = (
+        "<p>A calibrated run names a tradition only from a cosine and a lead that were found on photos scored without "
+        "their source and their craft. What becomes of photos that no tradition here is the answer to:</p>"
+    )
+    rows = [
+        ("known traditions" if name == "known" else name, *(f"{shares[kind]:.1%}" for kind in get_args(Kind)))
+        for name, shares in document["verdicts"].items()
+    ]
+    head = ("photos of", "one tradition named", "between two", "outside")
+    words = "".join(f"<li>{escape(line)}</li>" for line in open_set_in_words(document))
+    return prose + table(head, rows, numbers=" nnn") + f"<ul>{words}</ul>"
+
+
+def shortcuts(document: Mapping[str, Any]) -> str:
+    """What an audit found; ``saree-cosface audit`` writes a page of its own with the tables behind it."""
+    described = "Top-1 by what is seen of the photo, with intervals over sources"
+    return findings_list(document) + _drawn(lambda path: enough_figure(document, path), described, "wide")
+
+
+def crafts(document: Mapping[str, Any]) -> str:
+    """How well each craft is named, and what it is taken for."""
+    taxonomy = load_taxonomy()
+    wrong: dict[str, Counter[str]] = {}
+    for photo in document["photos"]:
+        if photo["craft"] != photo["answer"]:
+            wrong.setdefault(photo["craft"], Counter())[photo["answer"]] += 1
+    rows: list[Sequence[object]] = []
+    for craft, found in sorted(document["per_craft"].items(), key=lambda item: item[1]["top1"]):
+        taken = ", ".join(
+            f"{craft_name(other)} ({count})" for other, count in wrong.get(craft, Counter()).most_common(2)
+        )
+        family, place = (taxonomy[craft].family, taxonomy[craft].place) if craft in taxonomy else ("", "")
+        rows.append((craft_name(craft), family, place, found["photos"], f"{found['top1']:.3f}", taken or "–"))
+    head = ("craft", "family", "place", "photos", "top-1", "most often taken for")
+    return table(head, rows, caption="By craft, the hardest first", numbers="   nn")
+
+
+def embedding_map(run: Run, probes: Probes, coordinates_path: Path) -> str:
+    """References and held-out photos on a map, which is kept in a Parquet table and a JSON document beside it."""
+    references = run.gallery.references
+    # In the gallery's order, so that a gallery without too many references is mapped as it is.
+    kept = np.sort(np.random.default_rng(SEED).permutation(len(references))[:MAPPED_REFERENCES])
+    references = references.iloc[kept]
+    manifest = probes.manifest
+    columns = {
+        "path": [*references["path"].astype(str), *map(str, manifest.files())],
+        "sha256": [*references["sha256"].astype(str), *map(photo_hash, manifest.files())],
+        "craft": [*references["craft"].astype(str), *manifest.crafts.tolist()],
+        "source": [*references["source"].astype(str), *manifest.sources.tolist()],
+        "part": ["reference"] * len(references) + ["held out"] * len(manifest),
+    }
+    embeddings = np.concatenate([np.asarray(run.gallery.embeddings)[kept], probes.embeddings])
+    coordinates = umap_coordinates(embeddings, SEED)
+    photos = pd.DataFrame({**columns, "x": coordinates[:, 0], "y": coordinates[:, 1]})
+    parameters = {**map_parameters(len(photos), SEED), "embedder": fingerprint(run.embedder)}
+    EmbeddingMap(photos, embeddings, parameters).save(coordinates_path, coordinates_path.with_suffix(".json"))
+    names = [craft_name(craft) for craft in columns["craft"]]
+    unseen = np.array(columns["part"]) == "held out"
+    sources = [source or "unknown" for source in columns["source"]]
+    prose = (
+        "<p>Each point is a photo, near those whose embeddings have a high cosine with its own; ringed points are of "
+        "the unseen sources. Good embeddings gather by craft on the left and mix the sources within each craft on the "
+        "right. Where they gather by source, the model has learned shops.</p>"
+    )
+    description = "Two maps of the embeddings, coloured by craft and by source"
+    figure = _drawn(lambda path: embedding_figure(coordinates, names, sources, unseen, path), description, "wide")
+    return prose + figure
+
+
+def examples(run: Run, probes: Probes, document: Mapping[str, Any]) -> str:
+    """Held-out photos, some named rightly and some wrongly, with the references nearest to them."""
+    right = np.array([photo["craft"] == photo["answer"] for photo in document["photos"]])
+    rng = np.random.default_rng(SEED)
+    parts = [
+        "<p>Held-out photos drawn at random, one a craft where possible, with the traditions nearest to them and the "
+        "reference pieces that look most alike.</p>"
+    ]
+    for title, rows in (("Right", np.flatnonzero(right)), ("Wrong", np.flatnonzero(~right))):
+        chosen = _varied(rng.permutation(rows), probes.manifest.crafts)
+        shown = "".join(_example(run, probes, int(row)) for row in chosen)
+        if not shown:
+            shown = f"<p>None of the {len(right)} answers was {title.lower()}.</p>"
+        parts.append(f"<h3>{title}: {len(rows)} of {len(right)}</h3>{shown}")
+    return "".join(parts)
+
+
+def _varied(rows: NDArray[np.int_], crafts: NDArray[np.str_]) -> list[int]:
+    """Some of the rows, in their order, other crafts before a second photo of one."""
+    seen: Counter[str] = Counter()
+    rounds = []
+    for order, row in enumerate(rows.tolist()):
+        rounds.append((seen[crafts[row]], order, row))
+        seen[crafts[row]] += 1
+    return [row for _, _, row in sorted(rounds)[:EXAMPLES]]
+
+
+def _example(run: Run, probes: Probes, row: int) -> str:
+    file = probes.manifest.files()[row]
+    found = attribute(
+        probes.embeddings[row : row + 1],
+        [file],
+        run.gallery,
+        load_taxonomy(),
+        top=5,
+        references=REFERENCES,
+        calibration=run.calibration,
+        features=probes.features[row : row + 1],
+        sides=probes.sides[row : row + 1],
+    )
+    craft = str(probes.manifest.crafts[row])
+    first = found.traditions[0]
+    verdict = '<span class="right">✓</span>' if first.craft == craft else '<span class="wrong">✗</span>'
+    labelled = "" if first.craft == craft else f", labelled {escape(craft_name(craft))}"
+    said = f"ahead of the second by {found.gap:.3f}"
+    if found.verdict is not None:
+        said = f"verdict: {in_words(found.verdict, load_taxonomy()).lower()}"
+    heading = (
+        f"<h3>{verdict} {escape(first.name)}{labelled}</h3><small>{escape(file.name)}, "
+        f"{escape(probes.manifest.sources[row])}; {escape(said)}</small>"
+    )
+    shown = answer(found, [photo_uri(file)], heading, run.gallery.folder)
+    return f'<div class="example">{shown}{_evidence(run, found)}</div>'
+
+
+def _evidence(run: Run, found: Attribution) -> str:
+    """What carries the cosine, and what matches the nearest reference, folded away; "" where it cannot be shown."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            entry = write_evidence(run, found, Path(folder))[0]
+        except (BackboneError, BadImage):  # a network without local features, or a photo that has gone meanwhile
+            return ""
+        described = "What each part of the photo adds to the cosine"
+        heat = _plate(photo_uri(Path(entry["heat_map"]), 1000), described, "wide")
+        matches = ""
+        if entry["matches"]:
+            described = "Regions of the photo and of the nearest reference that are each other's nearest"
+            matches = _plate(photo_uri(Path(entry["matches"]), 1000), described, "wide")
+    return f"<details><summary>What the answer rests on</summary>{heat}{matches}</details>"
+
+
+def _drawn(draw: Callable[[Path], None], description: str, shape: str) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "figure.png"
+        draw(path)
+        return _plate(file_uri(path), description, shape)
+
+
+def _plate(uri: str, description: str, shape: str) -> str:
+    return f'<div class="plate {shape}" tabindex="0"><img src="{uri}" alt="{escape(description)}"></div>'

@@ -1,0 +1,1 @@
+"""Runs: the folder that a training makes and everything after it reads."""

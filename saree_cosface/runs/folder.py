@@ -1,0 +1,104 @@
+"""The folder of a training: who may write there, and with which options it was begun."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
+from saree_cosface.training.fit import resolved_precision
+
+CONFIG = "config.yaml"
+
+
+class RunError(ValueError):
+    """A run cannot be made or used; the message names the folder and the remedy."""
+
+
+def settings_of(data: Any, recipe: Recipe) -> dict[str, Any]:
+    """The options as they are written to config.yaml."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(entry) for key, entry in value.items()}
+        if isinstance(value, tuple):
+            return list(value)
+        return str(value) if isinstance(value, Path) else value
+
+    settings: dict[str, Any] = plain({"data": asdict(data), **asdict(recipe)})
+    return settings
+
+
+def recorded_recipe(folder: Path) -> Recipe:
+    """The recipe of a run.
+
+    Raises:
+        RunError: its config.yaml is missing, damaged, or of another version.
+    """
+    settings = _recorded(folder)
+    try:
+        optim = {**settings["optim"], "milestones": tuple(settings["optim"]["milestones"])}
+        return Recipe(
+            ModelOptions(**settings["model"]),
+            ViewOptions(**settings["views"]),
+            HeadOptions(**settings["head"]),
+            OptimOptions(**optim),
+            settings["seed"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{folder / CONFIG}: not the options of a run of this version ({error}): train again."
+        ) from error
+
+
+def recorded_cache(folder: Path) -> Path:
+    """The folder of features that a run was trained with, where those of its photos still are; the default one if it is
+    gone.
+
+    Raises:
+        RunError: its config.yaml is missing or damaged.
+    """
+    cache = Path(str(_recorded(folder)["data"].get("cache", DataOptions.cache))).expanduser()
+    return cache if cache.is_dir() else DataOptions.cache.expanduser()
+
+
+def with_precision(recipe: Recipe, out: Path) -> Recipe:
+    """The recipe with "auto" decided, as it was when the run began: a resumed run must compute as before."""
+    if recipe.model.precision != "auto":
+        return recipe
+    precision = _recorded(out)["model"]["precision"] if (out / CONFIG).is_file() else resolved_precision(recipe.model)
+    return replace(recipe, model=replace(recipe.model, precision=precision))
+
+
+def _recorded(out: Path) -> dict[str, Any]:
+    try:
+        settings = yaml.safe_load((out / CONFIG).read_text(encoding="utf-8"))
+        complete = {"data", "model"} <= set(settings) and "precision" in settings["model"]
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise RunError(f"{out / CONFIG}: cannot be read ({error}): choose another --out.") from error
+    if not complete:
+        raise RunError(f"{out / CONFIG}: not the options of a run: choose another --out.")
+    return dict(settings)
+
+
+def check_folder(out: Path, settings: dict[str, Any], resume: bool) -> None:
+    """Whether a run can be made there: in a new folder, or in one where it was begun with the same options."""
+    if (out / CONFIG).is_file():
+        if not resume:
+            raise RunError(f"{out} holds a run already: go on with --resume, or choose another --out.")
+        if _lasting(_recorded(out)) != _lasting(settings):
+            raise RunError(
+                f"{out} was begun with other options than these (see {out / CONFIG}): use those, or another --out."
+            )
+    # What begins with a dot is what a killed process left of a file that it was writing.
+    elif out.exists() and (not out.is_dir() or any(not path.name.startswith(".") for path in out.iterdir())):
+        raise RunError(f"{out} exists and is no run: choose another --out.")
+
+
+def _lasting(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that decide the result; the others may change between a run and its resumption."""
+    passing = ("cache", "workers", "lfw_images", "lfw_pairs")
+    data = {name: value for name, value in settings["data"].items() if name not in passing}
+    return {**settings, "data": data}

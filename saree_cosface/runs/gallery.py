@@ -1,0 +1,240 @@
+"""The gallery: reference photos as unit vectors, and the prototypes of their traditions.
+
+Search is exact: a hundred thousand references take some 20 ms a query, and an approximate index would miss some.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from saree_cosface.console import track
+from saree_cosface.data.images import BadImage, decode
+from saree_cosface.data.manifest import Manifest
+from saree_cosface.features.embedding import embed_photos, photo_hash
+from saree_cosface.files import atomic_path, write_json
+from saree_cosface.networks.embedder import Embedder
+
+COLUMNS = ("craft", "piece", "source", "view", "path", "sha256", "thumbnail")
+INDEX = "gallery.json"
+THUMBNAIL_SIDE = 192
+
+
+class GalleryError(ValueError):
+    """A gallery cannot be used; the message names the file and the remedy."""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Reference photos.
+
+    Attributes:
+        embeddings: float32 ``(N, D)`` of length 1, possibly memory-mapped.
+        references: a row a photo with ``COLUMNS``; thumbnails are relative to the gallery's folder, "" for none.
+        folder: where it was loaded from or saved to; None when it is only in memory.
+    """
+
+    embeddings: NDArray[np.float32]
+    references: pd.DataFrame
+    folder: Path | None = None
+
+    def __len__(self) -> int:
+        return len(self.references)
+
+    @cached_property
+    def crafts(self) -> list[str]:
+        """Craft ids with at least one reference, in alphabetical order: C of them."""
+        return sorted(self.references["craft"].unique())
+
+    @cached_property
+    def prototypes(self) -> NDArray[np.float32]:
+        """Unit prototype of each craft, ``(C, D)``: the mean over its pieces of the mean over their photos."""
+        pieces = self.references["piece"].to_numpy(str)
+        crafts = self.references["craft"].to_numpy(str)
+        return prototypes(self.embeddings, crafts, pieces, self.crafts)
+
+    @cached_property
+    def pieces(self) -> NDArray[np.int_]:
+        """How many reference pieces each craft has, ``(C,)``."""
+        counts = self.references.groupby("craft")["piece"].nunique()
+        return np.array([counts[craft] for craft in self.crafts], dtype=np.int_)
+
+    def nearest(self, embedding: NDArray[np.float32], k: int, *, one_a_piece: bool = True) -> list[tuple[int, float]]:
+        """The k nearest references of an embedding ``(D,)``: positions and cosines, nearest first.
+
+        Args:
+            embedding: of length 1; of a mean of several such, the cosines are the mean.
+            k: how many.
+            one_a_piece: count photos of one saree once, by its nearest photo.
+        """
+        cosines = self.embeddings @ embedding
+        pieces = self.references["piece"].to_numpy(str)
+        found: list[tuple[int, float]] = []
+        seen: set[str] = set()
+        for position in np.argsort(-cosines, kind="stable"):
+            if len(found) == k:
+                break
+            if one_a_piece and pieces[position] in seen:
+                continue
+            seen.add(pieces[position])
+            found.append((int(position), float(cosines[position])))
+        return found
+
+    def add(self, other: "Gallery") -> "Gallery":
+        """Both galleries' references; a photo that is there already (by content) is replaced.
+
+        Raises:
+            GalleryError: the embeddings have another length, so they come from another embedder.
+        """
+        if len(self) and len(other) and self.embeddings.shape[1] != other.embeddings.shape[1]:
+            raise GalleryError(
+                f"embeddings of {other.embeddings.shape[1]} dimensions cannot join those of "
+                f"{self.embeddings.shape[1]}; use the same embedder for both."
+            )
+        kept = ~self.references["sha256"].isin(other.references["sha256"]).to_numpy()
+        references = pd.concat([self.references[kept], other.references], ignore_index=True)
+        return Gallery(np.concatenate([self.embeddings[kept], other.embeddings]), references)
+
+    def remove(self, paths: Sequence[str]) -> "Gallery":
+        """The gallery without these photos.
+
+        Raises:
+            GalleryError: a path is not in it.
+        """
+        missing = sorted(set(paths) - set(self.references["path"]))
+        if missing:
+            raise GalleryError(f"not in the gallery: {', '.join(missing[:5])}; nothing was removed.")
+        kept = ~self.references["path"].isin(paths).to_numpy()
+        return Gallery(self.embeddings[kept], self.references[kept].reset_index(drop=True), self.folder)
+
+    def save(self, folder: Path) -> "Gallery":
+        """Write the gallery; a reader sees the old one or the new one, never a mixture.
+
+        Both tables go to files named by their content; the index that names them is replaced last.
+        """
+        folder = Path(folder)
+        content = hashlib.sha256(np.ascontiguousarray(self.embeddings).tobytes())
+        content.update(self.references.to_csv(index=False).encode())
+        tag = content.hexdigest()[:16]
+        names = {"embeddings": f"embeddings-{tag}.npy", "references": f"references-{tag}.parquet"}
+        with atomic_path(folder / names["embeddings"]) as temporary:
+            np.save(temporary, self.embeddings)
+        with atomic_path(folder / names["references"]) as temporary:
+            self.references.to_parquet(temporary, index=False)
+        write_json(folder / INDEX, {"format": 1, "photos": len(self), "crafts": self.crafts, **names})
+        for pattern in ("embeddings-*.npy", "references-*.parquet"):
+            for old in folder.glob(pattern):
+                if old.name not in names.values():
+                    old.unlink(missing_ok=True)
+        return Gallery(self.embeddings, self.references, folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Gallery":
+        """Read a gallery, its embeddings memory-mapped.
+
+        Raises:
+            GalleryError: a file is missing, cut short or foreign.
+        """
+        folder = Path(folder)
+        try:
+            try:
+                embeddings, references = _read_tables(folder)
+            except FileNotFoundError:  # or another process replaced the tables just now: once more
+                embeddings, references = _read_tables(folder)
+        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+            raise GalleryError(f"{folder}: not a gallery, or damaged ({error}); build it again.") from error
+        if len(embeddings) != len(references) or not set(COLUMNS) <= set(references.columns):
+            raise GalleryError(f"{folder}: embeddings and references do not belong together; build the gallery again.")
+        return cls(embeddings, references, folder)
+
+
+def prototype(embeddings: NDArray[np.float32], pieces: NDArray[np.str_]) -> NDArray[np.float32]:
+    """Unit mean over pieces of the mean over their photos: ``(N, D), (N,) -> (D,)``.
+
+    >>> prototype(np.array([[1, 0], [1, 0], [0, 1]], np.float32), np.array(["a", "a", "b"])).round(3).tolist()
+    [0.7070000171661377, 0.7070000171661377]
+    """
+    _, piece, counts = np.unique(pieces, return_inverse=True, return_counts=True)
+    mean = (embeddings / counts[piece][:, None]).sum(axis=0)
+    result: NDArray[np.float32] = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+    return result
+
+
+def prototypes(
+    embeddings: NDArray[np.float32], labels: NDArray[Any], pieces: NDArray[np.str_], classes: Sequence[Any]
+) -> NDArray[np.float32]:
+    """The prototype of each class: ``(N, D), (N,), (N,), C classes -> (C, D)``."""
+    rows = [prototype(embeddings[labels == label], pieces[labels == label]) for label in classes]
+    return np.stack(rows) if rows else np.zeros((0, embeddings.shape[1]), np.float32)
+
+
+def build_gallery(
+    embedder: Embedder,
+    manifest: Manifest,
+    *,
+    folder: Path | None = None,
+    cache: Path | None = None,
+) -> tuple[Gallery, tuple[BadImage, ...]]:
+    """Embed the photos of a manifest as references; those that cannot be read are returned beside.
+
+    Args:
+        embedder: trained.
+        manifest: the reference photos.
+        folder: where thumbnails are written; none are made when None. The gallery itself is not saved.
+        cache: of features.
+    """
+    files = manifest.files()
+    embedded = embed_photos(embedder, files, cache=cache, description="Embedding the gallery")
+    rows = embedded.rows
+    hashes = [photo_hash(files[row]) for row in rows]
+    thumbnails = [""] * len(rows)
+    if folder is not None:
+        for index, row in enumerate(track(rows, "Drawing thumbnails", total=len(rows))):
+            thumbnails[index] = f"thumbnails/{hashes[index]}.jpg"
+            write_thumbnail(files[row], folder / thumbnails[index])
+    read = manifest.select(rows)
+    references = pd.DataFrame(
+        {
+            "craft": read.crafts,
+            "piece": piece_names(read),
+            "source": read.sources,
+            "view": read.views,
+            "path": [os.path.abspath(file) for file in read.files()],  # noqa: PTH100  # Path.resolve would follow links
+            "sha256": hashes,
+            "thumbnail": thumbnails,
+        },
+        columns=COLUMNS,
+    )
+    return Gallery(embedded.embeddings, references), embedded.bad
+
+
+def piece_names(manifest: Manifest) -> NDArray[np.str_]:
+    """Piece of each photo ``(N,)``; one of unknown piece stands for itself by its whole path, since two manifests may
+    both have a photo 1.jpg."""
+    paths = [os.path.abspath(path) for path in manifest.files()]  # noqa: PTH100  # Path.resolve would follow links
+    return np.where(manifest.table["piece"].to_numpy(str) == "", np.array(paths, dtype=np.str_), manifest.pieces)
+
+
+def _read_tables(folder: Path) -> tuple[NDArray[np.float32], pd.DataFrame]:
+    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    embeddings = np.load(folder / index["embeddings"], mmap_mode="r", allow_pickle=False)
+    return embeddings, pd.read_parquet(folder / index["references"])
+
+
+def write_thumbnail(photo: Path, target: Path) -> None:
+    """A small JPEG of a photo, unless it is there already."""
+    if target.exists():
+        return
+    image = Image.fromarray(decode(photo, shrink_to=THUMBNAIL_SIDE))
+    image.thumbnail((2 * THUMBNAIL_SIDE, 2 * THUMBNAIL_SIDE))
+    with atomic_path(target) as temporary:
+        image.save(temporary, "JPEG", quality=85)

@@ -1,0 +1,165 @@
+"""The card of a model: what it was made of, how good it was measured to be, where it fails, and what is not known.
+
+All of it is read from the folder of the run. What was not measured is said to be so.
+"""
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from saree_cosface.data.manifest import read_manifest
+from saree_cosface.features.embedding import fingerprint
+from saree_cosface.html.page import craft_name
+from saree_cosface.runs.folder import RunError, recorded_recipe
+from saree_cosface.runs.run import PARTS, Run
+from saree_cosface.scoring.before_after import EVALUATION
+from saree_cosface.taxonomy import load_taxonomy
+
+FEW = 10
+"""Photos below which the score of a craft is not to be relied on."""
+
+_NEEDED = {"counts", "metrics", "per_craft", "per_source", "confusion", "photos", "remarks", "skipped"}
+_POOR = 0.5
+_PACKAGES = ("saree-cosface", "torch", "timm", "numpy", "gradio")
+
+
+def model_card(run: Run) -> dict[str, Any]:
+    """All that the folder of a run says of its model, as one JSON document.
+
+    ``evaluation`` and ``calibration`` are None where there is none; ``problems`` says what is there and cannot be read.
+    """
+    problems: list[str] = []
+    evaluation, problem = evaluation_of(run)
+    if problem:
+        problems.append(problem[0].upper() + problem[1:])
+    card = run.embedder.card
+    return {
+        "model": fingerprint(run.embedder),
+        "backbone": card.backbone,
+        "dimensions": card.embedding_dim,
+        "side": card.preprocessing.get("size"),
+        "precision": card.precision,
+        "loss": _loss(run, problems),
+        "crafts": list(run.classes),
+        "enrolled_crafts": [craft for craft in run.gallery.crafts if craft not in run.classes],
+        "references": len(run.gallery),
+        "photos": _photos(run, problems),
+        "manifest_sha256": card.manifest_sha256,
+        "split_hash": run.split_hash,
+        "calibration": run.calibration.to_json() if run.calibration is not None else None,
+        "evaluation": evaluation,
+        "failures": failures(evaluation) if evaluation is not None else [],
+        "problems": problems,
+        "versions": {"taxonomy": card.taxonomy_version, "taxonomy here": load_taxonomy().version, **_versions()},
+    }
+
+
+def failures(document: Mapping[str, Any]) -> list[str]:
+    """Known failures of an evaluation in words, the weightiest first.
+
+    Args:
+        document: as ``saree-cosface evaluate`` wrote it.
+    """
+    found = []
+    per_craft: dict[str, dict[str, Any]] = document["per_craft"]
+    poor = {craft: score for craft, score in per_craft.items() if score["top1"] < _POOR}
+    for craft, score in sorted(poor.items(), key=lambda item: (item[1]["photos"] < FEW, item[1]["top1"])):
+        taken = Counter(
+            photo["answer"] for photo in document["photos"] if photo["craft"] == craft and photo["answer"] != craft
+        )
+        to = ", ".join(f"{craft_name(other)} ({count})" for other, count in taken.most_common(2))
+        right = round(score["photos"] * score["top1"])
+        few = "; too few photos to say more" if score["photos"] < FEW else ""
+        found.append(
+            f"{craft_name(craft)}: {right} of {score['photos']} photos nearest to it; the others to {to}{few}."
+        )
+    sources = {name: score for name, score in document["per_source"].items() if score["photos"] >= FEW}
+    if len(sources) > 1:
+        worst, best = (pick(sources, key=lambda name: sources[name]["top1"]) for pick in (min, max))
+        if sources[best]["top1"] - sources[worst]["top1"] >= 0.2:
+            found.append(
+                f"It depends on who took the photo: the nearest is right in {sources[best]['top1']:.0%} for one source "
+                f"that it never saw, {sources[worst]['top1']:.0%} for another."
+            )
+    gap = document.get("shortcut_gap")
+    if gap and gap["nearest"]["gap"] >= 0.02:
+        found.append(
+            "It recognises shops: by the nearest photo it scores "
+            f"{100 * gap['nearest']['gap']:.0f} points higher where other photos of the same source are known."
+        )
+    confidence = document.get("confidence")
+    if confidence and confidence["sets"]["covered"]["value"] < confidence["sets"]["promised"]:
+        sets = confidence["sets"]
+        found.append(
+            f"The traditions it does not rule out held the true one in {sets['covered']['value']:.0%} of photos; "
+            f"{sets['promised']:.0%} were promised."
+        )
+    if confidence and confidence["ece"]["value"] >= 0.1:
+        found.append(
+            f"Its probabilities are {100 * confidence['ece']['value']:.0f} points off on average on sources that it "
+            "never saw."
+        )
+    return found
+
+
+def evaluation_of(run: Run) -> tuple[dict[str, Any] | None, str]:
+    """The evaluation of a run with sources held out, and why one that is there cannot be used.
+
+    One that an earlier version wrote will do as long as it has the scores.
+    """
+    path = run.folder / "evaluation" / "source" / EVALUATION
+    if not path.is_file():
+        return None, ""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        missing = _NEEDED - set(document)
+        if missing:
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+    except (OSError, ValueError, TypeError) as error:
+        return None, f"the evaluation in this run's folder cannot be read ({error}); evaluate again."
+    return dict(document), ""
+
+
+def _loss(run: Run, problems: list[str]) -> str:
+    try:
+        head = recorded_recipe(run.folder).head
+    except RunError as error:
+        problems.append(str(error))
+        return ""
+    name = "Large Margin Cosine Loss (CosFace)" if head.name == "cosface" else head.name
+    return f"{name}, s = {head.scale:g}, m = {head.margin:g}"
+
+
+def _photos(run: Run, problems: list[str]) -> dict[str, Any] | None:
+    """Photos, pieces, crafts and sources by part, and whether they were drawn; None where the manifest is gone."""
+    try:
+        manifest = read_manifest(run.folder / "manifest.csv", taxonomy=None)
+    except (OSError, ValueError) as error:
+        problems.append(str(error))
+        return None
+    parts = manifest.table["split"].to_numpy(str)
+    counts = {}
+    for part in PARTS:
+        mine = manifest.select(parts == part)
+        if len(mine):
+            counts[part] = {
+                "photos": len(mine),
+                "pieces": len(set(mine.pieces.tolist())),
+                "crafts": len(set(mine.crafts.tolist())),
+                "sources": len(set(mine.sources.tolist()) - {""}),
+            }
+    drawn = bool(len(manifest)) and all("drawn by the loom" in str(note) for note in manifest.table["note"])
+    return {"drawn": drawn, "parts": counts}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {**found, "python": platform.python_version()}

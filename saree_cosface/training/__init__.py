@@ -1,0 +1,1 @@
+"""Training: batches, what a step is, and how an embedder is fitted."""

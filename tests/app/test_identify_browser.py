@@ -1,0 +1,261 @@
+"""Identify and Batch in a real Chromium, at a desk and on a phone: upload, answer, evidence, report, keyboard, contrast."""
+
+import csv
+import json
+import shutil
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from saree_cosface.data.manifest import read_manifest
+from saree_cosface.files import sha256_of
+from tests.helpers.browser import (
+    PHONE,
+    WIDE,
+    axe_script,
+    barriers,
+    errors,
+    find,
+    in_chromium,
+    open_chromium,
+    see,
+    text,
+    too_wide,
+    until,
+    visit,
+)
+from tests.helpers.served import Served
+
+pytestmark = in_chromium
+HOSTILE = "<img src=x onerror='window.hacked = 1'>${window.hacked = 1}{{constructor}}.jpg"
+
+
+@pytest.fixture(scope="module")
+def served(calibrated_run, tmp_path_factory):
+    serving = Served(tmp_path_factory.mktemp("temporary"), calibrated_run.folder)
+    yield serving
+    serving.end()
+
+
+@pytest.fixture(scope="module")
+def photos(calibrated_run, tmp_path_factory):
+    """A photo with the place where it was taken, under a hostile name; one that is cut short; and an ordinary one."""
+    folder = tmp_path_factory.mktemp("photos")
+    held_out = read_manifest(calibrated_run.folder / "manifest.csv")
+    files = held_out.select(held_out.table["split"].to_numpy(str) == "test").files()
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update({1: "N", 2: (25.0, 19.0, 4.0), 3: "E", 4: (82.0, 58.0, 26.0)})
+    Image.open(files[0]).save(folder / HOSTILE, exif=exif)
+    (folder / "cut.jpg").write_bytes(files[0].read_bytes()[:700])
+    shutil.copy(files[-1], folder / "plain.jpg")
+    return folder / HOSTILE, folder / "cut.jpg", folder / "plain.jpg"
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    with open_chromium(tmp_path_factory.mktemp("downloads")) as driver:
+        yield driver
+
+
+@pytest.fixture(params=[WIDE, PHONE], ids=["wide", "phone"])
+def page(request, chromium, served):
+    """The app, freshly opened; afterwards nothing hostile has run, nothing failed, nothing was asked for elsewhere, and
+    nothing is wider than the page."""
+    visit(chromium, served.address, request.param)
+    until(chromium, lambda: find(chromium, "#identify-photos input[type=file]"))
+    yield chromium
+    assert chromium.execute_script("return window.hacked") is None
+    assert errors(chromium) == []
+    assert too_wide(chromium) == 0
+    messages = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
+    asked = [each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"]
+    assert any(urlsplit(url).scheme == "http" for url in asked)
+    assert {urlsplit(url).netloc for url in asked if urlsplit(url).scheme not in ("data", "blob", "about")} == {
+        urlsplit(served.address).netloc
+    }
+
+
+def upload(driver, field, *photos):
+    until(driver, lambda: find(driver, f"#{field} input[type=file]")).send_keys("\n".join(map(str, photos)))
+
+
+def open_batch(driver):
+    for button in driver.find_elements(By.CSS_SELECTOR, "button[role=tab]"):
+        if button.text == "Batch":
+            button.click()
+    until(driver, lambda: find(driver, "#batch-photos") and find(driver, "#batch-photos").is_displayed())
+
+
+def saved(driver, link):
+    """Press a link and wait for its file."""
+    name = link.get_attribute("download")
+    path = driver.downloads / name
+    path.unlink(missing_ok=True)
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", link)
+    link.click()
+    until(driver, lambda: path.exists() and path.stat().st_size > 0)
+    return path
+
+
+def test_upload_answer_evidence_and_report(page, photos, served):
+    upload(page, "identify-photos", photos[0])
+    until(page, lambda: find(page, "#identify-closer a.save"))
+    assert text(page, "#identify-answer h3.verdict")
+    assert page.execute_script("return document.querySelectorAll('#identify-answer .track .least').length") >= 3
+    for selector in ("#identify-closer .heat img", "#identify-closer .boxed span", "#identify-closer .marks li"):
+        element = find(page, selector)
+        assert element.is_displayed()
+        assert element.rect["width"] > 5
+    pictures = "return [...document.querySelectorAll('.found img')].every((picture) => picture.naturalWidth > 0)"
+    assert page.execute_script(pictures)
+    find(page, ".chances summary").click()
+    assert "was right" in find(page, ".chances").text
+    report, document = (saved(page, link) for link in page.find_elements(By.CSS_SELECTOR, "#identify-closer a.save"))
+    found = json.loads(document.read_text())
+    assert found["photos"] == [{"name": HOSTILE, "sha256": sha256_of(photos[0])}]
+    assert served.files() == []
+    verdict, address = text(page, "#identify-answer h3.verdict"), page.current_url
+    page.get(report.as_uri())
+    assert text(page, "h1") == verdict
+    assert sha256_of(photos[0]) in text(page, "body")
+    assert page.execute_script("return [...document.images].every((picture) => picture.naturalWidth > 0)")
+    assert page.execute_script("return window.hacked") is None
+    assert (
+        page.execute_script(
+            "return performance.getEntriesByType('resource').filter((e) => /^http/.test(e.name)).length"
+        )
+        == 0
+    )
+    assert b"Exif" not in report.read_bytes()
+    page.get_log("browser"), page.get_log("performance")
+    page.get(address)
+    until(page, lambda: find(page, "#identify-photos input[type=file]"))
+
+
+def test_map_has_the_piece_once_it_is_drawn(page, photos):
+    for _ in range(30):
+        upload(page, "identify-photos", photos[2])
+        until(page, lambda: find(page, "#identify-closer a.save"))
+        if find(page, "#identify-closer .smallmap svg"):
+            break
+        page.execute_script("document.querySelector('#identify-closer a.save').remove()")
+    assert find(page, "#identify-closer .smallmap svg").is_displayed()
+
+
+def test_bad_photo_is_named(page, photos):
+    upload(page, "identify-photos", photos[1])
+    until(page, lambda: "cut.jpg was left out" in text(page, "#identify-answer"))
+    assert find(page, "#identify-answer [role=alert]").is_displayed()
+
+
+def test_a_photo_sent_while_another_is_answered_is_answered_too(page, photos, served):
+    upload(page, "identify-photos", photos[2])
+    until(page, lambda: served.files())  # on its way, and not yet answered
+    until(page, lambda: find(page, "#identify-photos input[type=file]"))
+    upload(page, "identify-photos", photos[1])
+    until(page, lambda: "cut.jpg was left out" in text(page, "#identify-answer"))
+    until(page, lambda: served.files() == [])  # the first answer has come to an end
+    assert "cut.jpg was left out" in text(page, "#identify-answer")
+
+
+def test_example_by_keyboard_alone(page):
+    for _ in range(40):
+        ActionChains(page).send_keys(Keys.TAB).perform()
+        if page.execute_script("return document.activeElement.dataset.example !== undefined"):
+            break
+    outline = page.execute_script("return getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none"  # somebody who uses the keyboard sees where they are
+    ActionChains(page).send_keys(Keys.ENTER).perform()
+    until(page, lambda: find(page, "#identify-closer a.save"))
+    for _ in range(60):
+        ActionChains(page).send_keys(Keys.TAB).perform()
+        if page.execute_script("return document.activeElement.matches('a.save')"):
+            return
+    raise AssertionError("the report cannot be reached by keyboard")
+
+
+def test_batch_with_a_corrupt_file(page, photos, served):
+    open_batch(page)
+    upload(page, "batch-photos", *photos)
+    until(page, lambda: "3 photos: " in text(page, "#batch-progress"))
+    assert "1 left out" in text(page, "#batch-progress")
+    assert "left out: damaged" in text(page, "#batch-table .wrong")
+
+    def names():
+        return [cell.text for cell in page.find_elements(By.CSS_SELECTOR, "#batch-table tbody th")]
+
+    assert names() == [HOSTILE, "cut.jpg", "plain.jpg"]
+    heading = page.find_elements(By.CSS_SELECTOR, "#batch-table thead button")[0]
+    heading.send_keys(Keys.ENTER)
+    ascending = names()
+    heading.send_keys(Keys.ENTER)
+    assert names() == ascending[::-1]
+    assert find(page, "#batch-table th[aria-sort=descending]") is not None
+    table = list(csv.DictReader(saved(page, find(page, "#batch-table a.save")).open()))
+    assert [row["photo"] for row in table] == [HOSTILE, "cut.jpg", "plain.jpg"]
+    assert table[0]["sha256"] == sha256_of(photos[0])
+    assert table[1]["problem"]
+    until(page, lambda: served.files() == [])
+
+
+def test_batch_can_be_cancelled(page, photos, served, tmp_path):
+    many = [shutil.copy(photos[2], tmp_path / f"{number}.jpg") for number in range(150)]
+    open_batch(page)
+    upload(page, "batch-photos", *many)
+    until(page, lambda: "of 150 photos" in text(page, "#batch-progress"))
+    until(page, lambda: find(page, "#batch-cancel") and find(page, "#batch-cancel").is_displayed())
+    find(page, "#batch-cancel").click()
+    until(page, lambda: "Cancelled after" in text(page, "#batch-progress"))
+    assert 1 <= len(page.find_elements(By.CSS_SELECTOR, "#batch-table tbody tr")) < 150
+    until(page, lambda: served.files() == [])
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory):
+    return axe_script(tmp_path_factory.mktemp("npm"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_barrier(page, photos, axe, scheme):
+    feature = [{"name": "prefers-color-scheme", "value": scheme}]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": feature})
+    page.refresh()
+    until(page, lambda: find(page, "#identify-photos input[type=file]"))
+    upload(page, "identify-photos", photos[2])
+    until(page, lambda: find(page, "#identify-closer a.save"))
+    problems = barriers(page, axe)
+    open_batch(page)
+    upload(page, "batch-photos", photos[1], photos[2])
+    until(page, lambda: find(page, "#batch-table a.save"))
+    problems += barriers(page, axe)
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert problems == []
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_login(chromium, calibrated_run, photos, axe, tmp_path, size):
+    accounts = tmp_path / "accounts"
+    accounts.write_text("asha:nine looms\n")
+    serving = Served(tmp_path, calibrated_run.folder, "--auth", accounts)
+    try:
+        visit(chromium, serving.address, size)
+        log_in(chromium, "asha", "nine loans")
+        until(chromium, lambda: "Incorrect" in text(chromium, "body"))
+        problems = barriers(chromium, axe)
+        log_in(chromium, "asha", "nine looms")
+        until(chromium, lambda: find(chromium, "#identify-photos input[type=file]"))
+        upload(chromium, "identify-photos", photos[2])
+        until(chromium, lambda: find(chromium, "#identify-closer a.save"))
+        assert {rule for rule, *_ in problems} <= {"document-title"}  # gradio's own page gives itself none
+        assert too_wide(chromium) == 0
+    finally:
+        serving.end()
+
+
+def log_in(driver, name, password):
+    see(driver, "input[type=text]").send_keys(name)
+    see(driver, "input[type=password]").send_keys(password, Keys.ENTER)

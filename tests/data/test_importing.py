@@ -1,0 +1,179 @@
+import json
+
+import pandas as pd
+import pytest
+
+from saree_cosface.data import importing
+from saree_cosface.data.importing import import_folder, import_spreadsheet
+from saree_cosface.data.manifest import ManifestError, read_manifest
+from saree_cosface.files import sha256_of
+from tests.helpers import bad_photos as bad
+
+
+def photo(path, seed=0):
+    return bad.save(path, bad.textured(80, 60, seed))
+
+
+def test_a_tree_of_three_depths(tmp_path):
+    photos = tmp_path / "my photos"
+    photo(photos / "Banarasi Sarees" / "1.png")
+    photo(photos / "Banarasi Sarees" / "Shop Ä" / "2.png", 1)
+    photo(photos / "patan_patola" / "museum" / "acc. 12" / "3.png", 2)
+    photo(photos / "patan_patola" / "museum" / "acc. 12" / "back" / "4.png", 3)
+    report = import_folder(photos, tmp_path / "out" / "manifest.csv", source="me")
+    assert (report.photos, report.sources) == (4, 3)
+    assert report.crafts == {"banarasi": 2, "patola": 2}
+    assert report.unknown == {}
+    assert report.skipped == ()
+    manifest = read_manifest(tmp_path / "out" / "manifest.csv")
+    assert manifest.table[["path", "craft", "source", "piece"]].to_numpy().tolist() == [
+        ["../my photos/Banarasi Sarees/1.png", "banarasi", "me", ""],
+        ["../my photos/Banarasi Sarees/Shop Ä/2.png", "banarasi", "Shop Ä", ""],
+        ["../my photos/patan_patola/museum/acc. 12/3.png", "patola", "museum", "patola/museum/acc. 12"],
+        ["../my photos/patan_patola/museum/acc. 12/back/4.png", "patola", "museum", "patola/museum/acc. 12/back"],
+    ]
+    for path, sha256 in zip(manifest.files(), manifest.table["sha256"], strict=True):
+        assert sha256_of(path) == sha256
+
+
+def test_the_source_is_unknown_unless_given(tmp_path):
+    photo(tmp_path / "ajrakh" / "1.png")
+    import_folder(tmp_path, tmp_path / "m.parquet")
+    assert read_manifest(tmp_path / "m.parquet").sources.tolist() == [""]
+
+
+def test_what_is_left_out_is_listed(tmp_path):
+    good = photo(tmp_path / "ajrakh" / "1.png")
+    photo(tmp_path / "organza" / "2.png")
+    photo(tmp_path / "banarsee" / "3.png")
+    photo(tmp_path / "banarsee" / "4.png")
+    loose = photo(tmp_path / "loose.png")
+    notes = tmp_path / "ajrakh" / "notes.txt"
+    notes.write_text("x")
+    backslash = photo(tmp_path / "ajrakh" / "a\\b.png")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").write_text("x")
+    awkward = [make(tmp_path / "ajrakh") for make in bad.BAD]
+    report = import_folder(tmp_path, tmp_path / "m.csv")
+    assert read_manifest(tmp_path / "m.csv").files() == [good]
+    assert set(report.unknown) == {"organza", "banarsee"}
+    assert "did you mean banarasi" in report.unknown["banarsee"]
+    assert [entry.path for entry in report.skipped] == sorted([loose, notes, backslash, *awkward])
+    reasons = {entry.path: entry.reason for entry in report.skipped}
+    assert "folder of a craft" in reasons[loose]
+    assert "backslash" in reasons[backslash]
+    document = json.loads(json.dumps(report.to_json()))
+    assert len(document["skipped"]) == len(report.skipped)
+    assert document["crafts"] == {"ajrakh": 1}
+
+
+def test_labels_as_they_are_without_a_taxonomy(tmp_path):
+    photo(tmp_path / "Kawung" / "1.png")
+    assert import_folder(tmp_path, tmp_path / "m.csv", taxonomy=None).crafts == {"Kawung": 1}
+
+
+def test_without_a_valid_photo_nothing_is_written(tmp_path):
+    bad.truncated(tmp_path)
+    (tmp_path / "organza").mkdir()
+    photo(tmp_path / "organza" / "1.png")
+    with pytest.raises(ManifestError, match=r"(?s)not one valid photo.*organza"):
+        import_folder(tmp_path, tmp_path / "out" / "m.csv")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(NotADirectoryError):
+        import_folder(tmp_path / "nothing", tmp_path / "m.csv")
+
+
+def test_a_file_that_goes_away_while_it_is_read(tmp_path, monkeypatch):
+    def gone(path):
+        raise FileNotFoundError(2, "No such file")
+
+    photo(tmp_path / "ajrakh" / "1.png")
+    monkeypatch.setattr(importing, "sha256_of", gone)
+    with pytest.raises(ManifestError, match="No such file"):
+        import_folder(tmp_path, tmp_path / "m.csv")
+
+
+def sheet_rows(folder):
+    for number in range(4):
+        photo(folder / "pics" / f"{number}.png", number)
+    return [
+        {"Image": "pics/0.png", "Tradition": "Banaras silk", "Saree ID": 7.0, "Shop": "A", "License": "CC0", "Year": 1},
+        {"Image": "pics\\1.png", "Tradition": "patola", "Saree ID": 8.0, "Shop": None, "License": None, "Year": None},
+        {"Image": "pics/2.png", "Tradition": "organza", "Saree ID": None, "Shop": "B", "License": None, "Year": 2},
+        {"Image": "pics/9.png", "Tradition": "patola", "Saree ID": None, "Shop": "B", "License": None, "Year": 3},
+        {"Image": None, "Tradition": "patola", "Saree ID": None, "Shop": "B", "License": None, "Year": 3},
+        {"Image": "pics/3.png", "Tradition": None, "Saree ID": None, "Shop": "B", "License": None, "Year": 3},
+        {"Image": "./pics/0.png", "Tradition": "banarasi", "Saree ID": 7, "Shop": "A", "License": "CC0", "Year": 1},
+        {"Image": None, "Tradition": None, "Saree ID": None, "Shop": None, "License": None, "Year": None},
+    ]
+
+
+def check_sheet(report, folder, out):
+    manifest = read_manifest(out)
+    assert manifest.files() == [folder / "pics" / "0.png", folder / "pics" / "1.png"]
+    assert manifest.crafts.tolist() == ["banarasi", "patola"]
+    assert manifest.pieces.tolist() == ["7", "8"]
+    assert manifest.sources.tolist() == ["A", "unnamed shop"]
+    assert manifest.table["licence"].tolist() == ["CC0", ""]
+    assert manifest.table["Year"][0] == 1
+    assert set(report.unknown) == {"organza", ""}
+    reasons = sorted(entry.reason for entry in report.skipped)
+    assert reasons == ["line 6 has no path", "listed more than once; the first row is kept", "no such file"]
+
+
+def test_a_spreadsheet(tmp_path):
+    pd.DataFrame(sheet_rows(tmp_path)).to_excel(tmp_path / "list.xlsx", index=False)
+    report = import_spreadsheet(tmp_path / "list.xlsx", tmp_path / "m.csv", source="unnamed shop")
+    check_sheet(report, tmp_path, tmp_path / "m.csv")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_sheet_saved_as_csv(separator, encoding, tmp_path):
+    text = pd.DataFrame(sheet_rows(tmp_path)).to_csv(index=False, sep=separator, lineterminator="\r\n")
+    (tmp_path / "list.csv").write_bytes(
+        text.replace("7.0", "7").replace("8.0", "8").replace("1.0", "1").encode(encoding)
+    )
+    report = import_spreadsheet(tmp_path / "list.csv", tmp_path / "m.csv", source="unnamed shop")
+    check_sheet(report, tmp_path, tmp_path / "m.csv")
+
+
+def test_a_column_of_the_very_name_wins(tmp_path):
+    photo(tmp_path / "0.png")
+    (tmp_path / "list.csv").write_text("path,file name,craft,type\n0.png,x,patola,saree\n")
+    import_spreadsheet(tmp_path / "list.csv", tmp_path / "m.csv", taxonomy=None)
+    manifest = read_manifest(tmp_path / "m.csv")
+    assert manifest.table["file name"].tolist() == ["x"]
+    assert manifest.table["type"].tolist() == ["saree"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "empty"),
+        ("name,label\nx,patola\n", "no column for the path; head it with one of: path, image"),
+        ("image,colour\nx,red\n", "no column for the craft"),
+        ("image,photo,craft\nx,y,patola\n", "several columns for the path"),
+        ("image,craft,a,a\nx,patola,1,2\n", "header repeats a"),
+        ("image,craft\nx,y,patola\n", "different length"),
+        ("image,craft\nnothing.jpg,patola\n", "not one valid photo"),
+    ],
+)
+def test_wrong_sheets(text, message, tmp_path):
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(ManifestError, match=rf"list\.csv: .*{message}"):
+        import_spreadsheet(tmp_path / "list.csv", tmp_path / "m.csv")
+    assert not (tmp_path / "m.csv").exists()
+
+
+def test_files_that_are_no_sheets(tmp_path):
+    with pytest.raises(ManifestError, match="cannot be read"):
+        import_spreadsheet(tmp_path / "none.csv", tmp_path / "m.csv")
+    (tmp_path / "bad.xlsx").write_bytes(b"not a workbook")
+    with pytest.raises(ManifestError, match="not a readable spreadsheet"):
+        import_spreadsheet(tmp_path / "bad.xlsx", tmp_path / "m.csv")
+    (tmp_path / "latin.csv").write_bytes("image,craft\nà,patola".encode("latin-1"))
+    with pytest.raises(ManifestError, match="not UTF-8"):
+        import_spreadsheet(tmp_path / "latin.csv", tmp_path / "m.csv")
+    with pytest.raises(ManifestError, match=r"must be \.xlsx or \.csv"):
+        import_spreadsheet(tmp_path / "list.ods", tmp_path / "m.csv")

