@@ -13,15 +13,10 @@ from starlette.routing import Route
 
 from saree_cosface import __version__
 from saree_cosface.answers.batch import name_photos
-from saree_cosface.answers.examination import (
-    document,
-    embedder_version,
-    examine,
-    gather_evidence,
-    model_card,
-    see,
-    thresholds,
-)
+from saree_cosface.answers.document import document, model_card, thresholds
+from saree_cosface.answers.evidence import gather_evidence
+from saree_cosface.answers.examination import examine, see
+from saree_cosface.networks.fingerprint import embedder_version
 
 from .background import ReferenceMaps
 from .desk import Desk

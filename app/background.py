@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from saree_cosface.answers.examination import examine, gather_evidence, see
+from saree_cosface.answers.evidence import gather_evidence
+from saree_cosface.answers.examination import examine, see
 from saree_cosface.console import console
 from saree_cosface.maps.embedding import EmbeddingMap
 from saree_cosface.maps.references import reference_map

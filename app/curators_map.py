@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from saree_cosface.data.manifest import read_manifest
+from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.html.page import escape
 from saree_cosface.maps.make import PAGE, MappedCollection, map_collection
 from saree_cosface.runs.folder import recorded_cache

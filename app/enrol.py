@@ -6,12 +6,13 @@ from typing import Any
 
 import gradio as gr
 
-from saree_cosface.answers.enrolment import Enrolled, Enrolment, enrol, enrolments, undo
-from saree_cosface.curation.decisions import tidy_text
+from saree_cosface.answers.enrolment import Enrolled, enrol, undo
+from saree_cosface.answers.enrolments import Enrolment, enrolments
+from saree_cosface.curation.text import tidy_text
 from saree_cosface.data.images import PHOTO_SUFFIXES
-from saree_cosface.html.page import Html, craft_name, escape, table
+from saree_cosface.html.page import Html, escape, table
 from saree_cosface.runs.keeping import Provenance
-from saree_cosface.taxonomy import load_taxonomy
+from saree_cosface.taxonomy import craft_name, load_taxonomy
 
 from .desk import Desk
 from .opening import heard, note, script, tab_style, when_opened

@@ -8,12 +8,15 @@ from typing import Any
 
 import gradio as gr
 
-from saree_cosface.answers.examination import Examination, Unread, document, examine, gather_evidence, see
+from saree_cosface.answers.document import document
+from saree_cosface.answers.evidence import gather_evidence
+from saree_cosface.answers.examination import Examination, Unread, examine, see
 from saree_cosface.data.images import PHOTO_SUFFIXES
-from saree_cosface.html.page import craft_name, escape, photo_uri
+from saree_cosface.html.page import escape, photo_uri
 from saree_cosface.maps.references import small_map
 from saree_cosface.pages.examination import evidence_html, file_stem, marks_html, report_page, verdict_html
 from saree_cosface.runs.run import Run
+from saree_cosface.taxonomy import craft_name
 
 from .background import ReferenceMaps
 from .desk import Desk

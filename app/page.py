@@ -8,8 +8,9 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from saree_cosface.console import console
-from saree_cosface.html.page import craft_name, escape, stylesheet
+from saree_cosface.html.page import escape, stylesheet
 from saree_cosface.runs.run import Run
+from saree_cosface.taxonomy import craft_name
 
 from .about import about_tab
 from .api import add_api, health_route

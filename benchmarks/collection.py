@@ -21,10 +21,11 @@ import pandas as pd
 from PIL import Image
 
 from saree_cosface.console import track
-from saree_cosface.data.manifest import read_manifest, write_manifest
+from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.data.views import PyramidViews
-from saree_cosface.features.embedding import fingerprint, photo_features
+from saree_cosface.features.extraction import photo_features
 from saree_cosface.files import sha256_of
+from saree_cosface.networks.fingerprint import fingerprint
 from saree_cosface.options import DataOptions
 from saree_cosface.runs.run import load_run
 from saree_cosface.taxonomy import load_taxonomy

@@ -17,7 +17,7 @@ import torch
 from saree_cosface.answers.heat_map import heat_map_of
 from saree_cosface.console import track
 from saree_cosface.data.images import decode
-from saree_cosface.data.manifest import read_manifest
+from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.views import LARGEST, PyramidViews
 from saree_cosface.metrics.intervals import bootstrap_interval
 from saree_cosface.runs.run import load_run

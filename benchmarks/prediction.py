@@ -24,11 +24,12 @@ from rich.table import Table
 
 from saree_cosface.answers.prediction import predict
 from saree_cosface.console import console
-from saree_cosface.data.images import find_photos
+from saree_cosface.data.photos import find_photos
 from saree_cosface.loom.corpus import draw_corpus
 from saree_cosface.loom.options import LoomOptions
 from saree_cosface.options import DataOptions, OptimOptions, Recipe
-from saree_cosface.runs.run import create_run, load_run
+from saree_cosface.runs.create import create_run
+from saree_cosface.runs.run import load_run
 
 
 def small_run(folder):

@@ -36,15 +36,16 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from saree_cosface.console import console
-from saree_cosface.data.manifest import read_manifest
+from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.views import PyramidViews
-from saree_cosface.features.embedding import photo_features
+from saree_cosface.features.extraction import photo_features
 from saree_cosface.loom.corpus import draw_corpus
 from saree_cosface.loom.options import LoomOptions
 from saree_cosface.networks.backbones import create_backbone
+from saree_cosface.networks.precision import resolved_precision
 from saree_cosface.options import ModelOptions, OptimOptions, Recipe
-from saree_cosface.training.datamodule import Photos
-from saree_cosface.training.fit import fit, resolved_precision
+from saree_cosface.training.fit import fit
+from saree_cosface.training.photos import Photos
 
 
 class PlainDataset(Dataset):

@@ -22,13 +22,14 @@ from saree_cosface.answers.verdict import judge, kinds
 from saree_cosface.cli import command_line
 from saree_cosface.commands.common import recipe_of
 from saree_cosface.data.images import decode
-from saree_cosface.data.manifest import read_manifest
+from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.metrics.classification import balanced_accuracy
 from saree_cosface.metrics.intervals import mean_interval
 from saree_cosface.metrics.verification import auc
 from saree_cosface.options import DataOptions
-from saree_cosface.runs.run import create_run, load_run
+from saree_cosface.runs.create import create_run
+from saree_cosface.runs.run import load_run
 from saree_cosface.scoring.calibrate import calibrate_run
 from saree_cosface.scoring.evaluation import evaluate_run
 from saree_cosface.scoring.probes import unseen_probes

@@ -25,16 +25,18 @@ class UnknownCraft(ValueError):
     Attributes:
         label: the label as given.
         suggestions: ids of the crafts with the nearest spellings, nearest first; may be empty.
+        remedy: what else may be done, a sentence; may be empty.
     """
 
-    def __init__(self, label: str, suggestions: tuple[str, ...] = ()) -> None:
+    def __init__(self, label: str, suggestions: tuple[str, ...] = (), remedy: str = "") -> None:
         hint = f"did you mean {' or '.join(suggestions)}?" if suggestions else "no known spelling is near it."
-        super().__init__(f"{label!r} is no known craft: {hint}")
+        super().__init__(f"{label!r} is no known craft: {hint} {remedy}".rstrip())
         self.label = label
         self.suggestions = suggestions
+        self.remedy = remedy
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.label, self.suggestions)
+        return type(self), (self.label, self.suggestions, self.remedy)
 
 
 class NotACraft(ValueError):
@@ -151,6 +153,40 @@ def load_taxonomy(path: Path | None = None) -> Taxonomy:
         ValueError: the file is missing, malformed, repeats an id, or spells two crafts alike.
     """
     return _load(Path(path) if path is not None else _packaged_path())
+
+
+def craft_id(name: str, *, new: bool = False) -> str:
+    """The id of a craft by any of its spellings; with ``new`` one for a name that no craft has.
+
+    Raises:
+        UnknownCraft: no craft is spelt so, and it is not said to be new.
+        NotACraft: it is a material or a use, or no name at all.
+
+    >>> craft_id("Kanchipuram saree"), craft_id("Mashru of Patan", new=True)
+    ('kanjivaram', 'mashru_of_patan')
+    """
+    try:
+        return load_taxonomy().resolve(name).id
+    except UnknownCraft as error:
+        if not new:
+            remedy = "For a tradition that the taxonomy does not know, add --new."
+            raise UnknownCraft(name, error.suggestions, remedy) from error
+    made = "_".join(re.findall(r"[^\W_]+", name.casefold()))
+    if not made:
+        raise NotACraft(name, "it has neither letters nor digits")
+    return made
+
+
+def craft_name(craft: str) -> str:
+    """Name of a craft for people; an id that the taxonomy does not know in words, and any other label as it stands.
+
+    >>> craft_name("patola"), craft_name("shawls_of_my_aunt"), craft_name("Not sure, ask_Meera")
+    ('Patola', 'Shawls of my aunt', 'Not sure, ask_Meera')
+    """
+    taxonomy = load_taxonomy()
+    if craft in taxonomy:
+        return taxonomy[craft].name
+    return craft.replace("_", " ").capitalize() if re.fullmatch(r"[a-z][a-z0-9_]*", craft) else craft
 
 
 def _packaged_path() -> Path:

@@ -39,7 +39,7 @@ def tiny_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_run(tiny_corpus: Path, tiny_cache: Path, tmp_path_factory: pytest.TempPathFactory):
     """A run of a few epochs on three crafts of ``tiny_corpus``; of four folds by source, fold 0 is held out."""
     from saree_cosface.options import DataOptions, ModelOptions, OptimOptions, Recipe
-    from saree_cosface.runs.run import create_run
+    from saree_cosface.runs.create import create_run
 
     data = DataOptions(tiny_corpus, where=SOME, folds=4, cache=tiny_cache)
     recipe = Recipe(
@@ -69,8 +69,10 @@ def tiny_embedder():
 
     import torch
 
-    from saree_cosface.networks.backbones import Preprocessing, create_backbone
-    from saree_cosface.networks.embedder import Embedder, EmbedderCard
+    from saree_cosface.networks.backbone import Preprocessing
+    from saree_cosface.networks.backbones import create_backbone
+    from saree_cosface.networks.card import EmbedderCard
+    from saree_cosface.networks.embedder import Embedder
 
     torch.manual_seed(0)
     preprocessing = Preprocessing(32, (0.4, 0.5, 0.6), (0.2, 0.2, 0.3), False)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.answers.verdict import Calibration, Verdict, judge
+from saree_cosface.answers.verdict import Verdict, judge
+from saree_cosface.runs.calibration import Calibration
 from saree_cosface.runs.gallery import Gallery
 from saree_cosface.taxonomy import Taxonomy
 
@@ -18,7 +19,7 @@ class RankedTradition:
 
     ``probability`` is that of the tradition, given that the piece is of a known one; None where the run is not
     calibrated. ``allowance`` is what the cosine of a tradition enrolled after training is raised by when they are
-    ranked (:meth:`saree_cosface.answers.verdict.Calibration.allowances`).
+    ranked (:meth:`saree_cosface.runs.calibration.Calibration.allowances`).
     """
 
     craft: str

@@ -4,9 +4,7 @@ Nothing is trained: photos join the gallery, and the tradition's prototype is th
 beside the gallery before anything changes, and can be taken back as a whole.
 """
 
-import json
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -18,68 +16,20 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from saree_cosface.answers.attribution import attribute, in_words
-from saree_cosface.data.images import BadImage, gather_photos
+from saree_cosface.answers.doubts import Doubt, doubts_of
+from saree_cosface.answers.enrolments import LOG, Enrolment, EnrolmentError, enrolments, write
+from saree_cosface.data.content import photo_hash
+from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import COLUMNS, manifest_of
-from saree_cosface.features.embedding import embed_photos, photo_hash
-from saree_cosface.files import write_json
-from saree_cosface.runs.gallery import Gallery, build_gallery
+from saree_cosface.data.photos import gather_photos
+from saree_cosface.runs.gallery import Gallery
 from saree_cosface.runs.keeping import forget_photos, keep_photos
-from saree_cosface.runs.run import Run, load_run
-from saree_cosface.taxonomy import UnknownCraft, load_taxonomy
+from saree_cosface.runs.references import build_gallery
+from saree_cosface.runs.run import load_run
+from saree_cosface.taxonomy import UnknownCraft, craft_id
 
-LOG = "enrolments.json"
 _PATIENCE = 60.0  # seconds until a lock that another process holds is given up
-
-
-class EnrolmentError(ValueError):
-    """Photos cannot be enrolled, or an enrolment not taken back; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Enrolment:
-    """One entry of the log.
-
-    Attributes:
-        number: from 1, by which it is taken back.
-        craft: id of the tradition.
-        photos: absolute paths.
-        sha256: of the photos.
-        source: who took them.
-        note: whatever is worth keeping: inventory number, owner, weaver.
-        when: UTC, ISO 8601.
-        undone: when it was taken back; "" while it stands.
-    """
-
-    number: int
-    craft: str
-    photos: tuple[str, ...]
-    sha256: tuple[str, ...]
-    source: str
-    note: str
-    when: str
-    undone: str = ""
-
-
-@dataclass(frozen=True)
-class Doubt:
-    """A photo that was enrolled although the run takes it for something else.
-
-    Attributes:
-        photo: its name.
-        craft: id of the tradition that it would have been named; "" where it would have got no name.
-        said: what is doubtful, and what follows from it.
-    """
-
-    photo: str
-    craft: str
-    said: str
-
-    def __str__(self) -> str:
-        return f"{self.photo} {self.said}"
 
 
 @dataclass(frozen=True)
@@ -154,7 +104,10 @@ def enrol(
     """
     with _alone(folder):
         run = load_run(folder)
-        craft = craft_id(craft, new=new)
+        try:
+            craft = craft_id(craft, new=new)
+        except UnknownCraft as error:
+            raise EnrolmentError(str(error)) from error
         files, bad = gather_photos(photos)
         hashes, unreadable = _hashes(files)
         bad += unreadable
@@ -167,7 +120,7 @@ def enrol(
             added, undecodable = build_gallery(
                 run.embedder, manifest_of(table, Path("/")), folder=folder / "gallery", cache=Path(memory)
             )
-            doubts = _doubts(run, craft, list(hashes.values()), Path(memory))
+            doubts = doubts_of(run, craft, list(hashes.values()), Path(memory))
         bad += undecodable
         if not len(added):
             why = f"; the first: {bad[0]}" if bad else ""
@@ -186,7 +139,7 @@ def enrol(
             when=_now(),
         )
         # The log first: what is written down and not there is easily taken back, the other way round it would stay.
-        _write(folder, [*log, entry])
+        write(folder, [*log, entry])
         grown = run.gallery.add(added).save(folder / "gallery")
     count = int((grown.references["craft"] == craft).sum())
     return Enrolled(entry, craft not in run.gallery.crafts, count, tuple(bad), doubts)
@@ -214,63 +167,9 @@ def undo(folder: Path, number: int = 0) -> Enrolment:
         gallery = Gallery.load(folder / "gallery")
         gone = gallery.references[gallery.references["sha256"].isin(entry.sha256)]
         gallery.remove(list(gone["path"])).save(folder / "gallery")
-        _write(folder, [*log[: number - 1], entry, *log[number:]])
+        write(folder, [*log[: number - 1], entry, *log[number:]])
         forget_photos(gone, folder / "gallery")
     return entry
-
-
-def enrolments(folder: Path) -> list[Enrolment]:
-    """All enrolments of a run, those taken back too, in their order.
-
-    Raises:
-        EnrolmentError: the log is damaged.
-    """
-    path = folder / "gallery" / LOG
-    if not path.is_file():
-        return []
-    try:
-        return [
-            Enrolment(**{**entry, "photos": tuple(entry["photos"]), "sha256": tuple(entry["sha256"])})
-            for entry in json.loads(path.read_text(encoding="utf-8"))
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EnrolmentError(f"{path}: damaged ({error}); restore it from a backup.") from error
-
-
-def print_log(log: Sequence[Enrolment], console: Console) -> None:
-    """For people."""
-    if not log:
-        console.print("Nothing was enrolled yet.")
-        return
-    table = Table("no.", "tradition", "photos", "source", "when", "taken back", "note", box=None, pad_edge=False)
-    for column in table.columns:
-        column.overflow, column.no_wrap = "fold", column.header in ("when", "taken back")
-    for entry in log:
-        when, undone = (moment[:16].replace("T", " ") for moment in (entry.when, entry.undone))
-        row = (str(entry.number), entry.craft, str(len(entry.photos)), entry.source, when, undone, entry.note)
-        table.add_row(*map(escape, row), style="dim" if entry.undone else None)
-    console.print(table)
-
-
-def craft_id(name: str, *, new: bool = False) -> str:
-    """The id of a craft by any of its spellings; with ``new`` one for a name that no craft has.
-
-    Raises:
-        EnrolmentError: no craft is spelt so, and it is not said to be new.
-        NotACraft: it is a material or a use.
-
-    >>> craft_id("Kanchipuram saree"), craft_id("Mashru of Patan", new=True)
-    ('kanjivaram', 'mashru_of_patan')
-    """
-    try:
-        return load_taxonomy().resolve(name).id
-    except UnknownCraft as error:
-        if not new:
-            raise EnrolmentError(f"{error} For a tradition that the taxonomy does not know, add --new.") from error
-    made = "_".join(re.findall(r"[^\W_]+", name.casefold()))
-    if not made:
-        raise EnrolmentError(f"{name!r} is no name for a tradition.")
-    return made
 
 
 def _hashes(files: Sequence[Path]) -> tuple[dict[str, Path], list[BadImage]]:
@@ -285,41 +184,6 @@ def _hashes(files: Sequence[Path]) -> tuple[dict[str, Path], list[BadImage]]:
     return found, bad
 
 
-def _doubts(run: Run, craft: str, files: Sequence[Path], cache: Path) -> tuple[Doubt, ...]:
-    """What the run, before it knew them, would have answered for each photo, where that speaks against enrolling it."""
-    if run.calibration is None:
-        return ()
-    embedded = embed_photos(run.embedder, files, cache=cache, description=None)
-    taxonomy, found = load_taxonomy(), []
-    for number, (row, familiarity) in enumerate(
-        zip(embedded.rows, run.calibration.photos(embedded.features), strict=True)
-    ):
-        one = slice(number, number + 1)
-        answer = attribute(
-            embedded.embeddings[one],
-            [files[row]],
-            run.gallery,
-            taxonomy,
-            calibration=run.calibration,
-            features=embedded.features[one],
-            sides=embedded.sides[one],
-        )
-        verdict = answer.verdict
-        if verdict is not None and verdict.kind == "tradition" and verdict.crafts != (craft,):
-            said = (
-                f"by itself would have been named {in_words(verdict, taxonomy)}: {verdict.reason}. If that is what it "
-                "is, take the enrolment back: it would draw such photos away from where they belong."
-            )
-            found.append(Doubt(files[row].name, verdict.crafts[0], said))
-        elif verdict is not None and familiarity < run.calibration.familiarity:
-            said = (
-                f"is {verdict.reason}. Photos like it are compared with it, and still called outside the known "
-                "traditions: for another answer the model has to be trained with such photos."
-            )
-            found.append(Doubt(files[row].name, "", said))
-    return tuple(found)
-
-
 def _refuse_known(gallery: Gallery, hashes: dict[str, Path]) -> None:
     known = gallery.references[gallery.references["sha256"].isin(hashes)]
     if len(known):
@@ -328,10 +192,6 @@ def _refuse_known(gallery: Gallery, hashes: dict[str, Path]) -> None:
             f"{len(known)} of the {len(hashes)} photos are references already; the first, {hashes[first['sha256']]}, "
             f"of {first['craft']}. Leave them out, or take that enrolment back first."
         )
-
-
-def _write(folder: Path, log: Sequence[Enrolment]) -> None:
-    write_json(folder / "gallery" / LOG, [asdict(entry) for entry in log])
 
 
 def _now() -> str:

@@ -10,9 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from saree_cosface.answers.attribution import Attribution, attribute, in_words
+from saree_cosface.answers.evidence import write_evidence
 from saree_cosface.console import track
-from saree_cosface.data.images import BadImage, gather_photos
-from saree_cosface.features.embedding import embed_photos, first_of_copies
+from saree_cosface.data.content import first_of_copies
+from saree_cosface.data.images import BadImage
+from saree_cosface.data.photos import gather_photos
+from saree_cosface.features.embedding import embed_photos
 from saree_cosface.runs.run import Run
 from saree_cosface.taxonomy import load_taxonomy
 
@@ -112,7 +115,7 @@ def predict(
         one_piece: all photos show one saree, so there is one answer. A photo that is given twice counts once.
         top: how many traditions and reference pieces an answer names.
         evidence: folder for figures of what carries each answer, a folder an answer; see
-            :func:`saree_cosface.figures.evidence.write_evidence`.
+            :func:`saree_cosface.answers.evidence.write_evidence`.
 
     Raises:
         ValueError: there is no photo at all, or the gallery is empty.
@@ -146,8 +149,6 @@ def predict(
     )
     found = []
     if evidence is not None:
-        from saree_cosface.figures.evidence import write_evidence  # matplotlib is slow to import
-
         for number, attribution in enumerate(track(attributions, "Drawing evidence")):
             name = Path(attribution.photos[0]).stem
             found.append(write_evidence(run, attribution, evidence / f"{number:03d}-{name}"))

@@ -25,12 +25,14 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 
 def _run(options: Namespace) -> int:
+    from saree_cosface.pages.audit import write_audit_page
     from saree_cosface.runs.run import load_run
     from saree_cosface.scoring.audit import audit_run
 
     run = load_run(options.run)
     out = run.folder / "audit" if options.out is None else options.out
     found = audit_run(run, options.manifest, out, cache=options.cache)
+    write_audit_page(found.document, out)
     found.print_findings(console)
     console.print(f"Page: {out / 'audit.html'}", highlight=False)
     return finish(options, found.to_json())

@@ -231,7 +231,8 @@ def _status(options: Namespace) -> int:
 def _log(options: Namespace) -> int:
     from dataclasses import asdict
 
-    from saree_cosface.curation.decisions import CurationError, broken_at
+    from saree_cosface.curation.chain import broken_at
+    from saree_cosface.curation.decisions import CurationError
     from saree_cosface.curation.log import CurationLog
     from saree_cosface.curation.tables import of_photo, print_entries
 

@@ -38,7 +38,8 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 
 def _import(options: Namespace) -> int:
-    from saree_cosface.data.importing import import_folder, import_spreadsheet
+    from saree_cosface.data.importing import import_folder
+    from saree_cosface.data.spreadsheet_import import import_spreadsheet
 
     folder: Path = options.folder
     if folder.is_dir():
@@ -53,7 +54,7 @@ def _import(options: Namespace) -> int:
 
 def _check(options: Namespace) -> int:
     from saree_cosface.data.check import check_manifest
-    from saree_cosface.data.manifest import read_manifest
+    from saree_cosface.data.manifest_file import read_manifest
 
     manifest = read_manifest(options.manifest, where=options.where, on_unknown="keep")
     embeddings = None

@@ -52,7 +52,8 @@ def _enrol(options: Namespace) -> int:
 def _enrolments(options: Namespace) -> int:
     from dataclasses import asdict
 
-    from saree_cosface.answers.enrolment import enrolments, print_log, undo
+    from saree_cosface.answers.enrolment import undo
+    from saree_cosface.answers.enrolments import enrolments, print_log
 
     if options.undo is not None:
         entry = undo(options.run, options.undo)

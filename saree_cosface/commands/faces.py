@@ -129,7 +129,7 @@ def _align(options: Namespace) -> int:
 
 def _train(options: Namespace) -> int:
     from saree_cosface.faces.training import train_faces
-    from saree_cosface.training.fit import first_process
+    from saree_cosface.training.optimise import first_process
 
     embedder = train_faces(_data(options), recipe_of(options), options.out, resume=options.resume)
     if not first_process():
@@ -164,19 +164,19 @@ def _report(options: Namespace) -> int:
 
 
 def _losses(options: Namespace) -> int:
-    from saree_cosface.faces.experiments import losses, only
+    from saree_cosface.faces.settings import losses, only
 
     return finish(options, _experiment("losses", lambda head: only(losses(head), options.only), options))
 
 
 def _normalization(options: Namespace) -> int:
-    from saree_cosface.faces.experiments import normalization
+    from saree_cosface.faces.settings import normalization
 
     return finish(options, _experiment("normalization", normalization, options))
 
 
 def _sweep(options: Namespace) -> int:
-    from saree_cosface.faces.experiments import margins, scales
+    from saree_cosface.faces.settings import margins, scales
 
     return finish(
         options,
@@ -189,7 +189,7 @@ def _sweep(options: Namespace) -> int:
 
 def _experiment(name: str, settings: Any, options: Namespace) -> Any:
     from saree_cosface.faces.experiments import run_experiment
-    from saree_cosface.training.fit import first_process
+    from saree_cosface.training.optimise import first_process
 
     recipe = recipe_of(options)
     found = run_experiment(name, settings(recipe.head), _data(options), recipe, options.out, seeds=options.seeds)

@@ -37,7 +37,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 
 def _run(options: Namespace) -> int:
-    from saree_cosface.data.manifest import read_manifest
+    from saree_cosface.data.manifest_file import read_manifest
     from saree_cosface.maps.make import map_collection
     from saree_cosface.runs.run import load_run
 

@@ -4,13 +4,10 @@ Everything here is a pure function of the entries: no clock, no file, no machine
 the same decisions standing and the same conflicts open.
 """
 
-import hashlib
 import json
-import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 VERDICTS = ("accept", "relabel", "exclude", "duplicate", "defer")
 """What becomes of a photo: at most one of these stands for it."""
@@ -22,8 +19,6 @@ MANIFEST = "manifest"
 """Kind of the entry that says which manifest the decisions after it are about; its value is where that lay."""
 
 LONGEST_NAME, LONGEST_WHY, LONGEST_VALUE = 100, 4000, 100_000
-
-_OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069]")  # they reorder what is shown, so that a line can lie
 
 
 class CurationError(ValueError):
@@ -207,58 +202,3 @@ def _rings(verdicts: Mapping[str, Entry]) -> list[tuple[str, ...]]:
             rings.append(tuple(sorted(ring, key=lambda name: verdicts[name].number)))
         done |= set(trail)
     return rings
-
-
-def chained(entry: Entry, before: str) -> str:
-    """The chain of an entry: SHA-256 of all its fields together with the chain of the entry before it ("" for none)."""
-    content = json.dumps([before, *astuple(entry)[:-1]], ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(content.encode()).hexdigest()
-
-
-def broken_at(entries: Sequence[Entry]) -> int | None:
-    """Number of the first entry that is not as it was written, or missing; None where all are in order.
-
-    Whoever cuts entries off the end, or writes all anew from some entry on, is not found here, but by comparing the
-    chain of an entry with the one that an applied manifest wrote down.
-    """
-    before = ""
-    for number, entry in enumerate(entries, start=1):
-        try:
-            right = entry.number == number and chained(entry, before) == entry.chain
-        except (TypeError, ValueError):  # another program put there what is no text
-            right = False
-        if not right:
-            return number
-        before = entry.chain
-    return None
-
-
-def tidy_name(text: str) -> str:
-    """A curator's name in one spelling: NFC, single spaces.
-
-    Raises:
-        CurationError: it is empty, too long, or holds characters that cannot be shown.
-
-    >>> tidy_name("  Asha   Rao ")
-    'Asha Rao'
-    """
-    name = " ".join(unicodedata.normalize("NFC", tidy_text(text, "the name", LONGEST_NAME)).split())
-    if not name:
-        raise CurationError("a decision needs a name: say who decides with --by NAME.")
-    return name
-
-
-def tidy_text(text: str, what: str, longest: int) -> str:
-    """Free text as it is kept: Unix line ends, no white space around it; anything else stays, emoji and markup too.
-
-    Raises:
-        CurationError: it is too long, or holds control characters, marks that reorder text, or no valid Unicode.
-    """
-    text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
-    bad = [mark for mark in text if unicodedata.category(mark) in ("Cc", "Cs") and mark not in "\n\t"]
-    bad += _OVERRIDES.findall(text)
-    if bad:
-        raise CurationError(f"{what} holds the character U+{ord(bad[0]):04X}, which cannot be shown; leave it out.")
-    if len(text) > longest:
-        raise CurationError(f"{what} has {len(text)} characters; at most {longest} are kept.")
-    return text

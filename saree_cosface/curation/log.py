@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Literal, Self
 
+from saree_cosface.curation.chain import broken_at, chained
 from saree_cosface.curation.decisions import (
     KINDS,
     LONGEST_VALUE,
@@ -25,13 +26,10 @@ from saree_cosface.curation.decisions import (
     Entry,
     Standing,
     against,
-    broken_at,
-    chained,
     replay,
-    tidy_name,
-    tidy_text,
 )
 from saree_cosface.curation.log_file import COLUMNS, connect, make, require_file, told
+from saree_cosface.curation.text import tidy_name, tidy_text
 
 
 class Clash(CurationError):

@@ -20,8 +20,9 @@ from saree_cosface.data.duplicates import (
     near_duplicate_pairs,
     perceptual_hash,
 )
-from saree_cosface.data.images import BadImage, decode, map_files
+from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.manifest import Manifest
+from saree_cosface.data.photos import map_files
 from saree_cosface.files import sha256_of
 from saree_cosface.taxonomy import NotACraft, Taxonomy, UnknownCraft, load_taxonomy
 

@@ -10,7 +10,9 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from saree_cosface.data.images import BadImage, decode, map_files
+from saree_cosface.data.images import BadImage, decode
+from saree_cosface.data.manifest import Manifest
+from saree_cosface.data.photos import map_files
 
 MAX_DISTANCE = 47
 """Bits by which copies may differ. Measured on 1,600 photos of sarees and batik: copies saved again at JPEG quality
@@ -114,3 +116,8 @@ def _blocks(rows: NDArray[np.floating], least: float) -> Iterator[NDArray[np.int
         products = rows[start : start + _BLOCK] @ rows[start:].T
         left, right = np.nonzero(np.triu(products >= least, k=1))
         yield np.stack([left + start, right + start], axis=1)
+
+
+def duplicate_groups(manifest: Manifest) -> NDArray[np.int_]:
+    """Group of near-duplicates of each photo, ``(N,)``, so that no split parts them."""
+    return groups(len(manifest), near_duplicate_pairs(perceptual_hashes(manifest.files())))

@@ -1,12 +1,8 @@
 """The one place where images are decoded: safely, upright, always to 8-bit RGB."""
 
 import errno
-import os
 import stat
 import warnings
-from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,8 +10,6 @@ import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
-
-from saree_cosface.console import track
 
 Result = TypeVar("Result")
 
@@ -53,8 +47,8 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_ORIENTATION = 0x0112
 
+_ORIENTATION = 0x0112
 pillow_heif.register_heif_opener()
 
 
@@ -112,85 +106,15 @@ def decode(path: Path, *, shrink_to: int | None = None) -> NDArray[np.uint8]:
         raise BadImage(path, f"damaged or cut short ({detail})") from error
 
 
-def gather_photos(paths: Sequence[Path]) -> tuple[list[Path], list[BadImage]]:
-    """Files as they are, and the photos below folders, as :func:`find_photos` finds them."""
-    files: list[Path] = []
-    bad: list[BadImage] = []
-    for path in paths:
-        # os.path.isdir, unlike Path.is_dir, has an answer for a name that no file can have.
-        found, unusable = find_photos(path) if os.path.isdir(path) else ([path], [])  # noqa: PTH112
-        files += found
-        bad += unusable
-    return files, bad
-
-
-def find_photos(folder: Path) -> tuple[list[Path], list[BadImage]]:
-    """Photos below ``folder`` by suffix, sorted, and what looks like a photo by name but cannot be one.
-
-    Folders are followed through links, each once, so that loops end. Hidden files and folders are skipped.
-
-    Raises:
-        NotADirectoryError: ``folder`` is not a folder.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise NotADirectoryError(f"{folder}: not a folder; give the folder that holds the photos.")
-    photos: list[Path] = []
-    bad: list[BadImage] = []
-    seen: set[tuple[int, int]] = set()
-    # Real folders come before linked ones: a folder reached both ways is listed under its real name.
-    real, linked = deque([folder]), deque[Path]()
-    while real or linked:
-        current = real.popleft() if real else linked.popleft()
-        try:
-            identity = current.stat()
-            if (identity.st_dev, identity.st_ino) in seen:
-                continue
-            seen.add((identity.st_dev, identity.st_ino))
-            names = sorted(path.name for path in current.iterdir())
-        except OSError as error:
-            bad.append(BadImage(current, f"the folder cannot be read ({error.strerror})"))
-            continue
-        for path in (current / name for name in names if not name.startswith(".")):
-            looks_like_photo = path.suffix.lower() in PHOTO_SUFFIXES
-            try:
-                mode = path.stat().st_mode
-            except OSError as error:
-                if looks_like_photo:
-                    bad.append(BadImage(path, _os_reason(path, error)))
-                continue
-            if looks_like_photo and stat.S_ISREG(mode):
-                photos.append(path)
-            elif looks_like_photo:
-                bad.append(BadImage(path, _irregular(mode)))
-            elif stat.S_ISDIR(mode):
-                (linked if path.is_symlink() else real).append(path)
-    return sorted(photos), sorted(bad, key=lambda entry: entry.path)
-
-
-def map_files(function: Callable[[Path], Result], files: Sequence[Path], description: str) -> list[Result]:
-    """Results of ``function`` for each file, in order, with a progress bar.
-
-    Threads, not processes: Pillow lets go of the interpreter while it decodes and resizes.
-    """
-    workers = max(1, min(len(files), os.cpu_count() or 1, 16))
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            return list(track(pool.map(function, files), description, total=len(files)))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # an interrupted user should not wait for what is still queued
-            raise
-
-
 def _read_head(path: Path) -> bytes:
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            raise BadImage(path, _irregular(mode))
+            raise BadImage(path, irregular(mode))
         with path.open("rb") as file:
             head = file.read(1024)
     except OSError as error:
-        raise BadImage(path, _os_reason(path, error)) from error
+        raise BadImage(path, os_reason(path, error)) from error
     except ValueError as error:
         if isinstance(error, BadImage):
             raise
@@ -252,11 +176,11 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _irregular(mode: int) -> str:
+def irregular(mode: int) -> str:
     return "a folder, not a photo" if stat.S_ISDIR(mode) else "not a regular file"
 
 
-def _os_reason(path: Path, error: OSError) -> str:
+def os_reason(path: Path, error: OSError) -> str:
     if error.errno == errno.ENOENT:
         return "a link to a missing file" if path.is_symlink() else "no such file"
     if error.errno == errno.ELOOP:

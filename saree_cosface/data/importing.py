@@ -1,6 +1,5 @@
 """Making a manifest from what people have: folders named after crafts, or a spreadsheet."""
 
-import csv
 import os
 import re
 from collections import Counter
@@ -8,30 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import BadZipFile
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from saree_cosface.data.images import PHOTO_SUFFIXES, BadImage, decode, find_photos, map_files
-from saree_cosface.data.manifest import COLUMNS, ManifestError, write_manifest
+from saree_cosface.data.images import PHOTO_SUFFIXES, BadImage, decode
+from saree_cosface.data.manifest import COLUMNS, ManifestError
+from saree_cosface.data.manifest_file import write_manifest
+from saree_cosface.data.photos import find_photos, map_files
 from saree_cosface.files import sha256_of
 from saree_cosface.taxonomy import NotACraft, Taxonomy, UnknownCraft, load_taxonomy
-
-# How people head their columns; compared in lower case without spaces and underscores.
-_HEADERS: Mapping[str, tuple[str, ...]] = {
-    "path": ("path", "image", "imagepath", "imagefile", "images", "file", "filename", "filepath", "photo", "picture"),
-    "craft": ("craft", "label", "class", "tradition", "category", "weave", "craftcluster", "cluster", "type"),
-    "piece": ("piece", "pieceid", "saree", "sareeid", "item", "itemid", "object", "objectid", "sku", "accession"),
-    "view": ("view", "shot", "angle"),
-    "source": ("source", "shop", "seller", "photographer", "collection", "museum", "vendor", "store", "website"),
-    "licence": ("licence", "license", "rights", "copyright"),
-    "split": ("split", "subset", "partition"),
-    "sha256": ("sha256", "checksum"),
-    "note": ("note", "notes", "comment", "comments", "remark", "remarks"),
-}
 
 _SHOWN = 10
 
@@ -90,7 +77,7 @@ class ImportReport:
 
 
 @dataclass
-class _Draft:
+class Draft:
     rows: list[dict[str, Any]] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     unknown: dict[str, str] = field(default_factory=dict)
@@ -126,63 +113,21 @@ def import_folder(
     if isinstance(taxonomy, str):
         taxonomy = load_taxonomy()
     photos, bad = find_photos(folder)
-    draft = _Draft(skipped=[*bad, *_not_photos(folder)])
+    draft = Draft(skipped=[*bad, *_not_photos(folder)])
     for photo in photos:
         *above, _ = photo.relative_to(folder).parts
         if not above:
             draft.skipped.append(BadImage(photo, "not in the folder of a craft"))
             continue
-        craft = _resolve(above[0], taxonomy, draft)
+        craft = resolve(above[0], taxonomy, draft)
         if craft is not None:
             seller = above[1] if len(above) > 1 else source or ""
             piece = "/".join((craft, *above[1:])) if len(above) > 2 else ""
             draft.add(photo, {"craft": craft, "source": seller, "piece": piece})
-    return _finish(draft, folder, out)
+    return finish(draft, folder, out)
 
 
-def import_spreadsheet(
-    sheet: Path,
-    out: Path,
-    *,
-    taxonomy: Taxonomy | Literal["packaged"] | None = "packaged",
-    source: str | None = None,
-) -> ImportReport:
-    """Write a manifest from the first sheet of an ``.xlsx`` file, or from a ``.csv`` file, with a header.
-
-    Columns may be headed as people do: image, file or photo for the path; label or tradition for the craft; shop,
-    seller or photographer for the source; and so on. Others are kept. Paths are relative to the sheet's folder.
-
-    Args:
-        sheet: the spreadsheet; of a CSV file, commas, semicolons or tabs part the fields.
-        out: the manifest, ``.csv`` or ``.parquet``; its paths are relative to the folder it lies in.
-        taxonomy: resolves labels; ``None`` takes them as they are.
-        source: who took the photos for which the sheet does not say.
-
-    Raises:
-        ManifestError: the sheet cannot be read, has no column for path or craft or several for one, or there is not
-            one valid photo; nothing is written.
-    """
-    sheet, out = Path(sheet), Path(out)
-    if isinstance(taxonomy, str):
-        taxonomy = load_taxonomy()
-    table = _rename(_read_sheet(sheet), sheet)
-    draft = _Draft()
-    for number, values in enumerate(table.to_dict("records"), start=2):
-        row = {str(column): _cell(value) for column, value in values.items()}
-        if not any(row.values()):
-            continue
-        path = row.pop("path").replace("\\", "/")
-        if not path:
-            draft.skipped.append(BadImage(sheet, f"line {number} has no path"))
-            continue
-        craft = _resolve(row["craft"], taxonomy, draft)
-        if craft is not None:
-            row.pop("sha256", None)
-            draft.add(sheet.parent / path, {**row, "craft": craft, "source": row.get("source") or source or ""})
-    return _finish(draft, sheet, out)
-
-
-def _resolve(label: str, taxonomy: Taxonomy | None, draft: _Draft) -> str | None:
+def resolve(label: str, taxonomy: Taxonomy | None, draft: Draft) -> str | None:
     if label in draft.unknown:
         return None
     try:
@@ -194,7 +139,7 @@ def _resolve(label: str, taxonomy: Taxonomy | None, draft: _Draft) -> str | None
         return None
 
 
-def _finish(draft: _Draft, origin: Path, out: Path) -> ImportReport:
+def finish(draft: Draft, origin: Path, out: Path) -> ImportReport:
     reasons = map_files(_examine, draft.files, "Reading photos")
     base = out.parent.resolve()
     rows: list[dict[str, Any]] = []
@@ -251,56 +196,3 @@ def _not_photos(folder: Path) -> list[BadImage]:
             if not name.startswith(".") and Path(name).suffix.lower() not in PHOTO_SUFFIXES:
                 others.append(BadImage(Path(parent, name), "not a photo by its name"))
     return others
-
-
-def _read_sheet(sheet: Path) -> pd.DataFrame:
-    try:
-        if sheet.suffix.lower() == ".xlsx":
-            return pd.read_excel(sheet, dtype=object)
-        if sheet.suffix.lower() == ".csv":
-            text = sheet.read_bytes().decode("utf-8-sig")
-            header = text.partition("\n")[0]
-            separator = max(",;\t", key=header.count)
-            fields = [row for row in csv.reader(text.splitlines(keepends=True), delimiter=separator) if row]
-            if not fields:
-                raise ManifestError(f"{sheet}: empty; it needs a header and a row a photo.")
-            if len({len(row) for row in fields}) > 1:
-                raise ManifestError(f"{sheet}: rows of different length; quote values that hold a {separator!r}.")
-            return pd.DataFrame(fields[1:], columns=fields[0], dtype=object)
-    except ManifestError:
-        raise
-    except OSError as error:
-        raise ManifestError(f"{sheet}: cannot be read ({error.strerror or error}).") from error
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{sheet}: not UTF-8 text (byte {error.start}); save it as 'CSV UTF-8'.") from error
-    except (ValueError, KeyError, BadZipFile, csv.Error) as error:
-        raise ManifestError(f"{sheet}: not a readable spreadsheet ({error}).") from error
-    raise ManifestError(f"{sheet}: a spreadsheet must be .xlsx or .csv.")
-
-
-def _rename(table: pd.DataFrame, sheet: Path) -> pd.DataFrame:
-    names = [str(name).strip() for name in table.columns]
-    keys = [name.lower().replace(" ", "").replace("_", "") for name in names]
-    for column, spellings in _HEADERS.items():
-        # A column that bears the very name wins; its near-synonyms are then something else, and kept.
-        positions = [index for index, key in enumerate(keys) if key == column]
-        positions = positions or [index for index, key in enumerate(keys) if key in spellings]
-        if len(positions) > 1:
-            several = ", ".join(names[index] for index in positions)
-            raise ManifestError(
-                f"{sheet}: several columns for the {column} ({several}); head the right one {column!r}."
-            )
-        if positions:
-            names[positions[0]] = column
-        elif column in ("path", "craft"):
-            raise ManifestError(
-                f"{sheet}: no column for the {column}; head it with one of: {', '.join(spellings[:6])}."
-            )
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ManifestError(f"{sheet}: the header repeats {', '.join(repeated)}; keep one column of each name.")
-    return table.set_axis(names, axis="columns")
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None or pd.isna(value) else str(value).strip()

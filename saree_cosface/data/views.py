@@ -154,6 +154,9 @@ class RandomViews:
         return view
 
 
+Views = PyramidViews | RandomViews
+
+
 def reseed(transform: A.Compose, seed: int) -> None:
     """Let what the transform does next follow from the seed.
 

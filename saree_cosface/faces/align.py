@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.text import Text
 
 from saree_cosface.console import track
-from saree_cosface.data.images import BadImage, decode, find_photos
+from saree_cosface.data.images import BadImage, decode
+from saree_cosface.data.photos import find_photos
 from saree_cosface.faces.datasets import FaceDataError
 from saree_cosface.faces.detect import CHOICE, Detector, Face, choose_face
 from saree_cosface.faces.images import SIZE

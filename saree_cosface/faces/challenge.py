@@ -19,11 +19,11 @@ from saree_cosface.faces.images import load_faces
 from saree_cosface.faces.megaface import TemplateList, without_noise
 from saree_cosface.faces.pairs import MissingImages, listed
 from saree_cosface.faces.verification import embed_faces
-from saree_cosface.features.embedding import fingerprint
 from saree_cosface.files import atomic_path
-from saree_cosface.metrics.identification import distractor_ranks, large_scale_tar_at_far
+from saree_cosface.metrics.distractors import distractor_ranks, large_scale_tar_at_far
 from saree_cosface.metrics.operating_point import TooFewImpostors, false_accepts
 from saree_cosface.networks.embedder import Embedder
+from saree_cosface.networks.fingerprint import fingerprint
 
 RANKS = (1, 10, 100)
 FARS = (1e-4, 1e-5, 1e-6)

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.data.images import BadImage, find_photos
+from saree_cosface.data.images import BadImage
+from saree_cosface.data.photos import find_photos
 
 
 class FaceDataError(ValueError):

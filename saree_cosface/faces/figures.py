@@ -13,9 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from saree_cosface.faces.margins import Loss
-from saree_cosface.faces.toy import ToyImages, Trained
-from saree_cosface.figures.confusion import INK, MUTED, PALETTE, save_figure
+from saree_cosface.figures.style import INK, MUTED, PALETTE, save_figure
 
 _REGIONS = {
     "neither class: the margin": "#E4E1DC",
@@ -26,27 +24,25 @@ _REGIONS = {
 """Colours of the regions, in the order of their numbers in margins.py."""
 
 
-def margins_figure(
-    found: Sequence[tuple[Loss, NDArray[np.int_]]], measured: Sequence[Mapping[str, Any]], path: Path
-) -> None:
+def margins_figure(regions: Sequence[NDArray[np.int_]], measured: Sequence[Mapping[str, Any]], path: Path) -> None:
     """A panel a loss: which class is satisfied where, and how far the boundaries lie apart across the diagonal.
 
     Args:
-        found: each loss and its regions on a grid.
-        measured: what was measured of each.
+        regions: of each loss, which class is satisfied at each point of a grid, ``(N, N)``.
+        measured: of each loss, what ``margins.json`` says of it.
         path: where to write.
     """
     figure = Figure(figsize=(15, 5))
     figure.subplots_adjust(wspace=0.3)
-    for axes, (loss, regions), values in zip(figure.subplots(1, len(found)), found, measured, strict=True):
-        end = loss.largest
+    for axes, satisfied, values in zip(figure.subplots(1, len(measured)), regions, measured, strict=True):
+        end = 1.0 if values["plane"] == "cosines" else math.pi
         colours = ListedColormap(list(_REGIONS.values()))
-        axes.imshow(regions, cmap=colours, vmin=0, vmax=3, origin="lower", extent=(0, end, 0, end), aspect="equal")
-        symbol = "cos θ" if loss.plane == "cosines" else "θ"
-        axes.set_title(loss.name, color=INK, fontsize=14)
+        axes.imshow(satisfied, cmap=colours, vmin=0, vmax=3, origin="lower", extent=(0, end, 0, end), aspect="equal")
+        symbol = "cos θ" if values["plane"] == "cosines" else "θ"
+        axes.set_title(values["name"], color=INK, fontsize=14)
         axes.set_ylabel(f"{symbol}₂", color=INK, fontsize=12)
         axes.set_xlabel(f"{symbol}₁", color=INK, fontsize=12)
-        caption = f"class 1: {loss.condition}\n{_width_text(loss, values)}"
+        caption = f"class 1: {values['condition']}\n{_width_text(values)}"
         axes.annotate(
             caption,
             (0.5, -0.19),
@@ -57,7 +53,7 @@ def margins_figure(
             fontsize=9.5,
             linespacing=1.6,
         )
-        if loss.plane == "angles":
+        if values["plane"] == "angles":
             ticks, labels = [0, end / 4, end / 2, 3 * end / 4, end], ["0", "π/4", "π/2", "3π/4", "π"]
         else:
             ticks, labels = [0, 0.5, 1], ["0", "0.5", "1"]
@@ -65,9 +61,9 @@ def margins_figure(
         axes.set_yticks(ticks, labels)
         axes.tick_params(length=3, color=MUTED, labelcolor=MUTED)
         axes.plot([0, end], [0, end], color="white", linewidth=0.8, zorder=2)
-        _name_regions(axes, loss, end)
+        _name_regions(axes, values["plane"], end)
         for each in values["widths"]:
-            _measure(axes, loss, each["middle"], each["width"])
+            _measure(axes, end, each["middle"], each["width"])
         for spine in axes.spines.values():
             spine.set_color("#CCCCCC")
     handles = [Patch(color=colour, label=label) for label, colour in _REGIONS.items()]
@@ -83,25 +79,25 @@ def margins_figure(
     save_figure(figure, path)
 
 
-def _name_regions(axes: Axes, loss: Loss, end: float) -> None:
-    far, near = (0.9, 0.08) if loss.plane == "cosines" else (0.06, 0.92)
+def _name_regions(axes: Axes, plane: str, end: float) -> None:
+    far, near = (0.9, 0.08) if plane == "cosines" else (0.06, 0.92)
     for name, (x, y) in {"1": (far, near), "2": (near, far)}.items():
         axes.text(x * end, y * end, name, ha="center", va="center", fontsize=16, color=INK, alpha=0.8)
 
 
-def _measure(axes: Axes, loss: Loss, middle: float, width: float) -> None:
+def _measure(axes: Axes, end: float, middle: float, width: float) -> None:
     """A segment as long as the measured width, across the diagonal."""
     half = width / 2 / math.sqrt(2)
-    if abs(half) > 0.01 * loss.largest:
+    if abs(half) > 0.01 * end:
         ends = ([middle - half, middle + half], [middle + half, middle - half])
         axes.plot(*ends, color=INK, linewidth=1, marker="o", markersize=2.5, zorder=3)
 
 
-def _width_text(loss: Loss, values: Mapping[str, Any]) -> str:
+def _width_text(values: Mapping[str, Any]) -> str:
     """Measured widths, in two lines where they differ."""
     widths = values["widths"]
     numbers = [each["width"] for each in widths]
-    if loss.plane == "angles":
+    if values["plane"] == "angles":
         pairs = [(math.degrees(each["middle"]), math.degrees(each["width"])) for each in widths]
         middles, widths = (", ".join(f"{value:.3g}" for value in values) for values in zip(*pairs, strict=True))
         return f"at {middles} degrees on the diagonal\nmeasured width {widths} degrees"
@@ -109,7 +105,7 @@ def _width_text(loss: Loss, values: Mapping[str, Any]) -> str:
         root = f" = {numbers[0] / math.sqrt(2):.4g} × √2" if numbers[0] > 1e-6 else ""
         return f"measured width {abs(numbers[0]):.4f}{root},\nthe same everywhere"
     return (
-        f"own prototype {loss.norm:g} times as long as the other:\n"
+        f"own prototype {values['norm']:g} times as long as the other:\n"
         f"measured width {max(numbers):.2f} to {min(numbers):.2f}, an overlap".replace("-", "−")
     )
 
@@ -198,37 +194,45 @@ def _seeds(row: Mapping[str, Any]) -> list[float]:
     return [100 * seed["accuracy"] for seed in row["seeds"]]
 
 
-def toy_figure(found: Sequence[Trained], images: ToyImages, document: Mapping[str, Any], path: Path) -> None:
+def toy_figure(
+    found: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    labels: NDArray[np.int64],
+    names: Sequence[str],
+    document: Mapping[str, Any],
+    path: Path,
+) -> None:
     """Both rows of the paper's figure, a column a loss: embeddings in the plane, and their directions on the circle.
 
     Args:
-        found: what each loss made of the images.
-        images: for their labels and names.
-        document: what was measured.
+        found: of each loss, the embeddings of the images ``(N, 2)`` and the prototypes of the classes ``(C, 2)``.
+        labels: of the images, ``(N,)``.
+        names: of the classes, ``(C,)``.
+        document: what was measured, with a row a loss.
         path: where to write.
     """
     figure = Figure(figsize=(3.5 * len(found), 8.6), layout=ConstrainedLayoutEngine(h_pad=0.1))
     figure.suptitle(_toy_title(document), color=INK, fontsize=12)
-    for (plane, circle), trained in zip(figure.subplots(2, len(found)).T, found, strict=True):
-        lengths = np.linalg.norm(trained.embeddings, axis=1, keepdims=True)
+    panels = figure.subplots(2, len(found)).T
+    for (plane, circle), (embeddings, weights), row in zip(panels, found, document["rows"], strict=True):
+        lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
         reach = 1.08 * float(lengths.max())
-        directions = trained.embeddings / np.maximum(lengths, 1e-12)
-        prototypes = trained.prototypes / np.linalg.norm(trained.prototypes, axis=1, keepdims=True)
-        for axes, points, size in ((plane, trained.embeddings, reach), (circle, directions, 1.12)):
+        directions = embeddings / np.maximum(lengths, 1e-12)
+        prototypes = weights / np.linalg.norm(weights, axis=1, keepdims=True)
+        for axes, points, size in ((plane, embeddings, reach), (circle, directions, 1.12)):
             for index, (colour, prototype) in enumerate(zip(PALETTE, prototypes, strict=True)):
-                mine = points[images.labels == index]
+                mine = points[labels == index]
                 end = 0.93 * size if axes is plane else 0.94
                 axes.plot([0, end * prototype[0]], [0, end * prototype[1]], color=colour, linewidth=1, zorder=1)
-                axes.scatter(*mine.T, s=9, color=colour, alpha=0.5, linewidth=0, zorder=2, label=images.names[index])
+                axes.scatter(*mine.T, s=9, color=colour, alpha=0.5, linewidth=0, zorder=2, label=names[index])
             axes.set(xlim=(-size, size), ylim=(-size, size), aspect="equal", xticks=[], yticks=[])
             for spine in axes.spines.values():
                 spine.set_color("#DDDDDD")
         turn = np.linspace(0, 2 * math.pi, 361)
         circle.plot(np.cos(turn), np.sin(turn), color="#CCCCCC", linewidth=0.8, zorder=0)
-        plane.set_title(trained.name, color=INK, fontsize=13)
-        circle.set_xlabel(_toy_text(trained.values), color=INK, fontsize=9.5, linespacing=1.5)
-    handles, labels = plane.get_legend_handles_labels()
-    legend = figure.legend(handles, labels, loc="outside lower center", ncols=8, frameon=False, labelcolor=INK)
+        plane.set_title(row["name"], color=INK, fontsize=13)
+        circle.set_xlabel(_toy_text(row), color=INK, fontsize=9.5, linespacing=1.5)
+    handles, said = plane.get_legend_handles_labels()
+    legend = figure.legend(handles, said, loc="outside lower center", ncols=8, frameon=False, labelcolor=INK)
     for handle in filter(None, legend.legend_handles):
         handle.set(alpha=1, sizes=[36])
     save_figure(figure, path)

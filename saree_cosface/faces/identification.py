@@ -17,7 +17,7 @@ from rich.table import Table
 
 from saree_cosface.faces.datasets import FaceDataError
 from saree_cosface.faces.embeddings import NamedEmbeddings
-from saree_cosface.metrics.identification import distractor_ranks
+from saree_cosface.metrics.distractors import distractor_ranks
 from saree_cosface.metrics.open_set import detection_identification_rate
 from saree_cosface.metrics.operating_point import TooFewImpostors
 

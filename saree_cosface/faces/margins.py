@@ -172,6 +172,6 @@ def draw_margins(out: Path) -> dict[str, Any]:
     measured = [measure(loss, regions) for loss, regions in found]
     document = {"experiment": "margins", "source": "arXiv:1801.09414, Figure 2", "losses": measured}
     out = Path(out)
-    margins_figure(found, measured, out / "margins.png")
+    margins_figure([regions for _, regions in found], measured, out / "margins.png")
     write_json(out / "margins.json", document)
     return document

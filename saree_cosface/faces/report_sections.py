@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from saree_cosface.faces.experiments import LMCL
+from saree_cosface.faces.settings import LMCL
 
 Document = Mapping[str, Any]
 

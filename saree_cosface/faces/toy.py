@@ -31,19 +31,22 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from saree_cosface.console import track
+from saree_cosface.data.photos import list_bad
 from saree_cosface.faces.datasets import FaceDataError, read_identities
 from saree_cosface.faces.images import SIZE, load_faces
 from saree_cosface.faces.training import expanded
 from saree_cosface.files import write_json
 from saree_cosface.heads.scale import maximum_margin
-from saree_cosface.networks.backbones import FACES, Backbone, Preprocessing
-from saree_cosface.networks.embedder import Embedder, EmbedderCard
+from saree_cosface.networks.backbone import Backbone, Preprocessing
+from saree_cosface.networks.backbones import FACES
+from saree_cosface.networks.card import EmbedderCard
+from saree_cosface.networks.embedder import Embedder
 from saree_cosface.networks.sphere import SphereNetwork
 from saree_cosface.options import FaceOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, SphereNetworkName
-from saree_cosface.runs.run import list_bad
-from saree_cosface.training.datamodule import Batch
-from saree_cosface.training.fit import optimise
-from saree_cosface.training.module import LearningModule, make_head
+from saree_cosface.training.datasets import Batch
+from saree_cosface.training.head import make_head
+from saree_cosface.training.module import LearningModule
+from saree_cosface.training.optimise import optimise
 
 CLASSES = 8
 SCALE = 32.0
@@ -151,7 +154,7 @@ def run_toy(out: Path, images: ToyImages, *, epochs: int = 40, seed: int = 0, pr
         TrainingError: a loss is no longer a number.
         ValueError: ``epochs`` or ``seed`` is out of its range.
     """
-    from saree_cosface.faces.figures import toy_figure  # it imports this module
+    from saree_cosface.faces.figures import toy_figure  # matplotlib is slow to import
 
     few = len(images.labels) < _FEW
     optim = OptimOptions(
@@ -176,7 +179,8 @@ def run_toy(out: Path, images: ToyImages, *, epochs: int = 40, seed: int = 0, pr
         "maximum_margin": maximum_margin(len(images.names), 2),
         "rows": [trained.values for trained in found],
     }
-    toy_figure(found, images, document, out / f"{images.name}.png")
+    vectors = [(trained.embeddings, trained.prototypes) for trained in found]
+    toy_figure(vectors, images.labels, images.names, document, out / f"{images.name}.png")
     write_json(out / f"{images.name}.json", document)
     return document
 

@@ -14,18 +14,21 @@ from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from saree_cosface.console import console
+from saree_cosface.data.photos import list_bad
 from saree_cosface.data.views import Pixels
 from saree_cosface.faces.datasets import TRAINING, read_identities
 from saree_cosface.faces.images import SIZE, FaceImages, NotAligned, load_faces
 from saree_cosface.faces.views import FaceViews
 from saree_cosface.files import write_json, write_text
-from saree_cosface.networks.embedder import Embedder, EmbedderCard, new_embedder
+from saree_cosface.networks.card import EmbedderCard
+from saree_cosface.networks.embedder import Embedder, new_embedder
 from saree_cosface.options import FaceOptions, Recipe
 from saree_cosface.runs.folder import CONFIG, RunError, check_folder, settings_of, with_precision
-from saree_cosface.runs.run import list_bad
-from saree_cosface.training.datamodule import Batch
-from saree_cosface.training.fit import CHECKPOINT, first_process, optimise
-from saree_cosface.training.module import LearningModule, make_head
+from saree_cosface.training.checkpoint import CHECKPOINT
+from saree_cosface.training.datasets import Batch
+from saree_cosface.training.head import make_head
+from saree_cosface.training.module import LearningModule
+from saree_cosface.training.optimise import first_process, optimise
 
 
 class FaceDataset(Dataset[Batch]):

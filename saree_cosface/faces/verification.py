@@ -15,6 +15,7 @@ from rich.table import Table
 
 from saree_cosface.console import track
 from saree_cosface.data.images import BadImage
+from saree_cosface.data.photos import list_bad
 from saree_cosface.faces.bins import BinPairs
 from saree_cosface.faces.datasets import LFW, YTF, FaceDataError, read_identities, require
 from saree_cosface.faces.embeddings import NamedEmbeddings, pair_scores
@@ -25,7 +26,6 @@ from saree_cosface.metrics.operating_point import TooFewImpostors
 from saree_cosface.metrics.verification import auc, equal_error_rate, kfold_accuracy, tar_at_far
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.runs.folder import CONFIG, RunError
-from saree_cosface.runs.run import list_bad
 
 FARS = (0.1, 0.01, 0.001, 0.0001)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from saree_cosface.data.images import BadImage, find_photos
+from saree_cosface.data.images import BadImage
+from saree_cosface.data.photos import find_photos
 from saree_cosface.faces.datasets import YTF, FaceDataError, require
 from saree_cosface.faces.pair_lists import text_lines
 from saree_cosface.faces.pairs import PairRow, Pairs, make_pairs

@@ -1,7 +1,6 @@
 """Figures of evidence: a photo with what carries its cosine, and two photos with the regions that match."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,73 +10,33 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from saree_cosface.answers.attribution import Attribution
-from saree_cosface.answers.heat_map import MATCHED_SIDE, HeatMap, Match, heat_map, match_regions
-from saree_cosface.data.images import BadImage, decode
-from saree_cosface.figures.confusion import INK, PALETTE, save_figure
-from saree_cosface.runs.run import Run
+from saree_cosface.figures.style import INK, PALETTE, save_figure
+
+Box = tuple[float, float, float, float]
+"""Top, left, bottom and right of a region, as shares of a photo's height and width."""
 
 _SIDE = 4.2  # inches of a photo's longer side
 
 
-def write_evidence(run: Run, attribution: Attribution, folder: Path) -> list[dict[str, Any]]:
-    """Draw the evidence for an answer, two figures a photo, and say where they are.
+def heat_figure(pixels: NDArray[np.uint8], shares: NDArray[np.floating[Any]], title: str, path: Path) -> None:
+    """The photo ``(H, W, 3)``, and beside it what each part adds to the cosine: warm for it, cold against it.
 
     Args:
-        run: that answered.
-        attribution: its answer.
-        folder: for ``NAME.heat.png``, what carries the cosine to the first tradition, and ``NAME.matches.png``, which
-            regions match which of the nearest reference of that tradition.
-
-    Returns:
-        A JSON-able entry a photo. Where no reference's file is left there are no matches, and a remark says so.
-
-    Raises:
-        BadImage: a photo has become unreadable.
-        BackboneError: the backbone's features are no average over a map.
+        pixels: of the photo.
+        shares: of the cells of a grid over it, ``(h, w)``, summing to the cosine.
+        title: of the figure.
+        path: where to write.
     """
-    first = attribution.traditions[0]
-    target = run.gallery.prototypes[run.gallery.crafts.index(first.craft)]
-    reference = next((near for near in attribution.references if near.craft == first.craft), None)
-    entries: list[dict[str, Any]] = []
-    for number, photo in enumerate(map(Path, attribution.photos)):
-        name = f"{number}-{photo.stem}" if len(attribution.photos) > 1 else photo.stem
-        found = heat_map(run.embedder, photo, target)
-        heat = folder / f"{name}.heat.png"
-        heat_figure(found, f"{photo.name}: what carries the cosine to {first.name}, {found.cosine:.3f}", heat)
-        entry: dict[str, Any] = {"photo": str(photo), "craft": first.craft, "cosine": found.cosine}
-        entry |= {"heat_map": str(heat), "matches": None, "reference": None, "regions": [], "remark": ""}
-        entries.append(entry)
-        if reference is None:
-            entry["remark"] = "none of the references shown is of the first tradition"
-            continue
-        entry["reference"] = reference.path
-        try:
-            matches = match_regions(run.embedder, photo, Path(reference.path))
-        except BadImage as error:
-            entry["remark"] = f"the reference cannot be read: {error}"
-            continue
-        target_file = folder / f"{name}.matches.png"
-        seen = (found.pixels, decode(Path(reference.path), shrink_to=2 * MATCHED_SIDE))
-        titles = (photo.name, f"{reference.craft}, {reference.source or 'source unknown'}")
-        matches_figure(seen, titles, matches, target_file)
-        entry["matches"] = str(target_file)
-        entry["regions"] = [asdict(match) for match in matches]
-    return entries
-
-
-def heat_figure(found: HeatMap, title: str, path: Path) -> None:
-    """The photo, and beside it what each part adds to the cosine: warm for it, cold against it."""
-    height, width = found.pixels.shape[:2]
+    height, width = pixels.shape[:2]
     inches = _SIDE * width / max(height, width), _SIDE * height / max(height, width)
     figure = Figure(figsize=(2 * inches[0] + 1.4, inches[1] + 0.6), layout="constrained")
     figure.suptitle(title, color=INK, fontsize=9)
     left, right = figure.subplots(1, 2)
-    grey = np.asarray(found.pixels, np.float64).mean(axis=2)
-    left.imshow(found.pixels)
+    grey = np.asarray(pixels, np.float64).mean(axis=2)
+    left.imshow(pixels)
     right.imshow(grey, cmap="gray", vmin=-80, vmax=335)
     # Adding alike everywhere, the cells would each add the mean.
-    relative = found.shares * found.shares.size
+    relative = shares * shares.size
     most = max(float(np.abs(relative).max()), 1e-9)
     shown = right.imshow(
         relative,
@@ -99,10 +58,17 @@ def heat_figure(found: HeatMap, title: str, path: Path) -> None:
 def matches_figure(
     pixels: tuple[NDArray[np.uint8], NDArray[np.uint8]],
     titles: tuple[str, str],
-    matches: Sequence[Match],
+    matches: Sequence[tuple[Box, Box, float]],
     path: Path,
 ) -> None:
-    """Two photos side by side; regions that are each other's nearest bear one number and one colour."""
+    """Two photos side by side; regions that are each other's nearest bear one number and one colour.
+
+    Args:
+        pixels: of the two photos, ``(H, W, 3)`` each.
+        titles: of the two.
+        matches: a region of the first, one of the second, and their cosine.
+        path: where to write.
+    """
     widths = [each.shape[1] / each.shape[0] for each in pixels]
     figure = Figure(figsize=(_SIDE * sum(widths) + 0.4, _SIDE + 0.5), layout="constrained")
     panels = figure.subplots(1, 2, width_ratios=widths)
@@ -112,7 +78,7 @@ def matches_figure(
         axes.set_axis_off()
         height, width = image.shape[:2]
         for number, match in enumerate(matches):
-            top, left, bottom, right = match.second if side else match.first
+            top, left, bottom, right = match[1] if side else match[0]
             colour = PALETTE[number % len(PALETTE)]
             axes.add_patch(
                 Rectangle(
@@ -125,7 +91,7 @@ def matches_figure(
                     path_effects=[withStroke(linewidth=4, foreground="white")],  # on cloth of the box's own colour
                 )
             )
-            label = f"{number + 1}" if side else f"{number + 1}: {match.cosine:.2f}"
+            label = f"{number + 1}" if side else f"{number + 1}: {match[2]:.2f}"
             axes.text(
                 left * width,
                 top * height,

@@ -40,8 +40,10 @@ triplet loss a difference of squared distances between unit vectors.
 
 from saree_cosface.heads.additive import ArcFace, CosFace, NormalizedSoftmax, Softmax
 from saree_cosface.heads.base import Head
-from saree_cosface.heads.distance import SoftmaxCenter, SoftmaxContrastive, Triplet
+from saree_cosface.heads.center import SoftmaxCenter
+from saree_cosface.heads.contrastive import SoftmaxContrastive
 from saree_cosface.heads.multiplicative import LambdaAnnealing, LargeMarginSoftmax, SphereFace, psi
+from saree_cosface.heads.triplet import Triplet
 
 __all__ = [
     "ArcFace",

@@ -9,9 +9,7 @@ import pandas as pd
 
 from saree_cosface.maps.colours import craft_colours
 from saree_cosface.maps.drawing import (
-    Label,
     Plane,
-    add_labels,
     add_plane,
     add_points,
     add_rings,
@@ -22,18 +20,15 @@ from saree_cosface.maps.drawing import (
     tidy,
     xy,
 )
+from saree_cosface.maps.key import Entry, in_columns, key_height, put_key, put_row
+from saree_cosface.maps.labels import Label, add_labels
 from saree_cosface.maps.print_page import (
     KEY_ROW,
     SUFFIXES,
     TITLE,
     WIDTH,
-    Entry,
-    in_columns,
-    key_height,
     print_style,
     put,
-    put_key,
-    put_row,
     put_title,
     save_sheet,
     sheet,

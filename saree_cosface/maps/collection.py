@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from saree_cosface.answers.verdict import kinds
+from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest, ManifestError
-from saree_cosface.features.embedding import embed_photos, photo_hash
+from saree_cosface.features.embedding import embed_photos
 from saree_cosface.runs.run import Run
 from saree_cosface.taxonomy import load_taxonomy
 

@@ -20,15 +20,14 @@ from saree_cosface.maps.drawing import (
     tidy,
     xy,
 )
+from saree_cosface.maps.key import Entry, put_row
 from saree_cosface.maps.print_page import (
     SOFT,
     SUFFIXES,
     TITLE,
     WIDTH,
-    Entry,
     print_style,
     put,
-    put_row,
     put_title,
     save_sheet,
     sheet,

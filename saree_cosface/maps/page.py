@@ -18,10 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from saree_cosface import __version__
 from saree_cosface.files import write_text
-from saree_cosface.html.page import craft_name, escape, stylesheet
+from saree_cosface.html.page import escape, stylesheet
 from saree_cosface.maps.colours import colours, craft_colours
 from saree_cosface.maps.thumbnails import thumbnails
-from saree_cosface.taxonomy import load_taxonomy
+from saree_cosface.taxonomy import craft_name, load_taxonomy
 
 _COLUMNS = (
     *("path", "craft", "family", "source", "view", "piece", "split", "named", "verdict"),

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from saree_cosface.answers.examination import embedder_version
-from saree_cosface.html.page import craft_name, escape
-from saree_cosface.maps.embedding import EmbeddingMap, MapError, map_parameters, umap_coordinates
+from saree_cosface.html.page import escape
+from saree_cosface.maps.coordinates import map_parameters, umap_coordinates
+from saree_cosface.maps.embedding import EmbeddingMap, MapError
+from saree_cosface.networks.fingerprint import embedder_version
 from saree_cosface.runs.run import Run
+from saree_cosface.taxonomy import craft_name
 
 FOLDER = "reference_map"
 SEED = 0

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from saree_cosface.data.images import BadImage, decode, map_files
+from saree_cosface.data.images import BadImage, decode
+from saree_cosface.data.photos import map_files
 
 # Longer side in pixels and quality of WebP, the largest first: what a page of few and of very many photos can afford.
 _LADDER = ((192, 78), (160, 76), (128, 74), (112, 72), (96, 68), (80, 64), (64, 60), (56, 54), (48, 48), (40, 42))

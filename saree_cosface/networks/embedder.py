@@ -1,9 +1,7 @@
 """The embedder: a backbone and a neck that turn a photo into a unit vector, and its folder on disk."""
 
-import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,48 +11,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from saree_cosface.files import atomic_path, write_json
-from saree_cosface.networks.backbones import Backbone, Precision, Preprocessing, autocast, create_backbone, unit
+from saree_cosface.networks.backbone import Backbone, unit
+from saree_cosface.networks.backbones import create_backbone
+from saree_cosface.networks.card import CARD, FORMAT, EmbedderCard, EmbedderError, preprocessing_of, read_card
+from saree_cosface.networks.precision import autocast
 
-CARD = "embedder.json"
 WEIGHTS = "model.safetensors"
-FORMAT = 1
-
-
-class EmbedderError(ValueError):
-    """An embedder's folder cannot be used; the message names the file and the remedy."""
-
-
-@dataclass(frozen=True)
-class EmbedderCard:
-    """What an embedder is and what it was made of, beside its weights.
-
-    Attributes:
-        backbone: name of the backbone.
-        embedding_dim: D.
-        dropout: of the neck, in training.
-        batch_norm: whether the neck normalises its output over the batch in training.
-        unit_features: whether features are brought to one length before the neck.
-        precision: in which the backbone was run in training, and is run since.
-        preprocessing: size, mean and std that belong to the backbone's weights.
-        classes: craft ids that it was trained on.
-        taxonomy_version: of the craft ids.
-        manifest_sha256: fingerprint of the manifest trained on.
-        split_hash: of the split that held photos out.
-        metrics: scores on held-out photos, by name.
-    """
-
-    backbone: str = "lite0"
-    embedding_dim: int = 256
-    dropout: float = 0.0
-    batch_norm: bool = True
-    unit_features: bool = True
-    precision: Precision = "fp32"
-    preprocessing: Mapping[str, Any] = field(default_factory=dict)
-    classes: tuple[str, ...] = ()
-    taxonomy_version: str = ""
-    manifest_sha256: str = ""
-    split_hash: str = ""
-    metrics: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["cosface", "textiles"]):
@@ -127,8 +89,8 @@ class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["co
             EmbedderError: a file is missing, cut short or foreign.
         """
         folder = Path(folder)
-        card = _read_card(folder / CARD)
-        preprocessing = _preprocessing(card, folder)
+        card = read_card(folder / CARD)
+        preprocessing = preprocessing_of(card, folder)
         backbone = create_backbone(card.backbone, pretrained=False, preprocessing=preprocessing)
         embedder = cls(replace(card, preprocessing=asdict(backbone.preprocessing)), backbone)
         try:
@@ -180,29 +142,3 @@ def new_embedder(card: EmbedderCard, *, pretrained: bool = True, faces: bool = F
     """An untrained neck on a backbone, pretrained or to be learned whole; its preprocessing is noted on the card."""
     backbone = create_backbone(card.backbone, pretrained=pretrained, learns_norms=not pretrained, faces=faces)
     return Embedder(replace(card, preprocessing=asdict(backbone.preprocessing)), backbone)
-
-
-def _preprocessing(card: EmbedderCard, folder: Path) -> Preprocessing | None:
-    """What the card says: another version of timm may hold other values for the same network."""
-    if not card.preprocessing:
-        return None
-    try:
-        said = dict(card.preprocessing)
-        return Preprocessing(**{**said, "mean": tuple(said["mean"]), "std": tuple(said["std"])})
-    except (KeyError, TypeError) as error:
-        raise EmbedderError(f"{folder / CARD}: its preprocessing is damaged ({error}).") from error
-
-
-def _read_card(path: Path) -> EmbedderCard:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise EmbedderError(f"{path}: cannot be read ({error.strerror}); is this the folder of an embedder?") from error
-    except ValueError as error:
-        raise EmbedderError(f"{path}: damaged ({error}); train again or copy the whole folder.") from error
-    if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
-        raise EmbedderError(f"{path}: not the card of an embedder of format {FORMAT}.")
-    try:
-        return EmbedderCard(**{**document, "classes": tuple(document["classes"])})
-    except (KeyError, TypeError) as error:
-        raise EmbedderError(f"{path}: not the card of an embedder ({error}).") from error

@@ -3,8 +3,9 @@
 from functools import lru_cache
 from pathlib import Path
 
-from saree_cosface.html.page import craft_name, escape, photo_uri, pixels_uri
+from saree_cosface.html.page import escape, photo_uri, pixels_uri
 from saree_cosface.pages.traditions import Atlas, Card, drawn_example, folded, search_text
+from saree_cosface.taxonomy import craft_name
 
 _SIDE = 260  # pixels of a picture's longer side
 

@@ -9,12 +9,16 @@ from numpy.typing import NDArray
 
 from saree_cosface import __version__
 from saree_cosface.answers.attribution import Attribution, in_words
-from saree_cosface.answers.examination import Evidence, Examination, Unread, model_card, thresholds
-from saree_cosface.answers.heat_map import HeatMap, Match
-from saree_cosface.figures.confusion import PALETTE
-from saree_cosface.html.page import Html, answer, craft_name, escape, page, pixels_uri, table
+from saree_cosface.answers.document import model_card, thresholds
+from saree_cosface.answers.evidence import Evidence
+from saree_cosface.answers.examination import Examination, Unread
+from saree_cosface.answers.heat_map import HeatMap
+from saree_cosface.answers.matches import Match
+from saree_cosface.figures.style import PALETTE
+from saree_cosface.html.answer import answer
+from saree_cosface.html.page import Html, escape, page, pixels_uri, table
 from saree_cosface.runs.run import Run
-from saree_cosface.taxonomy import load_taxonomy
+from saree_cosface.taxonomy import craft_name, load_taxonomy
 
 _WARM, _COLD = np.array([190.0, 62, 30]), np.array([36.0, 84, 160])
 _SIDE = 520

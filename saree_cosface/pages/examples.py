@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from saree_cosface.data.manifest import ManifestError, read_manifest
+from saree_cosface.data.manifest import ManifestError
+from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.loom.corpus import Piece, draw_piece
 from saree_cosface.loom.crafts import GRAMMARS
 from saree_cosface.loom.options import LoomOptions

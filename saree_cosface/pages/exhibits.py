@@ -11,25 +11,35 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from saree_cosface.answers.attribution import Attribution, attribute, in_words
+from saree_cosface.answers.evidence import write_evidence
 from saree_cosface.answers.verdict import Kind
+from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
-from saree_cosface.features.embedding import fingerprint, photo_hash
-from saree_cosface.figures.confusion import confidence_figure, confusion_figure, embedding_figure
-from saree_cosface.figures.evidence import write_evidence
-from saree_cosface.html.page import answer, craft_name, escape, file_uri, photo_uri, table
-from saree_cosface.maps.embedding import EmbeddingMap, map_parameters, umap_coordinates
-from saree_cosface.networks.backbones import BackboneError
-from saree_cosface.pages.audit import enough_figure, findings_list
+from saree_cosface.data.pieces import piece_names
+from saree_cosface.figures.audit import enough_figure
+from saree_cosface.figures.confidence import confidence_figure
+from saree_cosface.figures.confusion import confusion_figure
+from saree_cosface.html.answer import answer
+from saree_cosface.html.page import escape, file_uri, photo_uri, table
+from saree_cosface.maps.by_craft import map_figure
+from saree_cosface.maps.by_source import source_figure
+from saree_cosface.maps.coordinates import map_parameters, umap_coordinates
+from saree_cosface.maps.embedding import EmbeddingMap
+from saree_cosface.networks.backbone import BackboneError
+from saree_cosface.networks.fingerprint import fingerprint
+from saree_cosface.pages.audit import findings_list
 from saree_cosface.runs.run import Run
 from saree_cosface.scoring.confidence import sets_in_words
 from saree_cosface.scoring.open_set import open_set_in_words
 from saree_cosface.scoring.probes import Probes
-from saree_cosface.taxonomy import load_taxonomy
+from saree_cosface.taxonomy import craft_name, load_taxonomy
 
 EXAMPLES = 4
 """Right answers shown, and wrong ones."""
 
 REFERENCES = 5
+_RINGED = "held-out photo"
+
 MAPPED_REFERENCES = 4000
 """References drawn on the map at most; of a larger gallery a random part."""
 
@@ -115,30 +125,42 @@ def embedding_map(run: Run, probes: Probes, coordinates_path: Path) -> str:
     # In the gallery's order, so that a gallery without too many references is mapped as it is.
     kept = np.sort(np.random.default_rng(SEED).permutation(len(references))[:MAPPED_REFERENCES])
     references = references.iloc[kept]
-    manifest = probes.manifest
+    manifest, families = probes.manifest, load_taxonomy().families
+    crafts = [*references["craft"].astype(str), *manifest.crafts.tolist()]
     columns = {
         "path": [*references["path"].astype(str), *map(str, manifest.files())],
         "sha256": [*references["sha256"].astype(str), *map(photo_hash, manifest.files())],
-        "craft": [*references["craft"].astype(str), *manifest.crafts.tolist()],
+        "craft": crafts,
+        "family": [families.get(craft, "") for craft in crafts],
         "source": [*references["source"].astype(str), *manifest.sources.tolist()],
+        "piece": [*references["piece"].astype(str), *piece_names(manifest).tolist()],
         "part": ["reference"] * len(references) + ["held out"] * len(manifest),
     }
     embeddings = np.concatenate([np.asarray(run.gallery.embeddings)[kept], probes.embeddings])
     coordinates = umap_coordinates(embeddings, SEED)
     photos = pd.DataFrame({**columns, "x": coordinates[:, 0], "y": coordinates[:, 1]})
     parameters = {**map_parameters(len(photos), SEED), "embedder": fingerprint(run.embedder)}
-    EmbeddingMap(photos, embeddings, parameters).save(coordinates_path, coordinates_path.with_suffix(".json"))
-    names = [craft_name(craft) for craft in columns["craft"]]
-    unseen = np.array(columns["part"]) == "held out"
-    sources = [source or "unknown" for source in columns["source"]]
+    made = EmbeddingMap(photos, embeddings, parameters)
+    made.save(coordinates_path, coordinates_path.with_suffix(".json"))
+    prototypes = pd.DataFrame(made.place(run.gallery.prototypes), columns=["x", "y"])
+    prototypes.insert(0, "craft", run.gallery.crafts)
+    shown = photos.assign(**{_RINGED: photos["part"] == "held out"})
     prose = (
         "<p>Each point is a photo, near those whose embeddings have a high cosine with its own; ringed points are of "
-        "the unseen sources. Good embeddings gather by craft on the left and mix the sources within each craft on the "
-        "right. Where they gather by source, the model has learned shops.</p>"
+        "the unseen sources. Good embeddings gather by craft on the first map and mix the sources within each craft on "
+        "the second. Where they gather by source, the model has learned shops.</p>"
     )
-    description = "Two maps of the embeddings, coloured by craft and by source"
-    figure = _drawn(lambda path: embedding_figure(coordinates, names, sources, unseen, path), description, "wide")
-    return prose + figure
+    by_craft = _drawn(
+        lambda path: map_figure(shown, prototypes, [], path, ringed=_RINGED, suffixes=[".png"]),
+        "Map of the embeddings, coloured by craft",
+        "wide",
+    )
+    by_source = _drawn(
+        lambda path: source_figure(shown, [], path, suffixes=[".png"]),
+        "Map of the embeddings, coloured by source",
+        "wide",
+    )
+    return prose + by_craft + by_source
 
 
 def examples(run: Run, probes: Probes, document: Mapping[str, Any]) -> str:
@@ -212,7 +234,7 @@ def _evidence(run: Run, found: Attribution) -> str:
     return f"<details><summary>What the answer rests on</summary>{heat}{matches}</details>"
 
 
-def _drawn(draw: Callable[[Path], None], description: str, shape: str) -> str:
+def _drawn(draw: Callable[[Path], object], description: str, shape: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "figure.png"
         draw(path)

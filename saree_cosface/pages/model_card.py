@@ -4,9 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from saree_cosface.html.page import Html, craft_name, escape, table
+from saree_cosface.html.page import Html, escape, table
 from saree_cosface.scoring.confidence import sets_in_words, verdicts_in_words
-from saree_cosface.scoring.model_card import FEW
+from saree_cosface.scoring.failures import FEW
+from saree_cosface.taxonomy import craft_name
 
 _SCORES = (
     ("top1", "Nearest tradition is the right one"),

@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface import __version__
-from saree_cosface.data.manifest import Manifest, read_manifest
+from saree_cosface.data.manifest import Manifest
+from saree_cosface.data.manifest_file import read_manifest
+from saree_cosface.data.photos import list_bad
+from saree_cosface.data.pieces import piece_names
 from saree_cosface.files import write_text
-from saree_cosface.html.page import craft_name, escape, page, table
+from saree_cosface.html.page import escape, page, table
 from saree_cosface.pages.exhibits import (
     confidence,
     confusion,
@@ -25,13 +28,15 @@ from saree_cosface.pages.exhibits import (
     shortcuts,
     strangers,
 )
-from saree_cosface.runs.gallery import piece_names
-from saree_cosface.runs.run import PARTS, Run, list_bad
+from saree_cosface.runs.parts import PARTS
+from saree_cosface.runs.run import Run
 from saree_cosface.scoring.audit import audit_document, is_trained_on
-from saree_cosface.scoring.before_after import curated, curated_in_words
-from saree_cosface.scoring.evaluation import score, score_open_set
+from saree_cosface.scoring.curated import curated, curated_in_words
+from saree_cosface.scoring.open_set import score_open_set
 from saree_cosface.scoring.probes import Probes, unseen_probes
+from saree_cosface.scoring.scores import score
 from saree_cosface.scoring.shortcut import pooled_cosines
+from saree_cosface.taxonomy import craft_name
 
 _SCORES = {
     "top1": ("Top-1", "share of photos whose nearest tradition is the labelled one"),

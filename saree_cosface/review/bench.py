@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from saree_cosface.curation.deciding import decide_about, names_in_log, open_log
+from saree_cosface.curation.deciding import decide_about, open_log
 from saree_cosface.curation.decisions import MANIFEST, Conflict, CurationError, Standing, replay
 from saree_cosface.curation.decisions import Entry as Decision
 from saree_cosface.curation.log import CurationLog
-from saree_cosface.data.manifest import Manifest, read_manifest
+from saree_cosface.curation.photos import names_in_log
+from saree_cosface.data.manifest import Manifest
+from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.maps.collection import see
 from saree_cosface.review.queue import Entry, Queue, review
 from saree_cosface.runs.run import Run

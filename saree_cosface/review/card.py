@@ -5,11 +5,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from saree_cosface.curation.decisions import Entry as Decision
-from saree_cosface.html.page import craft_name, escape, photo_uri
+from saree_cosface.html.page import escape, photo_uri
 from saree_cosface.review.bench import Bench, Progress, Said
 from saree_cosface.review.queue import Entry
 from saree_cosface.review.reasons import KINDS
-from saree_cosface.taxonomy import load_taxonomy
+from saree_cosface.taxonomy import craft_name, load_taxonomy
 
 _LARGE, _SMALL = 900, 300  # pixels of a picture's longer side
 

@@ -18,15 +18,16 @@ from saree_cosface.data.duplicates import groups
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.spreadsheet import csv_text
 from saree_cosface.data.views import PyramidViews
-from saree_cosface.features.embedding import photo_features
+from saree_cosface.features.extraction import photo_features
 from saree_cosface.files import write_json, write_text
-from saree_cosface.html.page import craft_name
 from saree_cosface.maps.collection import Collection
 from saree_cosface.networks.backbones import create_backbone
 from saree_cosface.review import reasons as find
+from saree_cosface.review.copies import copied, copies, leaks
 from saree_cosface.review.held_out import HeldOutLabels, held_out_labels
 from saree_cosface.review.reasons import KINDS, Kind, Reason
 from saree_cosface.runs.folder import recorded_recipe
+from saree_cosface.taxonomy import craft_name
 
 QUEUE_JSON, QUEUE_CSV = "queue.json", "queue.csv"
 COLUMNS = ("rank", "score", "path", "craft", "rival", "kinds", "reasons", "split", "source", "piece", "sha256")
@@ -174,13 +175,13 @@ def review(
     raw = unbent_features(collection, cache)
     features = find.centred(raw)
     announce("Looking for copies")
-    pairs = find.copies(collection, features)
+    pairs = copies(collection, features)
     found = held_out_labels(collection.manifest, raw, duplicate_groups=groups(len(collection), pairs), seed=seed)
     reasons = [
         *find.label_errors(found),
-        *find.copied(collection, pairs),
+        *copied(collection, pairs),
         *find.disagreeing_pieces(collection, found),
-        *find.leaks(collection, pairs),
+        *leaks(collection, pairs),
         *find.odd_ones(collection, features),
         *find.foreigners(raw),
         *find.dominated_by_source(collection),

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
+from saree_cosface.networks.precision import resolved_precision
 from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
-from saree_cosface.training.fit import resolved_precision
 
 CONFIG = "config.yaml"
 

@@ -5,28 +5,20 @@ Search is exact: a hundred thousand references take some 20 ms a query, and an a
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
-from saree_cosface.console import track
-from saree_cosface.data.images import BadImage, decode
-from saree_cosface.data.manifest import Manifest
-from saree_cosface.features.embedding import embed_photos, photo_hash
 from saree_cosface.files import atomic_path, write_json
-from saree_cosface.networks.embedder import Embedder
+from saree_cosface.runs.prototypes import prototypes
 
 COLUMNS = ("craft", "piece", "source", "view", "path", "sha256", "thumbnail")
 INDEX = "gallery.json"
-THUMBNAIL_SIDE = 192
 
 
 class GalleryError(ValueError):
@@ -157,84 +149,7 @@ class Gallery:
         return cls(embeddings, references, folder)
 
 
-def prototype(embeddings: NDArray[np.float32], pieces: NDArray[np.str_]) -> NDArray[np.float32]:
-    """Unit mean over pieces of the mean over their photos: ``(N, D), (N,) -> (D,)``.
-
-    >>> prototype(np.array([[1, 0], [1, 0], [0, 1]], np.float32), np.array(["a", "a", "b"])).round(3).tolist()
-    [0.7070000171661377, 0.7070000171661377]
-    """
-    _, piece, counts = np.unique(pieces, return_inverse=True, return_counts=True)
-    mean = (embeddings / counts[piece][:, None]).sum(axis=0)
-    result: NDArray[np.float32] = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
-    return result
-
-
-def prototypes(
-    embeddings: NDArray[np.float32], labels: NDArray[Any], pieces: NDArray[np.str_], classes: Sequence[Any]
-) -> NDArray[np.float32]:
-    """The prototype of each class: ``(N, D), (N,), (N,), C classes -> (C, D)``."""
-    rows = [prototype(embeddings[labels == label], pieces[labels == label]) for label in classes]
-    return np.stack(rows) if rows else np.zeros((0, embeddings.shape[1]), np.float32)
-
-
-def build_gallery(
-    embedder: Embedder,
-    manifest: Manifest,
-    *,
-    folder: Path | None = None,
-    cache: Path | None = None,
-) -> tuple[Gallery, tuple[BadImage, ...]]:
-    """Embed the photos of a manifest as references; those that cannot be read are returned beside.
-
-    Args:
-        embedder: trained.
-        manifest: the reference photos.
-        folder: where thumbnails are written; none are made when None. The gallery itself is not saved.
-        cache: of features.
-    """
-    files = manifest.files()
-    embedded = embed_photos(embedder, files, cache=cache, description="Embedding the gallery")
-    rows = embedded.rows
-    hashes = [photo_hash(files[row]) for row in rows]
-    thumbnails = [""] * len(rows)
-    if folder is not None:
-        for index, row in enumerate(track(rows, "Drawing thumbnails", total=len(rows))):
-            thumbnails[index] = f"thumbnails/{hashes[index]}.jpg"
-            write_thumbnail(files[row], folder / thumbnails[index])
-    read = manifest.select(rows)
-    references = pd.DataFrame(
-        {
-            "craft": read.crafts,
-            "piece": piece_names(read),
-            "source": read.sources,
-            "view": read.views,
-            "path": [os.path.abspath(file) for file in read.files()],  # noqa: PTH100  # Path.resolve would follow links
-            "sha256": hashes,
-            "thumbnail": thumbnails,
-        },
-        columns=COLUMNS,
-    )
-    return Gallery(embedded.embeddings, references), embedded.bad
-
-
-def piece_names(manifest: Manifest) -> NDArray[np.str_]:
-    """Piece of each photo ``(N,)``; one of unknown piece stands for itself by its whole path, since two manifests may
-    both have a photo 1.jpg."""
-    paths = [os.path.abspath(path) for path in manifest.files()]  # noqa: PTH100  # Path.resolve would follow links
-    return np.where(manifest.table["piece"].to_numpy(str) == "", np.array(paths, dtype=np.str_), manifest.pieces)
-
-
 def _read_tables(folder: Path) -> tuple[NDArray[np.float32], pd.DataFrame]:
     index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     embeddings = np.load(folder / index["embeddings"], mmap_mode="r", allow_pickle=False)
     return embeddings, pd.read_parquet(folder / index["references"])
-
-
-def write_thumbnail(photo: Path, target: Path) -> None:
-    """A small JPEG of a photo, unless it is there already."""
-    if target.exists():
-        return
-    image = Image.fromarray(decode(photo, shrink_to=THUMBNAIL_SIDE))
-    image.thumbnail((2 * THUMBNAIL_SIDE, 2 * THUMBNAIL_SIDE))
-    with atomic_path(target) as temporary:
-        image.save(temporary, "JPEG", quality=85)

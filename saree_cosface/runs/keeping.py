@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from saree_cosface.curation.decisions import tidy_text
+from saree_cosface.curation.text import tidy_text
 from saree_cosface.data.images import decode
 from saree_cosface.files import atomic_path
 from saree_cosface.runs.gallery import Gallery

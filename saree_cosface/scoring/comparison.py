@@ -12,39 +12,31 @@ Every cell (method, protocol, seed, fold) is one file below ``cells/``, so a sec
 
 import hashlib
 import json
-import warnings
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from saree_cosface.console import console, track
-from saree_cosface.data.manifest import Manifest, read_manifest
-from saree_cosface.data.splits import Protocol, Split, make_split
+from saree_cosface.data.duplicates import duplicate_groups
+from saree_cosface.data.manifest import Manifest
+from saree_cosface.data.manifest_file import read_manifest
+from saree_cosface.data.photos import list_bad
+from saree_cosface.data.splits import make_split
 from saree_cosface.data.views import BRIEF, PyramidViews
-from saree_cosface.features.embedding import PhotoFeatures, fuse_features, photo_features
+from saree_cosface.features.embedding import fuse_features
+from saree_cosface.features.extraction import PhotoFeatures, photo_features
 from saree_cosface.files import write_json
-from saree_cosface.metrics.classification import balanced_accuracy, family_accuracy, macro_f1, top1
-from saree_cosface.metrics.intervals import bootstrap_interval, paired_bootstrap
 from saree_cosface.networks.backbones import create_backbone
+from saree_cosface.networks.precision import resolved_precision
 from saree_cosface.options import HeadOptions, Recipe
-from saree_cosface.runs.gallery import prototypes
-from saree_cosface.runs.run import duplicate_groups, list_bad
+from saree_cosface.runs.prototypes import prototypes
+from saree_cosface.scoring.baselines import FROZEN
+from saree_cosface.scoring.comparison_summary import PROTOCOLS, summary
 from saree_cosface.scoring.comparison_table import LMCL, Comparison
-from saree_cosface.taxonomy import load_taxonomy
-from saree_cosface.training.datamodule import Photos
-from saree_cosface.training.fit import fit, resolved_precision
-
-Features = NDArray[np.float32]
-FrozenMethod = Callable[[Features, NDArray[np.int_], Features], NDArray[np.int_]]
-
-PROTOCOLS: tuple[Protocol, ...] = ("source", "random")
-METRICS = {"top1": top1, "balanced_accuracy": balanced_accuracy}
+from saree_cosface.training.fit import fit
+from saree_cosface.training.photos import Photos
 
 
 class ComparisonError(ValueError):
@@ -119,7 +111,7 @@ def compare(
                 )
             write_json(cell, answers.tolist())
         predictions.setdefault((name, protocol, seed), np.full(len(manifest), -1))[test] = answers
-    document = _summary(manifest, classes, labels, predictions, list(methods), seeds, folds, splits, recipe)
+    document = summary(manifest, classes, labels, predictions, list(methods), seeds, folds, splits, recipe)
     document["manifest"] = str(manifest_path)
     document["where"] = where
     comparison = Comparison(document)
@@ -136,37 +128,6 @@ def heads(head: HeadOptions) -> dict[str, HeadOptions]:
         f"NSL (s = {head.scale:g}, m = 0)": replace(head, name="nsl"),
         LMCL: replace(head, name="cosface"),
     }
-
-
-def nearest_neighbour(train: Features, labels: NDArray[np.int_], test: Features) -> NDArray[np.int_]:
-    """Class of the nearest training photo by cosine: ``(M, F), (M,), (N, F) -> (N,)``; rows are of length 1."""
-    answers: NDArray[np.int_] = labels[(test @ train.T).argmax(axis=1)]
-    return answers
-
-
-def nearest_centroid(train: Features, labels: NDArray[np.int_], test: Features) -> NDArray[np.int_]:
-    """Class of the nearest mean of training photos by cosine: ``(M, F), (M,), (N, F) -> (N,)``."""
-    present = np.unique(labels)
-    centroids = np.stack([train[labels == label].mean(axis=0) for label in present])
-    centroids /= np.linalg.norm(centroids, axis=1, keepdims=True)
-    answers: NDArray[np.int_] = present[(test @ centroids.T).argmax(axis=1)]
-    return answers
-
-
-def logistic_regression(train: Features, labels: NDArray[np.int_], test: Features) -> NDArray[np.int_]:
-    """Class by a class-balanced logistic regression (C = 100): ``(M, F), (M,), (N, F) -> (N,)``."""
-    model = LogisticRegression(C=100, class_weight="balanced", max_iter=300)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # 300 steps are enough to rank the classes
-        answers: NDArray[np.int_] = model.fit(train, labels).predict(test)
-    return answers
-
-
-FROZEN: Mapping[str, FrozenMethod] = {
-    "Frozen, nearest neighbour": nearest_neighbour,
-    "Frozen, nearest centroid": nearest_centroid,
-    "Frozen, logistic regression": logistic_regression,
-}
 
 
 def _comparable(manifest: Manifest) -> Manifest:
@@ -222,78 +183,6 @@ def _learned(
     made = prototypes(embeddings[train], labels[train], manifest.pieces[train], present.tolist())
     answers: NDArray[np.int_] = present[(embeddings[test] @ made.T).argmax(axis=1)]
     return answers
-
-
-def _summary(
-    manifest: Manifest,
-    classes: NDArray[np.str_],
-    labels: NDArray[np.int_],
-    predictions: Mapping[tuple[str, str, int], NDArray[np.int_]],
-    names: Sequence[str],
-    seeds: int,
-    folds: int,
-    splits: Mapping[tuple[Protocol, int], Split],
-    recipe: Recipe,
-) -> dict[str, Any]:
-    families = {str(craft): str(craft) for craft in classes}
-    families |= {craft: family for craft, family in load_taxonomy().families.items() if craft in families}
-
-    def over_seeds(statistic: Callable[..., float]) -> Callable[..., float]:
-        # Takes labels (N,) and the predictions of all seeds (N, seeds): all seeds see the same resampled photos.
-        return lambda y, answers: float(np.mean([statistic(y, answers[:, seed]) for seed in range(seeds)]))
-
-    answers = {
-        (name, protocol): np.stack([predictions[name, protocol, seed] for seed in range(seeds)], axis=1)
-        for name in names
-        for protocol in PROTOCOLS
-    }
-    methods = {}
-    for name in track(names, "Intervals"):
-        mine = answers[name, "source"]
-        scores: dict[str, Any] = {}
-        for metric, statistic in METRICS.items():
-            interval = bootstrap_interval(over_seeds(statistic), [labels, mine], manifest.sources, n_resamples=1000)
-            per_seed = [statistic(labels, mine[:, seed]) for seed in range(seeds)]
-            scores[metric] = {**asdict(interval), "per_seed": per_seed}
-        scores["macro_f1"] = over_seeds(macro_f1)(labels, mine)
-        scores["family_accuracy"] = float(
-            np.mean([family_accuracy(classes[labels], classes[mine[:, seed]], families) for seed in range(seeds)])
-        )
-        random = {
-            metric: over_seeds(statistic)(labels, answers[name, "random"]) for metric, statistic in METRICS.items()
-        }
-        scores["random"] = random
-        scores["shortcut_gap"] = {metric: random[metric] - scores[metric]["value"] for metric in METRICS}
-        if name != LMCL:
-            scores["lmcl_minus_this"] = {
-                metric: _paired(statistic, labels, answers[LMCL, "source"], mine, manifest.sources)
-                for metric, statistic in METRICS.items()
-            }
-        methods[name] = scores
-    return {
-        "photos": len(manifest),
-        "sources": len(set(manifest.sources)),
-        "crafts": classes.tolist(),
-        "seeds": seeds,
-        "folds": folds,
-        "splits": {f"{protocol}-seed{seed}": split.hash for (protocol, seed), split in splits.items()},
-        "recipe": json.loads(json.dumps(asdict(recipe))),
-        "methods": methods,
-    }
-
-
-def _paired(
-    statistic: Callable[..., float],
-    labels: NDArray[np.int_],
-    a: NDArray[np.int_],
-    b: NDArray[np.int_],
-    groups: NDArray[np.str_],
-) -> dict[str, float]:
-    """Difference of the mean scores over seeds, resampling sources; each seed's answers are laid end to end."""
-    seeds = a.shape[1]
-    y = np.repeat(labels, seeds)
-    result = paired_bootstrap(statistic, y, a.ravel(), b.ravel(), np.repeat(groups, seeds), n_resamples=2000)
-    return {**asdict(result.difference), "p": result.p_value}
 
 
 def _signature(manifest: Manifest, recipe: Recipe, folds: int, precision: str) -> str:

@@ -108,7 +108,7 @@ def _csv_table(document: Mapping[str, Any]) -> str:
 
 
 def _draw(document: Mapping[str, Any], path: Path) -> None:
-    from saree_cosface.figures.confusion import comparison_figure  # matplotlib is slow to import
+    from saree_cosface.figures.comparison import comparison_figure  # matplotlib is slow to import
 
     rows = []
     for name, scores in document["methods"].items():

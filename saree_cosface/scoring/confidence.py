@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.answers.verdict import Calibration, Kind, kinds
+from saree_cosface.answers.verdict import Kind, kinds
 from saree_cosface.metrics.calibration import (
     accuracy_at_coverage,
     coverage_accuracy,
@@ -18,6 +18,7 @@ from saree_cosface.metrics.calibration import (
     reliability,
 )
 from saree_cosface.metrics.intervals import bootstrap_interval
+from saree_cosface.runs.calibration import Calibration
 
 COVERAGES = (0.25, 0.5, 0.75)
 """Shares of photos, the surest ones, of which the accuracy is told."""

@@ -1,5 +1,6 @@
 """The open set: photos of traditions that a run does not know, and photos of no saree at all."""
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -10,15 +11,19 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from saree_cosface.answers.verdict import Calibration, Kind, kinds
+from saree_cosface.answers.verdict import Kind, kinds
 from saree_cosface.data.manifest import Manifest
+from saree_cosface.data.photos import gather_photos, list_bad
 from saree_cosface.features.embedding import embed_photos
+from saree_cosface.loom.distractors import draw_distractors
 from saree_cosface.metrics.intervals import bootstrap_interval
 from saree_cosface.metrics.open_set import best_match, detection_identification_rate
 from saree_cosface.metrics.operating_point import TooFewImpostors
 from saree_cosface.metrics.verification import auc
-from saree_cosface.runs.run import Run, list_bad
+from saree_cosface.runs.calibration import Calibration
+from saree_cosface.runs.run import Run
 from saree_cosface.scoring.confidence import known_verdicts
+from saree_cosface.scoring.probes import EvaluationError, Probes
 from saree_cosface.taxonomy import load_taxonomy
 
 FARS = (0.01, 0.1)
@@ -212,3 +217,40 @@ def bundled_pictures() -> list[Path]:
     except ImportError:
         pass
     return sorted(path for folder in folders for path in folder.glob("*") if path.suffix in (".png", ".jpg", ".jpeg"))
+
+
+def score_open_set(
+    run: Run, probes: Probes, manifest: Manifest, others: Sequence[Path] = (), cache: Path | None = None
+) -> dict[str, Any]:
+    """What becomes of photos that no tradition of the run is the answer to; see
+    :func:`saree_cosface.scoring.open_set.evaluate_open_set`.
+
+    Raises:
+        EvaluationError: the run is not calibrated, or other things are not there.
+    """
+    if run.calibration is None:
+        raise EvaluationError(
+            f"{run.folder} is not calibrated, so it has no verdicts: run `saree-cosface calibrate {run.folder}` first."
+        )
+    pictures, bad = gather_photos(others) if others else (bundled_pictures(), [])
+    absent = [path for path in pictures if not path.exists()]
+    if absent:
+        raise EvaluationError(f"{absent[0]}: no such file or folder, of other things to be scored.")
+    if not pictures:
+        raise EvaluationError(f"{', '.join(map(str, others))}: holds no photo of other things to be scored.")
+    list_bad(tuple(bad))
+    cosines = run.cosines(probes.embeddings)
+    with tempfile.TemporaryDirectory() as folder:
+        return evaluate_open_set(
+            run,
+            run.calibration,
+            manifest,
+            pictures,
+            draw_distractors(Path(folder)),
+            cosines=cosines,
+            labels=np.searchsorted(np.array(run.gallery.crafts), probes.manifest.crafts),
+            sources=probes.manifest.sources,
+            sides=run.cosines(probes.sides),
+            familiarity=run.calibration.photos(probes.features),
+            cache=cache,
+        )

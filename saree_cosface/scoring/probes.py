@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest
-from saree_cosface.features.embedding import embed_photos, photo_hash
-from saree_cosface.runs.gallery import piece_names
+from saree_cosface.data.pieces import piece_names
+from saree_cosface.features.embedding import embed_photos
 from saree_cosface.runs.run import Run
 
 

@@ -1,128 +1,20 @@
 """What training reads: photos as (row, view) pairs, drawn anew each epoch by a seeded sampler."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import lightning.pytorch as L
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader
 
-from saree_cosface.data.images import BadImage, decode
+from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import LARGEST, PyramidViews, RandomViews
-from saree_cosface.features.embedding import photo_features, photo_hash
-from saree_cosface.files import atomic_path
+from saree_cosface.features.extraction import photo_features
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.options import OptimOptions
-
-Batch = tuple[Tensor, Tensor]
-"""Features (B, F) or pixels (B, 3, S, S), and labels (B,). In validation each photo brings all its views at once."""
-
-
-class NoPhotosError(ValueError):
-    """Not one photo could be read; the message names the first and why."""
-
-
-@dataclass(frozen=True)
-class Photos:
-    """Labelled photos to learn from or to score.
-
-    Attributes:
-        files: (N,) where they are.
-        labels: (N,) class indices.
-        pieces: (N,) piece of each.
-        sources: (N,) source of each.
-    """
-
-    files: Sequence[Path]
-    labels: NDArray[np.int_]
-    pieces: NDArray[np.str_]
-    sources: NDArray[np.str_]
-
-    def select(self, rows: NDArray[np.int_]) -> "Photos":
-        """The photos at these positions."""
-        files = [self.files[row] for row in rows]
-        return Photos(files, self.labels[rows], self.pieces[rows], self.sources[rows])
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-
-class FeatureDataset(Dataset[Batch]):
-    """Features computed ahead, ``(N, V, F)``; item (row, view), or a row for all its views."""
-
-    def __init__(self, features: NDArray[np.float16], labels: NDArray[np.int_]) -> None:
-        self.features = torch.from_numpy(features)
-        self.labels = torch.from_numpy(labels)
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, item: int | tuple[int, int]) -> Batch:
-        if isinstance(item, tuple):
-            row, view = item
-            return self.features[row, view % self.features.shape[1]], self.labels[row]
-        return self.features[item], self.labels[item]
-
-
-class PixelDataset(Dataset[Batch]):
-    """Views cut from decoded photos that are kept on disk, so that no JPEG is decoded twice.
-
-    Item (row, view) is a random view, a row alone all evaluation views.
-    """
-
-    def __init__(self, photos: Photos, views: RandomViews | PyramidViews, cache: Path) -> None:
-        self.labels = torch.from_numpy(photos.labels)
-        self.decoded = [cached_pixels(path, cache, round(LARGEST * views.size)) for path in photos.files]
-        self.views = views
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, item: int | tuple[int, int]) -> Batch:
-        row, number = item if isinstance(item, tuple) else (item, 0)
-        path = self.decoded[row]
-        pixels = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(self.views, RandomViews):
-            view = self.views.view(np.asarray(pixels), path.stem, number)
-            return torch.from_numpy(view).permute(2, 0, 1), self.labels[row]
-        views = self.views(np.asarray(pixels), path.stem)
-        return torch.from_numpy(views).permute(0, 3, 1, 2), self.labels[row]
-
-
-class EpochSampler(Sampler[tuple[int, int]]):
-    """Draws (row, view) pairs with replacement, rare groups more often than they occur.
-
-    What an epoch draws follows from the seed and the epoch's number alone, so a resumed training sees what an
-    uninterrupted one would have seen.
-
-    Args:
-        weights: (N,) how often to draw each photo, relative to the others.
-        batch_size: an epoch is filled up to whole batches.
-        seed: of the draws.
-    """
-
-    def __init__(self, weights: NDArray[np.float64], batch_size: int, seed: int) -> None:
-        self.weights = torch.from_numpy(weights)
-        self.length = -(-len(weights) // batch_size) * batch_size
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        rows = torch.multinomial(self.weights, self.length, replacement=True, generator=generator)
-        views = torch.randint(2**31 - 1, (self.length,), generator=generator)
-        yield from zip(rows.tolist(), views.tolist(), strict=True)
+from saree_cosface.training.datasets import Batch, FeatureDataset, PixelDataset, cached_pixels
+from saree_cosface.training.photos import NoPhotosError, Photos
+from saree_cosface.training.sampler import EpochSampler, balanced_weights
 
 
 class SareeData(L.LightningDataModule):
@@ -227,41 +119,6 @@ class SareeData(L.LightningDataModule):
             self.bad[path] = error
             return False
         return True
-
-
-def balanced_weights(photos: Photos, optim: OptimOptions) -> NDArray[np.float64]:
-    """How often to draw each photo: (share of its craft) ** -power, shared evenly among the craft's pieces or sources.
-
-    >>> photos = Photos([Path()] * 3, np.array([0, 0, 1]), np.array(["a", "a", "b"]), np.array(["s", "s", "s"]))
-    >>> balanced_weights(photos, OptimOptions(balance_power=1.0)).tolist()
-    [0.25, 0.25, 0.5]
-    """
-    _, craft, sizes = np.unique(photos.labels, return_inverse=True, return_counts=True)
-    weights = sizes[craft].astype(np.float64) ** -optim.balance_power
-    if optim.balance != "craft":
-        groups = photos.pieces if optim.balance == "piece" else photos.sources
-        within = np.array([f"{label}/{group}" for label, group in zip(photos.labels, groups, strict=True)])
-        _, group, counts = np.unique(within, return_inverse=True, return_counts=True)
-        even = 1.0 / counts[group]
-        weights *= even / (np.bincount(craft, even) / sizes)[craft]
-    total: NDArray[np.float64] = weights / weights.sum()
-    return total
-
-
-def cached_pixels(path: Path, cache: Path, side: int) -> Path:
-    """Where the decoded photo lies as a NumPy array, decoded now if it was not before.
-
-    Raises:
-        BadImage: the photo cannot be read.
-    """
-    target = cache / f"decoded-{side}" / f"{photo_hash(path)}.npy"
-    try:
-        np.load(target, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):  # not there, or damaged
-        pixels = decode(path, shrink_to=side)
-        with atomic_path(target) as temporary:
-            np.save(temporary, pixels)
-    return target
 
 
 def _require(rows: NDArray[np.int_], bad: dict[Path, BadImage]) -> None:

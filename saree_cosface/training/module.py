@@ -1,7 +1,6 @@
 """What a training step is: an embedder under a head, its losses and scores, and how its weights are optimised."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import lightning.pytorch as L
@@ -11,24 +10,15 @@ from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from saree_cosface.console import console
 from saree_cosface.heads import (
-    ArcFace,
-    CosFace,
     Head,
-    LargeMarginSoftmax,
-    NormalizedSoftmax,
-    Softmax,
-    SoftmaxCenter,
-    SoftmaxContrastive,
-    SphereFace,
-    Triplet,
     scale,
 )
 from saree_cosface.networks.embedder import Embedder
-from saree_cosface.options import HeadOptions, OptimOptions, Recipe
+from saree_cosface.options import Recipe
 from saree_cosface.training.averaging import WeightAverage
-from saree_cosface.training.datamodule import Batch
+from saree_cosface.training.datasets import Batch
+from saree_cosface.training.optimiser import freeze, parameter_groups, rate_factor
 
 SCORE = "validation/balanced_accuracy"
 
@@ -166,102 +156,3 @@ class LearningModule(L.LightningModule):
         steps = self.steps()
         schedule = LambdaLR(optimizer, lambda step: rate_factor(optim, step, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def rate_factor(optim: OptimOptions, step: int, steps: int) -> float:
-    """Factor on the learning rates at ``step`` of ``steps``: linear warm-up, then a half cosine or division by 10.
-
-    >>> [round(rate_factor(OptimOptions(warmup=0.1), step, 100), 2) for step in (0, 9, 10, 55, 100)]
-    [0.09, 0.91, 1.0, 0.5, 0.0]
-    >>> stepped = OptimOptions(warmup=0.0, milestones=(50, 80))
-    >>> [round(rate_factor(stepped, step, 100), 2) for step in (0, 49, 50, 80)]
-    [1.0, 1.0, 0.1, 0.01]
-    """
-    warmup = round(optim.warmup * steps)
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    if optim.milestones:
-        return float(10.0 ** -sum(step >= milestone for milestone in optim.milestones))
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
-
-
-def make_head(options: HeadOptions, embedding_dim: int, num_classes: int, *, warn: bool = True) -> Head:
-    """The head that the options name, and (with ``warn``) a warning for each bound of s and m that they break."""
-    match options.name:
-        case "softmax":
-            return Softmax(embedding_dim, num_classes)
-        case "sphereface":
-            return SphereFace(embedding_dim, num_classes, margin=_whole(options))
-        case "sphereface_normalized":
-            return SphereFace(embedding_dim, num_classes, margin=_whole(options), scale=options.scale)
-        case "lsoftmax":
-            return LargeMarginSoftmax(embedding_dim, num_classes, margin=_whole(options))
-        case "contrastive":
-            balance = {} if options.balance < 0 else {"balance": options.balance}
-            return SoftmaxContrastive(embedding_dim, num_classes, margin=options.margin, **balance)
-        case "triplet":
-            return Triplet(embedding_dim, num_classes, margin=options.margin)
-        case "center":
-            balance = {} if options.balance < 0 else {"balance": options.balance}
-            return SoftmaxCenter(embedding_dim, num_classes, **balance)
-        case "cosface_unnormalized":
-            return CosFace(embedding_dim, num_classes, scale=None, margin=options.margin)
-        case "arcface":
-            return ArcFace(embedding_dim, num_classes, scale=options.scale, margin=options.margin)
-        case "nsl":
-            margin = 0.0
-        case "cosface":
-            margin = options.margin
-    for warning in scale.check(options.scale, margin, num_classes, embedding_dim) if warn else ():
-        console.print(f"[yellow]{warning}", highlight=False)
-    if options.name == "nsl":
-        return NormalizedSoftmax(embedding_dim, num_classes, scale=options.scale)
-    return CosFace(embedding_dim, num_classes, scale=options.scale, margin=margin)
-
-
-def _whole(options: HeadOptions) -> int:
-    if options.margin < 1 or options.margin != round(options.margin):
-        raise ValueError(
-            f"option head.margin is {options.margin:g}: {options.name} multiplies the angle by it, so it must be a "
-            "whole number, such as 4."
-        )
-    return round(options.margin)
-
-
-def freeze(embedder: Embedder, trainable_stages: int) -> None:
-    """Let only the last stages of the backbone learn."""
-    stages = embedder.backbone.stages()
-    learning = {name for stage in stages[max(0, len(stages) - trainable_stages) :] for name in stage}
-    for name, parameter in embedder.backbone.network.named_parameters():
-        parameter.requires_grad_(name in learning)
-
-
-def parameter_groups(embedder: Embedder, head: Head, recipe: Recipe) -> list[dict[str, Any]]:
-    """The optimiser's groups: neck and head at ``lr``, backbone stages at rates that fall towards the input.
-
-    Weight decay is off for norms and biases, which are the parameters with at most one dimension. For Muon,
-    ``use_fallback`` leaves these to AdamW, and neck and head too: orthogonal steps are for hidden layers.
-    """
-    optim = recipe.optim
-    groups: list[dict[str, Any]] = []
-    named = dict(embedder.backbone.network.named_parameters())
-    for depth, stage in enumerate(reversed(embedder.backbone.stages())):
-        rate = optim.backbone_lr * optim.layer_decay**depth
-        groups += _decayed([named[name] for name in stage if named[name].requires_grad], rate, optim.weight_decay)
-    rest = _decayed([*embedder.neck.parameters(), *head.parameters()], optim.lr, optim.weight_decay)
-    if optim.optimizer == "muon":
-        for group in groups:
-            group["use_fallback"] = group["params"][0].ndim <= 1
-        for group in rest:
-            group["use_fallback"] = True
-    return groups + rest
-
-
-def _decayed(parameters: Sequence[torch.nn.Parameter], rate: float, decay: float) -> list[dict[str, Any]]:
-    plain = [parameter for parameter in parameters if parameter.ndim <= 1]
-    matrices = [parameter for parameter in parameters if parameter.ndim > 1]
-    groups = [
-        {"params": plain, "lr": rate, "weight_decay": 0.0},
-        {"params": matrices, "lr": rate, "weight_decay": decay},
-    ]
-    return [group for group in groups if group["params"]]

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from saree_cosface.answers.enrolment import LOG, EnrolmentError, craft_id, enrol, enrolments, undo
+from saree_cosface.answers.enrolment import craft_id, enrol, undo
+from saree_cosface.answers.enrolments import LOG, EnrolmentError, enrolments
 from saree_cosface.answers.prediction import predict
 from saree_cosface.cli import main
-from saree_cosface.data.manifest import read_manifest
+from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.runs.gallery import Gallery
 from saree_cosface.runs.run import RunError, load_run
 from saree_cosface.scoring.probes import unseen_probes
@@ -125,7 +126,7 @@ def test_several_people_enrol_at_once(run, tiny_corpus):
 
 def test_a_name_that_the_taxonomy_does_not_know():
     assert craft_id("Mashru of Patan", new=True) == "mashru_of_patan"
-    with pytest.raises(EnrolmentError, match="no name"):
+    with pytest.raises(NotACraft, match="neither letters nor digits"):
         craft_id("!!", new=True)
 
 

@@ -13,14 +13,18 @@ import pytest
 from PIL import Image
 
 from saree_cosface.answers.batch import as_csv, count_photos, name_photos
-from saree_cosface.answers.examination import MOST, document, embedder_version, examine, gather_evidence, see
-from saree_cosface.answers.heat_map import heat_map, look
+from saree_cosface.answers.document import document
+from saree_cosface.answers.evidence import gather_evidence
+from saree_cosface.answers.examination import MOST, examine, see
+from saree_cosface.answers.heat_map import heat_map
+from saree_cosface.answers.look import look
 from saree_cosface.answers.prediction import predict
-from saree_cosface.data.manifest import read_manifest
+from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.views import PyramidViews
-from saree_cosface.features.embedding import photo_features
+from saree_cosface.features.extraction import photo_features
 from saree_cosface.files import sha256_of
 from saree_cosface.maps.references import reference_map, small_map
+from saree_cosface.networks.fingerprint import embedder_version
 from saree_cosface.pages.examination import evidence_html, marks_html, report_page, verdict_html
 from saree_cosface.pages.examples import example_photos
 from saree_cosface.runs.gallery import Gallery

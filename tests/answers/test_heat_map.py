@@ -8,13 +8,16 @@ import pytest
 import torch
 from PIL import Image
 
-from saree_cosface.answers.heat_map import heat_map, heat_map_of, match_regions
+from saree_cosface.answers.heat_map import heat_map, heat_map_of
+from saree_cosface.answers.matches import match_regions
 from saree_cosface.cli import main
-from saree_cosface.data.manifest import read_manifest
+from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.views import PyramidViews
 from saree_cosface.features.embedding import embed_photos
-from saree_cosface.networks.backbones import BackboneError, create_backbone
-from saree_cosface.networks.embedder import Embedder, EmbedderCard
+from saree_cosface.networks.backbone import BackboneError
+from saree_cosface.networks.backbones import create_backbone
+from saree_cosface.networks.card import EmbedderCard
+from saree_cosface.networks.embedder import Embedder
 from tests.helpers.bad_photos import save, textured
 
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from saree_cosface.answers.prediction import predict
-from saree_cosface.data.manifest import read_manifest
+from saree_cosface.data.manifest_file import read_manifest
 from tests.conftest import SOME
 from tests.helpers.bad_photos import BAD, named_in_unicode, one_pixel
 

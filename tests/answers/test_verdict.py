@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saree_cosface.answers.attribution import in_words
-from saree_cosface.answers.verdict import Calibration, CalibrationError, Verdict, judge, kinds
+from saree_cosface.answers.verdict import Verdict, judge, kinds
 from saree_cosface.features.familiarity import MOST, NEIGHBOURS, Familiarity
-from saree_cosface.scoring.calibrate import OutOfFold, craft_groups, fit_calibration, least_gap
+from saree_cosface.runs.calibration import Calibration, CalibrationError
+from saree_cosface.scoring.calibrate import fit_calibration, least_gap
+from saree_cosface.scoring.out_of_fold import OutOfFold, craft_groups
 from saree_cosface.taxonomy import load_taxonomy
 from tests.helpers.numbers import CALIBRATED, calibration_with
 

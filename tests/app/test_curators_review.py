@@ -12,11 +12,12 @@ from app.desk import Desk
 from app.enrol import _list
 from app.enrol import _plainly as enrol_plainly
 from app.opening import note
-from saree_cosface.answers.enrolment import EnrolmentError, enrol, enrolments, undo
+from saree_cosface.answers.enrolment import enrol, undo
+from saree_cosface.answers.enrolments import EnrolmentError, enrolments
 from saree_cosface.answers.prediction import predict
 from saree_cosface.curation.decisions import CurationError
 from saree_cosface.curation.log import Clash, CurationLog
-from saree_cosface.data.manifest import read_manifest, write_manifest
+from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.review.bench import (
     candidates,
     decide,

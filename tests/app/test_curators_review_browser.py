@@ -14,7 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from saree_cosface.curation.log import CurationLog
-from saree_cosface.data.manifest import read_manifest, write_manifest
+from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from tests.helpers.browser import (
     PHONE,
     WIDE,

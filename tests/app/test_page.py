@@ -23,10 +23,10 @@ from app.running import Running
 from app.uploads import folder_of, is_upload, sweep, taken, upload_folders
 from saree_cosface.answers.batch import Row
 from saree_cosface.answers.prediction import predict
-from saree_cosface.data.manifest import read_manifest
-from saree_cosface.html.page import craft_name
+from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.runs.gallery import Gallery
 from saree_cosface.runs.run import Run
+from saree_cosface.taxonomy import craft_name
 
 pytestmark = pytest.mark.slow  # a run is trained and calibrated for them
 

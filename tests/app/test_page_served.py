@@ -14,7 +14,7 @@ from app.accounts import hash_of
 from app.gate import _CLOSED
 from app.page import style, theme
 from saree_cosface.answers.prediction import predict
-from saree_cosface.data.manifest import read_manifest
+from saree_cosface.data.manifest_file import read_manifest
 from tests.helpers.bad_photos import BAD, ODD, picture, save
 from tests.helpers.served import ROOT, Served, as_files
 

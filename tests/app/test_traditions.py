@@ -22,7 +22,8 @@ from saree_cosface.pages.model_card import model_page
 from saree_cosface.pages.traditions import drawn_example, make_atlas
 from saree_cosface.runs.folder import recorded_cache
 from saree_cosface.runs.run import load_run
-from saree_cosface.scoring.model_card import failures, model_card
+from saree_cosface.scoring.failures import failures
+from saree_cosface.scoring.model_card import model_card
 from tests.helpers.hostile import HOSTILE, tame
 
 pytestmark = pytest.mark.slow  # a run is trained for them

@@ -100,7 +100,7 @@ def test_from_the_map_to_the_next_version_and_back(tiny_run, tiny_cache, place, 
 
 
 def test_new_photos_join_a_map_and_another_model_is_turned_onto_it(tiny_run, tiny_cache, place, capsys, monkeypatch):
-    from saree_cosface.data.manifest import read_manifest
+    from saree_cosface.data.manifest_file import read_manifest
     from saree_cosface.maps import mapping
 
     some = place / "some.csv"
@@ -122,7 +122,7 @@ def test_new_photos_join_a_map_and_another_model_is_turned_onto_it(tiny_run, tin
 
 
 def test_a_map_of_few_photos_claims_nothing_and_leaves_nothing_of_the_one_before(tiny_run, tiny_cache, place):
-    from saree_cosface.data.manifest import read_manifest
+    from saree_cosface.data.manifest_file import read_manifest
     from saree_cosface.maps.make import map_collection
 
     two = read_manifest(place / "manifest.csv").select([0, 1])
@@ -145,7 +145,7 @@ def test_a_folder_that_cannot_be_is_refused_before_the_work(tiny_run, place, com
 
 
 def test_a_map_cannot_be_continued_into_its_own_folder_or_from_nothing(tiny_run, place):
-    from saree_cosface.data.manifest import read_manifest
+    from saree_cosface.data.manifest_file import read_manifest
     from saree_cosface.maps.make import map_collection
 
     manifest = read_manifest(place / "manifest.csv")

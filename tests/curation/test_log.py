@@ -22,12 +22,16 @@ from rich.console import Console
 from saree_cosface.cli import main
 from saree_cosface.curation import log_file
 from saree_cosface.curation.applying import apply_decisions
-from saree_cosface.curation.deciding import decide_about, find_photo, open_log, verdicts_on
-from saree_cosface.curation.decisions import CurationError, Entry, broken_at, chained, replay, tidy_name, tidy_text
+from saree_cosface.curation.chain import broken_at, chained
+from saree_cosface.curation.deciding import decide_about, open_log, verdicts_on
+from saree_cosface.curation.decisions import CurationError, Entry, replay
 from saree_cosface.curation.log import Clash, CurationLog
+from saree_cosface.curation.photos import find_photo
 from saree_cosface.curation.tables import print_entries
+from saree_cosface.curation.text import tidy_name, tidy_text
 from saree_cosface.curation.versions import account, apply_log, write_version
-from saree_cosface.data.manifest import COLUMNS, ManifestError, manifest_of, read_manifest, write_manifest
+from saree_cosface.data.manifest import COLUMNS, ManifestError, manifest_of
+from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.files import sha256_of
 from tests.helpers.bad_photos import save, textured
 

@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from saree_cosface.curation.applying import apply_decisions
-from saree_cosface.curation.decisions import broken_at, replay
+from saree_cosface.curation.chain import broken_at
+from saree_cosface.curation.decisions import replay
 from saree_cosface.curation.log import CurationLog
 from saree_cosface.data.manifest import COLUMNS, manifest_of
 

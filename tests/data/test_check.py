@@ -10,7 +10,7 @@ from rich.console import Console
 
 from saree_cosface.data import check
 from saree_cosface.data.check import check_manifest
-from saree_cosface.data.manifest import read_manifest, write_manifest
+from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.files import sha256_of
 from tests.helpers import bad_photos as bad
 

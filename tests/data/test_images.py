@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from saree_cosface.data import images
-from saree_cosface.data.images import BadImage, decode, find_photos, map_files
+from saree_cosface.data.images import BadImage, decode
+from saree_cosface.data.photos import find_photos, map_files
 from tests.helpers import bad_photos as bad
 
 

@@ -4,8 +4,10 @@ import pandas as pd
 import pytest
 
 from saree_cosface.data import importing
-from saree_cosface.data.importing import import_folder, import_spreadsheet
-from saree_cosface.data.manifest import ManifestError, read_manifest
+from saree_cosface.data.importing import import_folder
+from saree_cosface.data.manifest import ManifestError
+from saree_cosface.data.manifest_file import read_manifest
+from saree_cosface.data.spreadsheet_import import import_spreadsheet
 from saree_cosface.files import sha256_of
 from tests.helpers import bad_photos as bad
 

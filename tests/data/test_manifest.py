@@ -4,7 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from saree_cosface.data.manifest import COLUMNS, ManifestError, read_manifest, write_manifest
+from saree_cosface.data.manifest import COLUMNS, ManifestError
+from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.taxonomy import load_taxonomy
 
 

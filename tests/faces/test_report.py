@@ -10,10 +10,11 @@ from PIL import Image
 
 from saree_cosface.cli import main
 from saree_cosface.faces.challenge import Challenge
-from saree_cosface.faces.experiments import Setting, run_experiment
+from saree_cosface.faces.experiments import run_experiment
 from saree_cosface.faces.margins import draw_margins
 from saree_cosface.faces.report import ReportError, write_report
 from saree_cosface.faces.report_sections import difference
+from saree_cosface.faces.settings import Setting
 from saree_cosface.options import FaceOptions, HeadOptions
 from tests.helpers.faces import QUICK, face, pairs_file, people
 

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import PyramidViews, RandomViews
-from saree_cosface.features.embedding import embed_photos, fuse_features, photo_features, photo_hash
+from saree_cosface.features.embedding import embed_photos, fuse_features
+from saree_cosface.features.extraction import photo_features
 from saree_cosface.options import ViewOptions
 from tests.helpers.bad_photos import BAD, named_in_unicode, save, textured
 
@@ -153,6 +155,6 @@ def test_an_unreadable_photo_is_listed_even_if_it_can_be_decoded_later(tiny_embe
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("saree_cosface.features.embedding.sha256_of", refuse)
+    monkeypatch.setattr("saree_cosface.data.content.sha256_of", refuse)
     read = features(tiny_embedder, photos[:1])
     assert "Permission denied" in read.bad[0].reason

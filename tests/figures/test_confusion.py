@@ -4,7 +4,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from saree_cosface.figures import confusion as figures
-from saree_cosface.figures.confusion import comparison_figure, confusion_figure, embedding_figure, learning_curves
+from saree_cosface.figures.comparison import comparison_figure
+from saree_cosface.figures.confusion import confusion_figure
+from saree_cosface.figures.learning_curves import learning_curves
 from saree_cosface.taxonomy import load_taxonomy
 
 
@@ -91,28 +93,6 @@ def test_a_comparison_puts_the_best_on_top(tmp_path, drawn):
     assert_legible(drawn[0])
     labels = [label.get_text() for label in drawn[0].axes[0].get_yticklabels()]
     assert labels == [f"Method {row}" for row in range(8)]  # from the bottom up
-
-
-def test_a_map_of_forty_crafts_keeps_them_apart(tmp_path, drawn):
-    rng = np.random.default_rng(0)
-    crafts = [f"craft {row % 40}" for row in range(200)]
-    sources = [f"shop {row % 8}" for row in range(200)]
-    embedding_figure(
-        rng.normal(size=(200, 2)).astype(np.float32), crafts, sources, rng.random(200) < 0.2, tmp_path / "m.png"
-    )
-    left, right = drawn[0].axes
-    looks = {
-        (tuple(dots.get_facecolor()[0][:3]), dots.get_paths()[0].vertices.tobytes())
-        for dots in left.get_legend().legend_handles
-    }
-    assert len(looks) == 40
-    assert len(right.get_legend().get_texts()) == 8
-    renderer = drawn[0].canvas.get_renderer()
-    for axes in (left, right):
-        legend = axes.get_legend()
-        assert not overlaps(legend.get_texts(), renderer)
-        box = legend.get_window_extent(renderer)
-        assert not any(box.overlaps(other.get_window_extent(renderer)) for other in drawn[0].axes)
 
 
 def test_a_failed_figure_leaves_nothing(tmp_path, monkeypatch):

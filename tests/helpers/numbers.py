@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from saree_cosface.answers.verdict import Calibration
 from saree_cosface.features.familiarity import Familiarity
 from saree_cosface.metrics.calibration import probabilities
+from saree_cosface.runs.calibration import Calibration
 from saree_cosface.runs.gallery import COLUMNS, Gallery
-from saree_cosface.scoring.calibrate import OutOfFold, fit_calibration
+from saree_cosface.scoring.calibrate import fit_calibration
+from saree_cosface.scoring.out_of_fold import OutOfFold
 
 CALIBRATED = ("chanderi", "jamdani", "patola")
 """The crafts of :func:`calibration_with` and :func:`calibration_of`."""

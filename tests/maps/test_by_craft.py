@@ -11,9 +11,11 @@ from PIL import Image
 from saree_cosface.maps import by_craft as map_figures
 from saree_cosface.maps import changes as map_changes
 from saree_cosface.maps import craft_sheet as map_sheets
-from saree_cosface.maps.by_craft import before_after_figure, craft_sheet, map_figure, source_figure
+from saree_cosface.maps.by_craft import before_after_figure, craft_sheet, map_figure
+from saree_cosface.maps.by_source import source_figure
 from saree_cosface.maps.drawing import HALO, name_of
-from saree_cosface.maps.print_page import WIDTH, Entry, in_columns, shorten, text_width, wrap
+from saree_cosface.maps.key import Entry, in_columns
+from saree_cosface.maps.print_page import WIDTH, shorten, text_width, wrap
 from saree_cosface.taxonomy import load_taxonomy
 
 FACTS = ("Trustworthiness 0.97: neighbours here are nearly all neighbours in truth.", "Distances mean little.")

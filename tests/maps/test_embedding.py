@@ -3,14 +3,8 @@ import pandas as pd
 import pytest
 from sklearn.manifold import trustworthiness
 
-from saree_cosface.maps.embedding import (
-    FEWEST,
-    EmbeddingMap,
-    MapError,
-    align,
-    map_parameters,
-    umap_coordinates,
-)
+from saree_cosface.maps.coordinates import FEWEST, align, map_parameters, umap_coordinates
+from saree_cosface.maps.embedding import EmbeddingMap, MapError
 from saree_cosface.metrics.neighbourhood import map_quality, nearest_neighbours
 
 

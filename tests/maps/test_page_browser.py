@@ -13,8 +13,8 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from saree_cosface.html.page import craft_name
 from saree_cosface.maps.page import write_map_page
+from saree_cosface.taxonomy import craft_name
 from tests.helpers.browser import find, in_chromium, open_chromium, text, until
 from tests.helpers.map_photos import CRAFTS, draw_map, draw_pictures
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from saree_cosface.maps.shape import contour_levels, densest, density, frame, source_mixing, without_strays
+from saree_cosface.maps.mixing import source_mixing
+from saree_cosface.maps.shape import contour_levels, densest, density, frame, without_strays
 
 BOUNDS = (-10.0, -10.0, 10.0, 10.0)
 

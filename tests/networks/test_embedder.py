@@ -5,7 +5,8 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from saree_cosface.networks.embedder import CARD, WEIGHTS, Embedder, EmbedderCard, EmbedderError, new_embedder
+from saree_cosface.networks.card import CARD, EmbedderCard, EmbedderError
+from saree_cosface.networks.embedder import WEIGHTS, Embedder, new_embedder
 
 
 def pixels(count=3, size=32):

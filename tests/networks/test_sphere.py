@@ -4,7 +4,8 @@ from torch import nn
 
 from saree_cosface.heads import CosFace
 from saree_cosface.networks.backbones import FACES, create_backbone
-from saree_cosface.networks.embedder import Embedder, EmbedderCard
+from saree_cosface.networks.card import EmbedderCard
+from saree_cosface.networks.embedder import Embedder
 from saree_cosface.networks.sphere import UNITS, SphereNetwork
 
 PAPER = [name for name in UNITS if name.startswith("sphereface")]

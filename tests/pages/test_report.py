@@ -8,16 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saree_cosface.answers.attribution import Attribution, NearReference, RankedTradition
-from saree_cosface.data.manifest import read_manifest, write_manifest
-from saree_cosface.figures.confusion import LEGEND, embedding_figure
+from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.html import page as html_page
-from saree_cosface.html.page import Html, answer, bars, craft_name, escape, file_uri, photo_uri, reference_cards, table
+from saree_cosface.html.answer import answer, bars, reference_cards
+from saree_cosface.html.page import Html, escape, file_uri, photo_uri, table
 from saree_cosface.maps.embedding import EmbeddingMap
 from saree_cosface.pages import exhibits as report_exhibits
 from saree_cosface.pages.report import is_drawn, write_report
 from saree_cosface.scoring.audit import audit_document
-from saree_cosface.scoring.evaluation import score
 from saree_cosface.scoring.probes import EvaluationError, Probes, unseen_probes
+from saree_cosface.scoring.scores import score
+from saree_cosface.taxonomy import craft_name
 
 VOID = {"meta", "link", "img", "br"}
 
@@ -250,13 +251,6 @@ def test_answer_shows_the_photos_that_can_be_shown():
     found = Attribution(("a.jpg", "b<.jpg"), (), (), 0.0)
     parsed = Page(answer(found, ["data:,1", ""], "<h3>x</h3>", None))
     assert parsed.pictures == ["data:,1"]
-
-
-def test_figure_with_more_names_than_a_legend_holds(tmp_path):
-    names = [f"source {index:03d}" for index in range(LEGEND + 5)]
-    points = np.random.default_rng(0).normal(size=(len(names), 2)).astype(np.float32)
-    embedding_figure(points, ["a"] * len(names), names, np.arange(len(names)) % 2 == 0, tmp_path / "map.png")
-    assert (tmp_path / "map.png").stat().st_size > 10_000
 
 
 def test_stylesheet_is_packaged():

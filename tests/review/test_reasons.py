@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageOps
 
+from saree_cosface.data.content import photo_hash
 from saree_cosface.data.manifest import COLUMNS, manifest_of
-from saree_cosface.features.embedding import photo_hash
 from saree_cosface.maps.collection import Collection, outliers
 from saree_cosface.review import reasons as find
 from saree_cosface.review.held_out import HeldOutLabels, held_out_labels

@@ -7,8 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saree_cosface.data.manifest import manifest_of, read_manifest
-from saree_cosface.runs.gallery import COLUMNS, INDEX, Gallery, GalleryError, build_gallery, piece_names, prototype
+from saree_cosface.data.manifest import manifest_of
+from saree_cosface.data.manifest_file import read_manifest
+from saree_cosface.data.pieces import piece_names
+from saree_cosface.runs.gallery import COLUMNS, INDEX, Gallery, GalleryError
+from saree_cosface.runs.prototypes import prototype
+from saree_cosface.runs.references import build_gallery
 from tests.helpers.bad_photos import save, textured, zero_byte
 from tests.helpers.numbers import gallery_of, unit
 

@@ -15,14 +15,15 @@ import pytest
 import yaml
 
 from saree_cosface.cli import main
-from saree_cosface.data.manifest import read_manifest
+from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.splits import SplitError, load_split, make_split
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.files import sha256_of
 from saree_cosface.options import DataOptions, ModelOptions, OptimOptions, Recipe
+from saree_cosface.runs import create
 from saree_cosface.runs import folder as run_folder
-from saree_cosface.runs import run as runs
-from saree_cosface.runs.run import RunError, create_run, load_run
+from saree_cosface.runs.create import create_run
+from saree_cosface.runs.run import RunError, load_run
 from tests.conftest import CRAFTS, SOME
 from tests.helpers.bad_photos import BAD, save, textured
 
@@ -47,7 +48,7 @@ def no_training(monkeypatch):
     def fail(*_, **__):
         raise AssertionError("a training was begun")
 
-    monkeypatch.setattr(runs, "fit", fail)
+    monkeypatch.setattr(create, "fit", fail)
 
 
 # --- what a run is ---------------------------------------------------------------------------------------------------
@@ -160,7 +161,7 @@ def test_a_run_killed_after_its_training_is_completed(tiny_run, tiny_corpus, tin
 
 def test_what_a_killed_process_left_of_a_file_does_not_block_the_folder(tiny_corpus, tiny_cache, tmp_path, monkeypatch):
     (tmp_path / ".config-x7.yaml").write_text("da")
-    monkeypatch.setattr(runs, "fit", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(create, "fit", lambda *_, **__: 1 / 0)
     for _ in range(2):  # begun, and resumed before there is a checkpoint
         with pytest.raises(ZeroDivisionError):
             again(tiny_corpus, tiny_cache, tmp_path)
@@ -170,7 +171,7 @@ def test_what_a_killed_process_left_of_a_file_does_not_block_the_folder(tiny_cor
 
 def test_automatic_precision_is_decided_once_for_a_run(tiny_corpus, tiny_cache, tmp_path, monkeypatch):
     chosen = []
-    monkeypatch.setattr(runs, "fit", lambda recipe, *_, **__: chosen.append(recipe.model.precision) or 1 / 0)
+    monkeypatch.setattr(create, "fit", lambda recipe, *_, **__: chosen.append(recipe.model.precision) or 1 / 0)
     auto = replace(RECIPE, model=replace(RECIPE.model, precision="auto"))
     for answer in ("bf16", "fp32"):  # another load on the machine, another answer
         monkeypatch.setattr(run_folder, "resolved_precision", lambda _, answer=answer: answer)
@@ -218,7 +219,7 @@ def captured(monkeypatch):
         seen.update(train=train, validation=validation, classes=classes)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(runs, "fit", capture)
+    monkeypatch.setattr(create, "fit", capture)
     return seen
 
 

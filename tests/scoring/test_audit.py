@@ -8,18 +8,12 @@ import pytest
 from PIL import Image
 
 from saree_cosface.cli import main
-from saree_cosface.data.manifest import read_manifest, write_manifest
-from saree_cosface.scoring.audit import (
-    colour_histogram,
-    confounded_sources,
-    copies_across_parts,
-    dominated_crafts,
-    findings,
-    hide_border,
-    hide_centre,
-    source_readability,
-    thumbnail,
-)
+from saree_cosface.data.manifest_file import read_manifest, write_manifest
+from saree_cosface.scoring.cheap_features import colour_histogram, thumbnail
+from saree_cosface.scoring.confounding import confounded_sources, copies_across_parts, dominated_crafts
+from saree_cosface.scoring.findings import findings
+from saree_cosface.scoring.hidden_parts import hide_border, hide_centre
+from saree_cosface.scoring.source_readability import source_readability
 from tests.conftest import CRAFTS, SOME
 
 

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from saree_cosface.scoring.before_after import before_after, curated, curated_in_words, read_evaluation
+from saree_cosface.scoring.before_after import before_after, read_evaluation
+from saree_cosface.scoring.curated import curated, curated_in_words
 from saree_cosface.scoring.probes import EvaluationError
 
 

@@ -12,15 +12,16 @@ from PIL import Image
 from rich.console import Console
 
 from saree_cosface.answers.enrolment import enrol
-from saree_cosface.answers.verdict import CalibrationError
 from saree_cosface.cli import main
-from saree_cosface.data.manifest import read_manifest
+from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.pages.exhibits import confidence
+from saree_cosface.runs.calibration import CalibrationError
 from saree_cosface.runs.run import load_run
 from saree_cosface.scoring import calibrate
-from saree_cosface.scoring.evaluation import Evaluation, score
+from saree_cosface.scoring.evaluation import Evaluation
 from saree_cosface.scoring.probes import Probes
+from saree_cosface.scoring.scores import score
 
 
 def call(*arguments):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from saree_cosface.figures.confusion import confidence_figure
+from saree_cosface.figures.confidence import confidence_figure
 from saree_cosface.scoring.confidence import confidence_scores, sets_in_words
 from tests.helpers.numbers import calibration_of, scores_at
 

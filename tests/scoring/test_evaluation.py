@@ -12,12 +12,15 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from saree_cosface.answers.enrolment import enrol
 from saree_cosface.answers.prediction import predict
-from saree_cosface.data.manifest import manifest_of, read_manifest
+from saree_cosface.data.manifest import manifest_of
+from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.features.embedding import embeddings_with_gaps
-from saree_cosface.runs.gallery import COLUMNS, Gallery, prototype
+from saree_cosface.runs.gallery import COLUMNS, Gallery
+from saree_cosface.runs.prototypes import prototype
 from saree_cosface.runs.run import load_run
-from saree_cosface.scoring.evaluation import Evaluation, evaluate_run, score
+from saree_cosface.scoring.evaluation import Evaluation, evaluate_run
 from saree_cosface.scoring.probes import EvaluationError, Probes, unseen_probes
+from saree_cosface.scoring.scores import score
 from saree_cosface.scoring.shortcut import pooled_cosines
 from tests.conftest import CRAFTS, SOME
 from tests.helpers.bad_photos import save, textured, zero_byte

@@ -13,13 +13,19 @@ from torch import nn
 
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.heads import ArcFace, CosFace, NormalizedSoftmax, Softmax, SphereFace
-from saree_cosface.networks.backbones import Preprocessing, create_backbone
-from saree_cosface.networks.embedder import Embedder
+from saree_cosface.networks import precision
+from saree_cosface.networks.backbone import Preprocessing
+from saree_cosface.networks.backbones import create_backbone
+from saree_cosface.networks.card import EmbedderCard
+from saree_cosface.networks.embedder import Embedder, new_embedder
 from saree_cosface.options import HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
 from saree_cosface.training import fit as training
-from saree_cosface.training.datamodule import Photos
-from saree_cosface.training.fit import CHECKPOINT, fit
-from saree_cosface.training.module import SCORE, TrainingError, freeze, make_head, parameter_groups
+from saree_cosface.training.checkpoint import CHECKPOINT
+from saree_cosface.training.fit import fit
+from saree_cosface.training.head import make_head
+from saree_cosface.training.module import SCORE, LearningModule, TrainingError
+from saree_cosface.training.optimiser import freeze, parameter_groups
+from saree_cosface.training.photos import Photos
 from tests.helpers.bad_photos import save, textured
 
 CLASSES = ("chanderi", "jamdani", "kasavu")
@@ -120,10 +126,8 @@ def test_every_head_learns(train, held_out, cache, name, margin, kind):
 def test_accuracy_in_training_is_free_of_the_margin(train, cache, monkeypatch):
     # Nothing learns, so what the epoch scored can be worked out from the final weights.
     modules = []
-    keep = training.LearningModule.__init__
-    monkeypatch.setattr(
-        training.LearningModule, "__init__", lambda self, *args: (keep(self, *args), modules.append(self))[0]
-    )
+    keep = LearningModule.__init__
+    monkeypatch.setattr(LearningModule, "__init__", lambda self, *args: (keep(self, *args), modules.append(self))[0])
     recipe = optim(replace(QUICK, head=HeadOptions("cosface", 16, 0.9)), epochs=1, lr=0.0, batch_size=24)
     recipe = replace(recipe, model=replace(recipe.model, dropout=0.0, batch_norm=False))
     row = quiet_fit(recipe, train, None, cache).history[0]
@@ -153,7 +157,7 @@ def test_the_margin_grows_over_the_warm_up(train, cache, monkeypatch):
 
 
 def test_frozen_means_untouched_and_a_learning_stage_leaves_the_others(train, held_out, cache):
-    untrained = training.new_embedder(training.EmbedderCard(embedding_dim=8)).backbone.state_dict()
+    untrained = training.new_embedder(EmbedderCard(embedding_dim=8)).backbone.state_dict()
     frozen = quiet_fit(optim(QUICK, ema=0.9), train, held_out, cache).embedder.backbone.state_dict()
     assert same(frozen, untrained)
     learned = quiet_fit(optim(LEARNING, epochs=2), train, held_out, cache).embedder.backbone
@@ -164,7 +168,7 @@ def test_frozen_means_untouched_and_a_learning_stage_leaves_the_others(train, he
 
 def test_parameter_groups():
     recipe = replace(LEARNING, model=replace(LEARNING.model, trainable_stages=2))
-    embedder = training.new_embedder(training.EmbedderCard(embedding_dim=8))
+    embedder = training.new_embedder(EmbedderCard(embedding_dim=8))
     head = make_head(recipe.head, 8, 3)
     freeze(embedder, 2)
     groups = parameter_groups(embedder, head, recipe)
@@ -189,7 +193,7 @@ def test_parameter_groups():
 
 def test_muon_moves_the_matrices_of_the_backbone_alone():
     recipe = optim(replace(LEARNING, model=replace(LEARNING.model, trainable_stages=2)), optimizer="muon")
-    embedder = training.new_embedder(training.EmbedderCard(embedding_dim=8))
+    embedder = training.new_embedder(EmbedderCard(embedding_dim=8))
     head = make_head(recipe.head, 8, 3)
     freeze(embedder, 2)
     groups = parameter_groups(embedder, head, recipe)
@@ -203,7 +207,7 @@ def test_muon_moves_the_matrices_of_the_backbone_alone():
 
 @pytest.mark.parametrize("stages", [0, 1, 7, 99])
 def test_freezing(stages):
-    embedder = training.new_embedder(training.EmbedderCard(embedding_dim=8))
+    embedder = training.new_embedder(EmbedderCard(embedding_dim=8))
     freeze(embedder, stages)
     learning = sum(parameter.requires_grad for parameter in embedder.backbone.network.parameters())
     every = len(list(embedder.backbone.network.parameters()))
@@ -308,10 +312,10 @@ def test_an_interrupt_is_an_interrupt(train, cache, tmp_path, monkeypatch):
             time.sleep(5)
         return step(self, batch, index)
 
-    step = training.LearningModule.training_step
+    step = LearningModule.training_step
     handler = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
-        patch.setattr(training.LearningModule, "training_step", interrupt)
+        patch.setattr(LearningModule, "training_step", interrupt)
         with pytest.raises(KeyboardInterrupt):
             quiet_fit(QUICK, train, None, cache, folder=tmp_path)
     assert signal.getsignal(signal.SIGINT) is handler
@@ -321,10 +325,10 @@ def test_an_interrupt_is_an_interrupt(train, cache, tmp_path, monkeypatch):
 
 def test_precision_is_timed_once(monkeypatch):
     timed = []
-    monkeypatch.setattr(training, "_PRECISIONS", {})
-    monkeypatch.setattr(training, "faster_precision", lambda backbone: timed.append(backbone.name) or "bf16")
-    assert training.resolved_precision(ModelOptions(precision="fp32")) == "fp32"
-    assert [training.resolved_precision(ModelOptions("resnet18")) for _ in range(3)] == ["bf16"] * 3
+    monkeypatch.setattr(precision, "_PRECISIONS", {})
+    monkeypatch.setattr(precision, "faster_precision", lambda backbone: timed.append(backbone.name) or "bf16")
+    assert precision.resolved_precision(ModelOptions(precision="fp32")) == "fp32"
+    assert [precision.resolved_precision(ModelOptions("resnet18")) for _ in range(3)] == ["bf16"] * 3
     assert timed == ["resnet18"]
 
 
@@ -381,7 +385,7 @@ def test_a_resumed_training_ends_with_the_same_weights(
         (folder / "metrics.csv").unlink()
         (folder / "learning_curves.png").unlink()
     else:
-        hook = getattr(training.LearningModule, moment)
+        hook = getattr(LearningModule, moment)
 
         def kill(self, *args):
             result = hook(self, *args)
@@ -390,7 +394,7 @@ def test_a_resumed_training_ends_with_the_same_weights(
             return result
 
         with monkeypatch.context() as patch:
-            patch.setattr(training.LearningModule, moment, kill)
+            patch.setattr(LearningModule, moment, kill)
             with pytest.raises(Killed):
                 quiet_fit(recipe, train, validation, cache, folder=folder)
     resumed = quiet_fit(recipe, train, validation, cache, folder=folder, resume=True)

@@ -1,0 +1,116 @@
+"""What an answer rests on: what carries its cosine, and what matches which region of the nearest reference."""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saree_cosface.answers.attribution import Attribution, NearReference, PhotoSay
+from saree_cosface.answers.examination import Examination
+from saree_cosface.answers.heat_map import HeatMap, heat_map, heat_map_of
+from saree_cosface.answers.matches import MATCHED_SIDE, Match, match_regions, match_regions_of
+from saree_cosface.data.images import BadImage, decode
+from saree_cosface.runs.run import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What an answer rests on, for the photo of the piece that carries most of its cosine.
+
+    Attributes:
+        photo: its position.
+        heat: what carries its cosine to the first tradition; None where the network does not tell.
+        reference: the nearest reference of that tradition; None if none was near.
+        pixels: of that reference.
+        matches: regions of photo and reference that are each other's nearest.
+        remark: why something is missing; "" where nothing is.
+    """
+
+    photo: int
+    heat: HeatMap | None = None
+    reference: NearReference | None = None
+    pixels: NDArray[np.uint8] | None = None
+    matches: tuple[Match, ...] = ()
+    remark: str = ""
+
+
+def _carried(say: PhotoSay) -> float:
+    return say.weight * say.cosine_to_answer
+
+
+def gather_evidence(run: Run, examination: Examination) -> Evidence:
+    """What carries the cosine to the first tradition, and what matches which region of its nearest reference."""
+    answer = examination.attribution
+    # The piece's cosine is the sum of what they carry; one that names another tradition shows what speaks against this.
+    photo = max(range(len(answer.says)), key=lambda index: _carried(answer.says[index]))
+    looked = examination.seen[photo].look
+    if looked.maps is None:
+        return Evidence(photo, remark="This network does not tell which regions an answer rests on.")
+    first = answer.traditions[0].craft
+    target = run.gallery.prototypes[run.gallery.crafts.index(first)]
+    found = Evidence(photo, heat_map_of(run.embedder, looked.pixels, target, looked.maps))
+    reference = next((near for near in answer.references if near.craft == first), None)
+    if reference is None:
+        return replace(found, remark="None of the nearest reference pieces is of the first tradition.")
+    try:
+        pixels = decode(Path(reference.path), shrink_to=2 * MATCHED_SIDE)
+    except BadImage:
+        remark = "The photo of the nearest reference piece is no longer where it was, so no regions can be matched."
+        return replace(found, reference=reference, remark=remark)
+    matches = match_regions_of(run.embedder, looked.pixels, pixels)
+    return replace(found, reference=reference, pixels=pixels, matches=tuple(matches))
+
+
+def write_evidence(run: Run, attribution: Attribution, folder: Path) -> list[dict[str, Any]]:
+    """Draw the evidence for an answer, two figures a photo, and say where they are.
+
+    Args:
+        run: that answered.
+        attribution: its answer.
+        folder: for ``NAME.heat.png``, what carries the cosine to the first tradition, and ``NAME.matches.png``, which
+            regions match which of the nearest reference of that tradition.
+
+    Returns:
+        A JSON-able entry a photo. Where no reference's file is left there are no matches, and a remark says so.
+
+    Raises:
+        BadImage: a photo has become unreadable.
+        BackboneError: the backbone's features are no average over a map.
+    """
+    from saree_cosface.figures.evidence import heat_figure, matches_figure  # matplotlib is slow to import
+
+    first = attribution.traditions[0]
+    target = run.gallery.prototypes[run.gallery.crafts.index(first.craft)]
+    reference = next((near for near in attribution.references if near.craft == first.craft), None)
+    entries: list[dict[str, Any]] = []
+    for number, photo in enumerate(map(Path, attribution.photos)):
+        name = f"{number}-{photo.stem}" if len(attribution.photos) > 1 else photo.stem
+        found = heat_map(run.embedder, photo, target)
+        heat = folder / f"{name}.heat.png"
+        heat_figure(
+            found.pixels,
+            found.shares,
+            f"{photo.name}: what carries the cosine to {first.name}, {found.cosine:.3f}",
+            heat,
+        )
+        entry: dict[str, Any] = {"photo": str(photo), "craft": first.craft, "cosine": found.cosine}
+        entry |= {"heat_map": str(heat), "matches": None, "reference": None, "regions": [], "remark": ""}
+        entries.append(entry)
+        if reference is None:
+            entry["remark"] = "none of the references shown is of the first tradition"
+            continue
+        entry["reference"] = reference.path
+        try:
+            matches = match_regions(run.embedder, photo, Path(reference.path))
+        except BadImage as error:
+            entry["remark"] = f"the reference cannot be read: {error}"
+            continue
+        target_file = folder / f"{name}.matches.png"
+        seen = (found.pixels, decode(Path(reference.path), shrink_to=2 * MATCHED_SIDE))
+        titles = (photo.name, f"{reference.craft}, {reference.source or 'source unknown'}")
+        matches_figure(seen, titles, [(match.first, match.second, match.cosine) for match in matches], target_file)
+        entry["matches"] = str(target_file)
+        entry["regions"] = [asdict(match) for match in matches]
+    return entries

@@ -1,0 +1,92 @@
+"""Photos found in folders, and worked through with a progress bar."""
+
+import os
+import stat
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from saree_cosface.console import console, track
+from saree_cosface.data.images import PHOTO_SUFFIXES, BadImage, Result, irregular, os_reason
+
+
+def gather_photos(paths: Sequence[Path]) -> tuple[list[Path], list[BadImage]]:
+    """Files as they are, and the photos below folders, as :func:`find_photos` finds them."""
+    files: list[Path] = []
+    bad: list[BadImage] = []
+    for path in paths:
+        # os.path.isdir, unlike Path.is_dir, has an answer for a name that no file can have.
+        found, unusable = find_photos(path) if os.path.isdir(path) else ([path], [])  # noqa: PTH112
+        files += found
+        bad += unusable
+    return files, bad
+
+
+def find_photos(folder: Path) -> tuple[list[Path], list[BadImage]]:
+    """Photos below ``folder`` by suffix, sorted, and what looks like a photo by name but cannot be one.
+
+    Folders are followed through links, each once, so that loops end. Hidden files and folders are skipped.
+
+    Raises:
+        NotADirectoryError: ``folder`` is not a folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder}: not a folder; give the folder that holds the photos.")
+    photos: list[Path] = []
+    bad: list[BadImage] = []
+    seen: set[tuple[int, int]] = set()
+    # Real folders come before linked ones: a folder reached both ways is listed under its real name.
+    real, linked = deque([folder]), deque[Path]()
+    while real or linked:
+        current = real.popleft() if real else linked.popleft()
+        try:
+            identity = current.stat()
+            if (identity.st_dev, identity.st_ino) in seen:
+                continue
+            seen.add((identity.st_dev, identity.st_ino))
+            names = sorted(path.name for path in current.iterdir())
+        except OSError as error:
+            bad.append(BadImage(current, f"the folder cannot be read ({error.strerror})"))
+            continue
+        for path in (current / name for name in names if not name.startswith(".")):
+            looks_like_photo = path.suffix.lower() in PHOTO_SUFFIXES
+            try:
+                mode = path.stat().st_mode
+            except OSError as error:
+                if looks_like_photo:
+                    bad.append(BadImage(path, os_reason(path, error)))
+                continue
+            if looks_like_photo and stat.S_ISREG(mode):
+                photos.append(path)
+            elif looks_like_photo:
+                bad.append(BadImage(path, irregular(mode)))
+            elif stat.S_ISDIR(mode):
+                (linked if path.is_symlink() else real).append(path)
+    return sorted(photos), sorted(bad, key=lambda entry: entry.path)
+
+
+def map_files(function: Callable[[Path], Result], files: Sequence[Path], description: str) -> list[Result]:
+    """Results of ``function`` for each file, in order, with a progress bar.
+
+    Threads, not processes: Pillow lets go of the interpreter while it decodes and resizes.
+    """
+    workers = max(1, min(len(files), os.cpu_count() or 1, 16))
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            return list(track(pool.map(function, files), description, total=len(files)))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # an interrupted user should not wait for what is still queued
+            raise
+
+
+def list_bad(bad: tuple[BadImage, ...], shown: int = 10) -> None:
+    """Say on stderr which photos were left out, and why."""
+    if bad:
+        several = f"{len(bad)} photos could not be read and were left out:"
+        console.print("[yellow]1 photo could not be read and was left out:" if len(bad) == 1 else f"[yellow]{several}")
+        for each in bad[:shown]:
+            console.print(f"  {each}", highlight=False, markup=False, soft_wrap=True)
+        if len(bad) > shown:
+            console.print(f"  … and {len(bad) - shown} more; `saree-cosface data check` lists all.")

@@ -1,0 +1,25 @@
+"""What the figures have in common: colours, ink, and how they are written."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from saree_cosface.files import atomic_path
+
+# Wong's colour-blind-safe palette (Nature Methods 8, 441), black left out: it is the ink of the axes.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#6F4E9C")
+
+INK, MUTED = "#333333", "#888888"
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of its suffix."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=150, bbox_inches="tight", facecolor="white")
+
+
+def plain(axes: mpl.axes.Axes) -> None:
+    """Without the two spines that bear no numbers."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.title.set_color(INK)

@@ -1,0 +1,123 @@
+"""Copies as a reason to look again: of each other, and across the split."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+
+from saree_cosface.data.duplicates import HASH_SIDE, MAX_DISTANCE, near_duplicate_pairs, perceptual_hash
+from saree_cosface.data.images import BadImage, decode
+from saree_cosface.data.photos import map_files
+from saree_cosface.maps.collection import Collection
+from saree_cosface.metrics.neighbourhood import nearest_neighbours
+from saree_cosface.review.reasons import ALIKE, NEAREST, Reason, together, unit
+from saree_cosface.taxonomy import craft_name
+
+_DIRECTIONS = 128
+_COPIES_AMONG = 8  # nearest photos among which copies are looked for
+
+
+def copies(collection: Collection, features: NDArray[np.float32]) -> NDArray[np.int_]:
+    """Pairs of photos that show the same picture, perhaps mirrored: ``(P, 2)``, each ``i < j``.
+
+    Args:
+        collection: of which only photos with another one near are decoded.
+        features: as :func:`centred`.
+    """
+    near, _ = nearest_neighbours(_principal(features), _COPIES_AMONG)
+    cosines = np.stack([(features * features[column]).sum(axis=1) for column in near.T], axis=1) if near.size else near
+    left, column = np.nonzero(cosines >= ALIKE)
+    right = near[left, column]
+    rows, place = np.unique(np.concatenate([left, right]), return_inverse=True)
+    found: set[tuple[int, int]] = set()
+    if len(rows):
+        files = collection.manifest.files()
+        hashes = np.stack(map_files(_hash_both_ways, [files[row] for row in rows], "Hashing photos"))
+        found |= {(int(rows[one]), int(rows[other])) for one, other in near_duplicate_pairs(hashes[:, 0])}
+        upright, mirrored = hashes[place[: len(left)], 0], hashes[place[len(left) :], 1]
+        same = ((upright != mirrored).sum(axis=1) <= MAX_DISTANCE) & upright.any(axis=1) & mirrored.any(axis=1)
+        found |= {(min(pair), max(pair)) for pair in zip(left[same].tolist(), right[same].tolist(), strict=True)}
+    _, content = np.unique(collection.sha256, return_inverse=True)
+    order = np.argsort(content, kind="stable")
+    same = content[order[1:]] == content[order[:-1]]  # of one content, though without structure worth a hash
+    found |= {(int(min(pair)), int(max(pair))) for pair in zip(order[:-1][same], order[1:][same], strict=True)}
+    return np.array(sorted(found), dtype=np.int_).reshape(-1, 2)
+
+
+def copied(collection: Collection, pairs: NDArray[np.int_]) -> list[Reason]:
+    """Copies with different labels, and copies with one label, of which all but the largest file could go.
+
+    A photo has one reason of each kind, however many copies there are.
+    """
+    crafts, paths = collection.manifest.crafts, collection.manifest.table["path"].tolist()
+    files = collection.manifest.files()
+    worth = {row: (crafts[row] != "", _size(files[row]), -row) for row in np.unique(pairs).tolist()}
+    reasons = []
+    for row, others in _partners(pairs).items():
+        contrary = [other for other in others if crafts[row] and crafts[other] not in ("", crafts[row])]
+        if contrary:
+            rival, more = str(crafts[contrary[0]]), len(contrary) - 1
+            says = f"the same picture is {craft_name(rival)} as {paths[contrary[0]]}"
+            says += f" (and {more} more with another label)" if more else ""
+            reasons.append(Reason("contradiction", row, 0.95, says, rival, tuple(contrary)))
+        better = [other for other in others if other not in contrary and worth[other] > worth[row]]
+        if better:
+            kept = max(better, key=worth.__getitem__)
+            reasons.append(Reason("duplicate", row, 0.4, f"the same picture as {paths[kept]}", "", (kept,)))
+    return reasons
+
+
+def leaks(collection: Collection, pairs: NDArray[np.int_]) -> list[Reason]:
+    """Held-out photos of which a copy, their piece or their source was trained on: their score says nothing."""
+    parts, paths = collection.parts, collection.manifest.table["path"].tolist()
+    held = np.isin(parts, ("test", "validation"))
+    reasons = []
+    for row, others in _partners(pairs).items():
+        learned = [other for other in others if parts[other] == "train"]
+        if held[row] and learned:
+            says = f"held out ({parts[row]}), but a copy was trained on: {paths[learned[0]]}"
+            reasons.append(Reason("leak", row, 0.8, says, "", tuple(learned)))
+    for names, what in ((collection.manifest.pieces, "piece"), (collection.manifest.sources, "source")):
+        for rows in together(names):
+            trained, out = rows[parts[rows] == "train"], rows[held[rows]]
+            if len(trained) and len(out) and names[rows[0]]:
+                says = f"photos of its {what} that were held out: {len(out)}, that were trained on: {len(trained)}"
+                first = int(out[0])
+                reasons.append(Reason("leak", first, 0.7, says, "", tuple(map(int, trained[:NEAREST]))))
+    return reasons
+
+
+def _partners(pairs: NDArray[np.int_]) -> dict[int, list[int]]:
+    """The other rows that each row of ``pairs`` is paired with, ascending."""
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for left, right in pairs.tolist():
+        found[left].append(right)
+        found[right].append(left)
+    return {row: sorted(found[row]) for row in sorted(found)}
+
+
+def _principal(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The directions in which photos differ most, of length 1 again: enough to see what is nearly the same, and a tenth
+    of the work where there are many."""
+    if len(features) <= _DIRECTIONS:
+        return features
+    reduced = PCA(_DIRECTIONS, svd_solver="randomized", random_state=0).fit_transform(features)
+    return unit(reduced.astype(np.float32))
+
+
+def _hash_both_ways(path: Path) -> NDArray[np.bool_]:
+    """Hashes of a photo and of its mirror image, ``(2, bits)``; without a bit set if it cannot be read."""
+    try:
+        pixels = decode(path, shrink_to=HASH_SIDE)
+    except BadImage:
+        pixels = np.zeros((1, 1, 3), np.uint8)
+    return np.stack([perceptual_hash(pixels), perceptual_hash(np.ascontiguousarray(pixels[:, ::-1]))])
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

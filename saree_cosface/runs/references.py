@@ -1,0 +1,69 @@
+"""Photos made references: embedded, with a thumbnail each."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from saree_cosface.console import track
+from saree_cosface.data.content import photo_hash
+from saree_cosface.data.images import BadImage, decode
+from saree_cosface.data.manifest import Manifest
+from saree_cosface.data.pieces import piece_names
+from saree_cosface.features.embedding import embed_photos
+from saree_cosface.files import atomic_path
+from saree_cosface.networks.embedder import Embedder
+from saree_cosface.runs.gallery import COLUMNS, Gallery
+
+THUMBNAIL_SIDE = 192
+
+
+def build_gallery(
+    embedder: Embedder,
+    manifest: Manifest,
+    *,
+    folder: Path | None = None,
+    cache: Path | None = None,
+) -> tuple[Gallery, tuple[BadImage, ...]]:
+    """Embed the photos of a manifest as references; those that cannot be read are returned beside.
+
+    Args:
+        embedder: trained.
+        manifest: the reference photos.
+        folder: where thumbnails are written; none are made when None. The gallery itself is not saved.
+        cache: of features.
+    """
+    files = manifest.files()
+    embedded = embed_photos(embedder, files, cache=cache, description="Embedding the gallery")
+    rows = embedded.rows
+    hashes = [photo_hash(files[row]) for row in rows]
+    thumbnails = [""] * len(rows)
+    if folder is not None:
+        for index, row in enumerate(track(rows, "Drawing thumbnails", total=len(rows))):
+            thumbnails[index] = f"thumbnails/{hashes[index]}.jpg"
+            write_thumbnail(files[row], folder / thumbnails[index])
+    read = manifest.select(rows)
+    references = pd.DataFrame(
+        {
+            "craft": read.crafts,
+            "piece": piece_names(read),
+            "source": read.sources,
+            "view": read.views,
+            "path": [os.path.abspath(file) for file in read.files()],  # noqa: PTH100  # Path.resolve would follow links
+            "sha256": hashes,
+            "thumbnail": thumbnails,
+        },
+        columns=COLUMNS,
+    )
+    return Gallery(embedded.embeddings, references), embedded.bad
+
+
+def write_thumbnail(photo: Path, target: Path) -> None:
+    """A small JPEG of a photo, unless it is there already."""
+    if target.exists():
+        return
+    image = Image.fromarray(decode(photo, shrink_to=THUMBNAIL_SIDE))
+    image.thumbnail((2 * THUMBNAIL_SIDE, 2 * THUMBNAIL_SIDE))
+    with atomic_path(target) as temporary:
+        image.save(temporary, "JPEG", quality=85)

@@ -1,0 +1,76 @@
+"""What a training step reads: features that are known already, or views cut anew from pixels."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from saree_cosface.data.content import photo_hash
+from saree_cosface.data.images import decode
+from saree_cosface.data.views import LARGEST, PyramidViews, RandomViews
+from saree_cosface.files import atomic_path
+from saree_cosface.training.photos import Photos
+
+Batch = tuple[Tensor, Tensor]
+"""Features (B, F) or pixels (B, 3, S, S), and labels (B,). In validation each photo brings all its views at once."""
+
+
+class FeatureDataset(Dataset[Batch]):
+    """Features computed ahead, ``(N, V, F)``; item (row, view), or a row for all its views."""
+
+    def __init__(self, features: NDArray[np.float16], labels: NDArray[np.int_]) -> None:
+        self.features = torch.from_numpy(features)
+        self.labels = torch.from_numpy(labels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, item: int | tuple[int, int]) -> Batch:
+        if isinstance(item, tuple):
+            row, view = item
+            return self.features[row, view % self.features.shape[1]], self.labels[row]
+        return self.features[item], self.labels[item]
+
+
+class PixelDataset(Dataset[Batch]):
+    """Views cut from decoded photos that are kept on disk, so that no JPEG is decoded twice.
+
+    Item (row, view) is a random view, a row alone all evaluation views.
+    """
+
+    def __init__(self, photos: Photos, views: RandomViews | PyramidViews, cache: Path) -> None:
+        self.labels = torch.from_numpy(photos.labels)
+        self.decoded = [cached_pixels(path, cache, round(LARGEST * views.size)) for path in photos.files]
+        self.views = views
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, item: int | tuple[int, int]) -> Batch:
+        row, number = item if isinstance(item, tuple) else (item, 0)
+        path = self.decoded[row]
+        pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+        if isinstance(self.views, RandomViews):
+            view = self.views.view(np.asarray(pixels), path.stem, number)
+            return torch.from_numpy(view).permute(2, 0, 1), self.labels[row]
+        views = self.views(np.asarray(pixels), path.stem)
+        return torch.from_numpy(views).permute(0, 3, 1, 2), self.labels[row]
+
+
+def cached_pixels(path: Path, cache: Path, side: int) -> Path:
+    """Where the decoded photo lies as a NumPy array, decoded now if it was not before.
+
+    Raises:
+        BadImage: the photo cannot be read.
+    """
+    target = cache / f"decoded-{side}" / f"{photo_hash(path)}.npy"
+    try:
+        np.load(target, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):  # not there, or damaged
+        pixels = decode(path, shrink_to=side)
+        with atomic_path(target) as temporary:
+            np.save(temporary, pixels)
+    return target

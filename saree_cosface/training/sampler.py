@@ -1,0 +1,62 @@
+"""Which photos an epoch draws: rare crafts, pieces or sources more often than they occur."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Sampler
+
+from saree_cosface.options import OptimOptions
+from saree_cosface.training.photos import Photos
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Draws (row, view) pairs with replacement, rare groups more often than they occur.
+
+    What an epoch draws follows from the seed and the epoch's number alone, so a resumed training sees what an
+    uninterrupted one would have seen.
+
+    Args:
+        weights: (N,) how often to draw each photo, relative to the others.
+        batch_size: an epoch is filled up to whole batches.
+        seed: of the draws.
+    """
+
+    def __init__(self, weights: NDArray[np.float64], batch_size: int, seed: int) -> None:
+        self.weights = torch.from_numpy(weights)
+        self.length = -(-len(weights) // batch_size) * batch_size
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        rows = torch.multinomial(self.weights, self.length, replacement=True, generator=generator)
+        views = torch.randint(2**31 - 1, (self.length,), generator=generator)
+        yield from zip(rows.tolist(), views.tolist(), strict=True)
+
+
+def balanced_weights(photos: Photos, optim: OptimOptions) -> NDArray[np.float64]:
+    """How often to draw each photo: (share of its craft) ** -power, shared evenly among the craft's pieces or sources.
+
+    >>> photos = Photos([Path()] * 3, np.array([0, 0, 1]), np.array(["a", "a", "b"]), np.array(["s", "s", "s"]))
+    >>> balanced_weights(photos, OptimOptions(balance_power=1.0)).tolist()
+    [0.25, 0.25, 0.5]
+    """
+    _, craft, sizes = np.unique(photos.labels, return_inverse=True, return_counts=True)
+    weights = sizes[craft].astype(np.float64) ** -optim.balance_power
+    if optim.balance != "craft":
+        groups = photos.pieces if optim.balance == "piece" else photos.sources
+        within = np.array([f"{label}/{group}" for label, group in zip(photos.labels, groups, strict=True)])
+        _, group, counts = np.unique(within, return_inverse=True, return_counts=True)
+        even = 1.0 / counts[group]
+        weights *= even / (np.bincount(craft, even) / sizes)[craft]
+    total: NDArray[np.float64] = weights / weights.sum()
+    return total
