@@ -39,7 +39,9 @@ test: $(DEV)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	@echo "Quick tests:"
 	$(BIN)/python -m pytest -m "not slow" --cov --cov-report= --cov-fail-under=0
+	@echo "Slow tests:"
 	$(BIN)/python -m pytest -m slow --cov --cov-append
 
 # Each step makes a file and is left out when that is there and newer than what it is made of: a second start takes

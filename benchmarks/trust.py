@@ -30,8 +30,8 @@ from saree_cosface.metrics.verification import auc
 from saree_cosface.options import DataOptions
 from saree_cosface.runs.create import create_run
 from saree_cosface.runs.run import load_run
-from saree_cosface.scoring.calibrate import calibrate_run
-from saree_cosface.scoring.evaluation import evaluate_run
+from saree_cosface.scoring.calibrate import calibrate
+from saree_cosface.scoring.evaluation import evaluate
 from saree_cosface.scoring.probes import unseen_probes
 
 TOGETHER = 3
@@ -210,9 +210,9 @@ def main() -> None:
             folder = options.out / f"seed{seed}-fold{fold}"
             create_run(data, replace(recipe, seed=seed), folder, resume=folder.exists())
             if load_run(folder).calibration is None:
-                calibrate_run(load_run(folder), cache=options.cache)
+                calibrate(load_run(folder), cache=options.cache)
             run = load_run(folder)
-            done = evaluate_run(run, options.manifest, open_set=True, others=options.others, cache=options.cache)
+            done = evaluate(run, options.manifest, open_set=True, others=options.others, cache=options.cache)
             manifest = read_manifest(options.manifest, on_unknown="keep")
             probes = unseen_probes(run, manifest, cache=options.cache)
             more = {"together": together(run, probes), "pairs": pairs(run, probes)}

@@ -8,7 +8,7 @@ import sys
 
 from jsonargparse import ArgumentParser
 
-from saree_cosface import __version__
+from saree_cosface import __version__, threads
 from saree_cosface.commands import (
     app,
     audit,
@@ -41,6 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
         if curate.LOG in outer:  # which stands before the sub-command
             chosen[curate.LOG] = outer[curate.LOG]
     try:
+        threads.use(chosen.get("threads"))  # before what computes is loaded
         code = commands[name](chosen)
         sys.stdout.flush()  # here, where a reader who has left can be dealt with
     except KeyboardInterrupt:

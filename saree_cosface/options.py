@@ -47,6 +47,14 @@ class DataOptions:
         validation_fold: fold whose sources decide when to stop; -1 for none, which trains for all epochs.
         cache: folder of decoded photos and frozen features, shared by runs; safe to delete.
         workers: processes that prepare photos while the network trains; 0 does it in the training process.
+
+    >>> DataOptions(Path("manifest.csv"), where="view == 'closeup'", test_fold=2).folds
+    5
+    >>> DataOptions(Path("manifest.csv"), test_fold=1)
+    Traceback (most recent call last):
+        ...
+    ValueError: options data.test_fold and data.validation_fold are both 1: the fold that chooses the epoch cannot be \
+the one that scores it.
     """
 
     manifest: Path
@@ -255,6 +263,10 @@ class Recipe:
         head: the loss.
         optim: how the weights are learned.
         seed: everything random follows from it; on one machine the same seed gives the same weights.
+
+    >>> recipe = Recipe(head=HeadOptions("cosface", scale=16.0, margin=0.2), optim=OptimOptions(epochs=20))
+    >>> recipe.model.backbone, recipe.head.margin, recipe.seed
+    ('lite0', 0.2, 0)
     """
 
     model: ModelOptions = field(default_factory=ModelOptions)

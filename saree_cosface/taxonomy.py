@@ -151,6 +151,10 @@ def load_taxonomy(path: Path | None = None) -> Taxonomy:
 
     Raises:
         ValueError: the file is missing, malformed, repeats an id, or spells two crafts alike.
+
+    >>> patola = load_taxonomy()["patola"]
+    >>> patola.family, patola.place
+    ('ikat', 'Patan and Rajkot, Gujarat')
     """
     return _load(Path(path) if path is not None else _packaged_path())
 

@@ -16,8 +16,8 @@ from saree_cosface import __version__
 from saree_cosface.cli import main
 from saree_cosface.commands.common import print_json
 from saree_cosface.data.manifest_file import read_manifest
-from tests.conftest import CRAFTS, SOME
 from tests.helpers.bad_photos import BAD, save, textured, zero_byte
+from tests.helpers.tiny import CRAFTS, SOME
 
 COMMANDS = ("loom", "data import", "data check", "train", "evaluate", "compare", "predict", "enrol", "enrolments")
 COMMANDS += ("calibrate", "audit", "report")

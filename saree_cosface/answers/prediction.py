@@ -120,6 +120,11 @@ def predict(
     Raises:
         ValueError: there is no photo at all, or the gallery is empty.
         OSError: the folder for evidence cannot be made.
+
+    >>> from saree_cosface import load_run
+    >>> [answer] = predict(load_run(run_folder), [photo], top=2).attributions
+    >>> len(answer.traditions), answer.traditions[0].cosine > answer.traditions[1].cosine
+    (2, True)
     """
     files, bad = gather_photos(photos)
     if not files and not bad:

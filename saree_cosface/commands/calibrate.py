@@ -30,9 +30,9 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 def _run(options: Namespace) -> int:
     from saree_cosface.runs.run import load_run
-    from saree_cosface.scoring.calibrate import calibrate_run, print_calibration
+    from saree_cosface.scoring.calibrate import calibrate, print_calibration
 
-    calibration = calibrate_run(
+    calibration = calibrate(
         load_run(options.run),
         false_accepts=options.false_accepts,
         folds=options.folds,

@@ -8,6 +8,7 @@ from typing import Any
 
 from jsonargparse import ActionSubCommands, ArgumentParser, Namespace
 
+from saree_cosface import threads
 from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
 
 Command = Callable[[Namespace], int]
@@ -20,6 +21,11 @@ def new_parser(description: str) -> ArgumentParser:
     """A parser whose options may also come from a YAML file."""
     parser = ArgumentParser(description=description)
     parser.add_argument("--config", action="config", help="YAML file with any of these options (see configs/)")
+    parser.add_argument(
+        "--threads",
+        type=int | None,
+        help=f"threads to compute with, also by ${threads.VARIABLE} (default: the physical cores that are free to it)",
+    )
     return parser
 
 

@@ -47,9 +47,9 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 def _run(options: Namespace) -> int:
     from saree_cosface.runs.run import load_run
-    from saree_cosface.scoring.evaluation import evaluate_run
+    from saree_cosface.scoring.evaluation import evaluate
 
-    result = evaluate_run(
+    result = evaluate(
         load_run(options.run),
         options.manifest,
         protocol=options.protocol,

@@ -54,7 +54,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
         experiment = new_parser(
             f"{help[0].upper()}{help[1:]}.\n"
             "Every training is a run below OUT/runs; a second call trains what is missing, also beside the first:\n"
-            "several calls at once, each with OMP_NUM_THREADS=1, are faster than one on all processor cores."
+            "several calls at once, each with --threads 1, are faster than one on all processor cores."
         )
         _add_training(experiment)
         experiment.add_argument("--out", type=Path, required=True, help="folder for runs, tables and figures")

@@ -39,6 +39,10 @@ def read_manifest(
     Raises:
         ManifestError: the file cannot be read, a column is missing, a path is listed twice with different facts,
             labels are no crafts, or the query is wrong or leaves no row.
+
+    >>> manifest = read_manifest(manifest_file, where="craft == 'jamdani'")
+    >>> len(manifest), set(manifest.crafts.tolist()), len(set(manifest.sources.tolist()))
+    (8, {'jamdani'}, 5)
     """
     path = Path(path)
     table = _tidy(_read_table(path), path)

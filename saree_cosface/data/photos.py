@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from saree_cosface import threads
 from saree_cosface.console import console, track
 from saree_cosface.data.images import PHOTO_SUFFIXES, BadImage, Result, irregular, os_reason
 
@@ -72,7 +73,7 @@ def map_files(function: Callable[[Path], Result], files: Sequence[Path], descrip
 
     Threads, not processes: Pillow lets go of the interpreter while it decodes and resizes.
     """
-    workers = max(1, min(len(files), os.cpu_count() or 1, 16))
+    workers = max(1, min(len(files), threads.count(), 16))
     with ThreadPoolExecutor(workers) as pool:
         try:
             return list(track(pool.map(function, files), description, total=len(files)))

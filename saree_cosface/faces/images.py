@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from saree_cosface import threads
 from saree_cosface.console import track
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.files import atomic_path, write_json
@@ -152,7 +153,7 @@ def _decoded(files: Sequence[Path | bytes], size: tuple[int, int]) -> Iterator[N
         except BadImage as error:
             return error
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(8, threads.count())) as pool:
         for start in range(0, len(files), _BLOCK):
             block = list(pool.map(face, range(start, min(start + _BLOCK, len(files)))))
             bad = [item for item in block if isinstance(item, BadImage)]

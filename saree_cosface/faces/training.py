@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import lightning.pytorch as L
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from saree_cosface import threads
 from saree_cosface.console import console
 from saree_cosface.data.photos import list_bad
 from saree_cosface.data.views import Pixels
@@ -117,6 +119,7 @@ class FaceBatches(L.LightningDataModule):
             sampler=EveryFaceSampler(self.dataset.labels, self.batch_size, self.seed, self.together),
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
+            worker_init_fn=partial(threads.in_worker, self.workers),
         )
 
 

@@ -44,7 +44,19 @@ def embed_photos(
     cache: Path | None = None,
     description: str | None = "Embedding photos",
 ) -> PhotoEmbeddings:
-    """One unit embedding of each file that can be read, fused from its evaluation views."""
+    """One unit embedding of each file that can be read, fused from its evaluation views.
+
+    Args:
+        embedder: trained.
+        files: photos; one that cannot be read is listed, never fatal.
+        cache: folder to remember features in; nothing is remembered when None.
+        description: of the progress bar; None shows none.
+
+    >>> from saree_cosface import load_run
+    >>> found = embed_photos(load_run(run_folder).embedder, [photo, photo.with_name("none.jpg")], cache=cache)
+    >>> found.embeddings.shape, found.rows.tolist(), found.bad[0].reason
+    ((1, 32), [0], 'no such file')
+    """
     brief = PyramidViews(embedder.backbone.preprocessing.size, brief=True)
     read = photo_features(
         embedder.backbone, embedder.card.precision, files, brief, cache=cache, description=description

@@ -28,6 +28,11 @@ class NormalizedSoftmax(Head):
 
     Args:
         scale: s, the length every embedding is given. See :func:`saree_cosface.heads.scale.minimum_scale`.
+
+    >>> head = NormalizedSoftmax(2, 2, scale=10.0)
+    >>> _ = head.weight.data.copy_(torch.eye(2))
+    >>> head.logits(torch.tensor([[3.0, 4.0]]), torch.tensor([1])).detach()
+    tensor([[6., 8.]])
     """
 
     def __init__(self, embedding_dim: int, num_classes: int, *, scale: float = 64.0) -> None:
@@ -95,6 +100,11 @@ class ArcFace(Head):
 
     Attributes:
         margin: read at every call, so a warm-up may assign it between steps.
+
+    >>> head = ArcFace(2, 2, scale=1.0, margin=math.pi / 3)
+    >>> _ = head.weight.data.copy_(torch.eye(2))
+    >>> head.logits(torch.tensor([[0.0, 5.0]]), torch.tensor([1])).detach().round(decimals=3)  # cos(0 + 60 degrees)
+    tensor([[0.0000, 0.5000]])
     """
 
     def __init__(self, embedding_dim: int, num_classes: int, *, scale: float = 64.0, margin: float = 0.5) -> None:

@@ -141,6 +141,11 @@ class SphereFace(Head):
         margin: read at every call.
         step: how many training batches were seen; it is saved with the state and sets lambda. A call of ``forward``
             counts in training mode only, ``logits`` never.
+
+    >>> head = SphereFace(2, 2, margin=2, scale=1.0, annealing=LambdaAnnealing(start=0, minimum=0))
+    >>> _ = head.weight.data.copy_(torch.eye(2))
+    >>> head.logits(torch.tensor([[3.0, 4.0]]), torch.tensor([1])).detach().round(decimals=3)  # cos(2 x 36.9 degrees)
+    tensor([[0.6000, 0.2800]])
     """
 
     step: Tensor

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import multiprocessing
-import os
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -12,10 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image
 
+from saree_cosface import threads
 from saree_cosface.console import track
 from saree_cosface.files import atomic_path, sha256_of, write_json, write_text
 from saree_cosface.loom.crafts import GRAMMARS
@@ -137,12 +136,14 @@ Rows = list[dict[str, str]]
 
 def _draw_all(jobs: list[Job], workers: int) -> Iterator[tuple[Piece, Rows]]:
     """Draw every piece, here or in as many processes as asked for; pieces come back in any order."""
-    count = min(workers or os.cpu_count() or 1, len(jobs))
+    count = min(workers or threads.count(), len(jobs))
     if count == 1:
         yield from map(draw_piece, jobs)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    with ProcessPoolExecutor(
+        count, mp_context=context, initializer=threads.use, initargs=(threads.share(count),)
+    ) as pool:
         try:
             for future in as_completed(pool.submit(draw_piece, job) for job in jobs):
                 yield future.result()

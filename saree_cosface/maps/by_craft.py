@@ -1,4 +1,4 @@
-"""Maps of a collection for print, by craft and by source; beside them, those of several maps.
+"""The map of a collection by craft, for print.
 
 Each figure is drawn once and written in several formats. Points are pixels at 300 dpi, words are words, and the same
 photos give the same bytes.
@@ -12,10 +12,7 @@ import numpy as np
 import pandas as pd
 
 from saree_cosface.figures.style import MUTED
-from saree_cosface.maps.by_source import source_figure
-from saree_cosface.maps.changes import before_after_figure
 from saree_cosface.maps.colours import MARKERS, craft_colours
-from saree_cosface.maps.craft_sheet import craft_sheet
 from saree_cosface.maps.drawing import (
     FEWEST,
     add_contours,
@@ -50,8 +47,6 @@ from saree_cosface.maps.print_page import (
     shorten,
 )
 from saree_cosface.maps.shape import Floats, frame
-
-__all__ = ["before_after_figure", "craft_sheet", "map_figure", "source_figure"]
 
 _MARKED_SOURCES = 5
 """Sources that have a marker each on a map by craft."""

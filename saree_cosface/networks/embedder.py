@@ -28,6 +28,12 @@ class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["co
         card: what it is and was made of.
         backbone: pixels to features.
         neck: features to an embedding before it is scaled to length 1.
+
+    >>> import torch
+    >>> embedder = Embedder(EmbedderCard(embedding_dim=64), create_backbone("lite0", pretrained=False)).eval()
+    >>> vectors = embedder(torch.zeros(2, 3, 224, 224))
+    >>> vectors.shape, vectors.norm(dim=1).round(decimals=3).tolist()
+    (torch.Size([2, 64]), [1.0, 1.0])
     """
 
     def __init__(self, card: EmbedderCard, backbone: Backbone) -> None:

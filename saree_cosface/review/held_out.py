@@ -7,7 +7,6 @@ other photos, sees single mistakes better. Both learn on features of a backbone 
 thousand photos take seconds.
 """
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,8 +17,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
+from saree_cosface import threads
 from saree_cosface.console import track
 from saree_cosface.data.manifest import Manifest, manifest_of
 from saree_cosface.data.splits import Protocol, SplitError, make_split
@@ -92,7 +91,7 @@ def held_out_labels(
     judges = np.zeros(len(manifest), np.int_)
     jobs = [rows for what in hold_out for rows in _folds(manifest, what, duplicate_groups, seed)]
     # A fold a core: within one, several threads of linear algebra are slower than one.
-    with threadpool_limits(1), ThreadPoolExecutor(min(os.cpu_count() or 1, FOLDS)) as pool:
+    with threads.limited(1), ThreadPoolExecutor(min(threads.count(), FOLDS)) as pool:
         verdicts = pool.map(lambda rows: _judged(inputs, labels, rows[0], rows[1], len(crafts)), jobs)
         for test, said in track(verdicts, "Judging labels, source and piece held out", total=len(jobs)):
             logs[test] += said

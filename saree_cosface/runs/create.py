@@ -42,6 +42,13 @@ def create_run(data: DataOptions, recipe: Recipe, out: Path, *, resume: bool = F
 
     Raises:
         RunError: the folder holds something else, or ``resume`` was asked with other options or photos.
+
+    >>> from saree_cosface.options import OptimOptions
+    >>> data = DataOptions(manifest_file, where="craft in ['chanderi', 'jamdani']", folds=4, cache=cache)
+    >>> recipe = Recipe(optim=OptimOptions(epochs=1))
+    >>> run = create_run(data, recipe, out / "new")
+    >>> run.classes, sorted(run.sources)
+    (('chanderi', 'jamdani'), ['test', 'train', 'validation'])
     """
     out = Path(out)
     recipe = with_precision(recipe, out)

@@ -33,6 +33,12 @@ class Gallery:
         embeddings: float32 ``(N, D)`` of length 1, possibly memory-mapped.
         references: a row a photo with ``COLUMNS``; thumbnails are relative to the gallery's folder, "" for none.
         folder: where it was loaded from or saved to; None when it is only in memory.
+
+    >>> photos = {"craft": ["patola", "ikat", "patola"], "piece": ["1", "2", "3"], "source": "", "view": ""}
+    >>> table = pd.DataFrame({**photos, "path": ["a", "b", "c"], "sha256": ["a", "b", "c"], "thumbnail": ""})
+    >>> gallery = Gallery(np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]], np.float32), table)
+    >>> gallery.crafts, gallery.nearest(np.array([1.0, 0.0], np.float32), 2)
+    (['ikat', 'patola'], [(0, 1.0), (2, 0.6000000238418579)])
     """
 
     embeddings: NDArray[np.float32]

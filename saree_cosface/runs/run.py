@@ -75,6 +75,10 @@ def load_run(folder: Path) -> Run:
     Raises:
         RunError: it is no run, or not finished.
         EmbedderError, GalleryError: a part of it is damaged.
+
+    >>> run = load_run(run_folder)
+    >>> run.classes, run.embedder.card.embedding_dim, len(run.gallery.prototypes)
+    (('chanderi', 'jamdani', 'leheriya'), 32, 3)
     """
     folder = Path(folder)
     if not (folder / "run.json").is_file():

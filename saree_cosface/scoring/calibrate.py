@@ -31,7 +31,7 @@ FOREIGN = 0.02
 """Share of photos of sarees that the threshold on familiarity takes for something else."""
 
 
-def calibrate_run(
+def calibrate(
     run: Run, *, false_accepts: float = 0.1, folds: int = 5, groups: int = 3, cache: Path | None = None
 ) -> Calibration:
     """Find the calibration of a run and write it into its folder, from where ``load_run`` reads it.
@@ -45,6 +45,11 @@ def calibrate_run(
 
     Raises:
         CalibrationError: the training photos are of too few sources or crafts, or gone.
+
+    >>> from saree_cosface import load_run
+    >>> found = calibrate(load_run(run_folder), false_accepts=0.3, folds=2, groups=3, cache=cache)
+    >>> found.crafts, load_run(run_folder).calibration.cosine == found.cosine
+    (('chanderi', 'jamdani', 'leheriya'), True)
     """
     if not 0 < false_accepts < 1:
         raise CalibrationError(f"false_accepts is {false_accepts}; it is a share, above 0 and below 1.")

@@ -85,7 +85,7 @@ class Evaluation:
             console.print(f"[yellow]{remark}", highlight=False)
 
 
-def evaluate_run(
+def evaluate(
     run: Run,
     manifest_path: Path,
     *,
@@ -115,6 +115,11 @@ def evaluate_run(
     Raises:
         EvaluationError: no photo is left to score, the open set is to be scored with a run that is not calibrated, or
             there is no earlier evaluation of this protocol.
+
+    >>> from saree_cosface import load_run
+    >>> found = evaluate(load_run(run_folder), manifest_file, cache=cache, out=out / "scores").document
+    >>> found["protocol"], found["counts"]["sources"], sorted(found["metrics"])[:3]
+    ('source', 1, ['balanced_accuracy', 'family_accuracy', 'macro_f1'])
     """
     earlier = None if before is None else read_evaluation(before)
     manifest = read_manifest(manifest_path, where=where, on_unknown="keep")

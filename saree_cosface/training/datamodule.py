@@ -1,5 +1,6 @@
 """What training reads: photos as (row, view) pairs, drawn anew each epoch by a seeded sampler."""
 
+from functools import partial
 from pathlib import Path
 
 import lightning.pytorch as L
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
+from saree_cosface import threads
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import LARGEST, PyramidViews, RandomViews
 from saree_cosface.features.extraction import photo_features
@@ -78,6 +80,7 @@ class SareeData(L.LightningDataModule):
             sampler=sampler,
             num_workers=0 if self.frozen else self.workers,
             persistent_workers=not self.frozen and self.workers > 0,
+            worker_init_fn=partial(threads.in_worker, self.workers),
         )
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:

@@ -1,6 +1,7 @@
 """The loop that trains a module on data, whatever these show: Lightning, with checkpoints to resume from."""
 
 import logging
+import os
 import signal
 import threading
 import warnings
@@ -14,6 +15,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from saree_cosface import threads
 from saree_cosface.options import Recipe
 from saree_cosface.training.checkpoint import CHECKPOINT, RunFolder, ended, write_history
 from saree_cosface.training.module import SCORE, LearningModule
@@ -67,13 +69,13 @@ def optimise(
     if checkpoint is not None and ended(checkpoint, module):
         data.setup("fit")
     else:
+        if devices > 1 and "LOCAL_RANK" not in os.environ:  # the processes that Lightning starts take this one's number
+            threads.use(threads.share(devices))
         with _quietly():
             trainer = _trainer(module.recipe, validates, folder, progress, devices)
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     if folder is not None and first_process():
-        from saree_cosface.figures.learning_curves import (
-            learning_curves,  # matplotlib is slow to import and not needed to train
-        )
+        from saree_cosface.figures.learning_curves import learning_curves  # matplotlib is slow to import
 
         write_history(folder / "metrics.csv", module.history)
         learning_curves(module.history, folder / "learning_curves.png")

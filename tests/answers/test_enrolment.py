@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from saree_cosface.answers.enrolment import craft_id, enrol, undo
+from saree_cosface.answers.enrolment import enrol, undo
 from saree_cosface.answers.enrolments import LOG, EnrolmentError, enrolments
 from saree_cosface.answers.prediction import predict
 from saree_cosface.cli import main
 from saree_cosface.data.manifest_file import read_manifest
+from saree_cosface.runs.folder import RunError
 from saree_cosface.runs.gallery import Gallery
-from saree_cosface.runs.run import RunError, load_run
+from saree_cosface.runs.run import load_run
 from saree_cosface.scoring.probes import unseen_probes
-from saree_cosface.taxonomy import NotACraft
-from tests.conftest import SOME
+from saree_cosface.taxonomy import NotACraft, craft_id
 from tests.helpers.bad_photos import zero_byte
+from tests.helpers.tiny import SOME
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from saree_cosface.answers.prediction import predict
 from saree_cosface.data.manifest_file import read_manifest
-from tests.conftest import SOME
 from tests.helpers.bad_photos import BAD, named_in_unicode, one_pixel
+from tests.helpers.tiny import SOME
 
 
 @pytest.fixture(scope="module")

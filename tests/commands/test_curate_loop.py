@@ -9,7 +9,7 @@ from PIL import Image
 
 from saree_cosface.cli import main
 from saree_cosface.maps.embedding import MapError
-from tests.conftest import SOME
+from tests.helpers.tiny import SOME
 
 
 @pytest.fixture(scope="module")

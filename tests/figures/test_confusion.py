@@ -3,10 +3,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from saree_cosface.figures import confusion as figures
+from saree_cosface.figures import comparison, confusion, learning_curves
 from saree_cosface.figures.comparison import comparison_figure
 from saree_cosface.figures.confusion import confusion_figure
-from saree_cosface.figures.learning_curves import learning_curves
 from saree_cosface.taxonomy import load_taxonomy
 
 
@@ -14,7 +13,7 @@ from saree_cosface.taxonomy import load_taxonomy
 def drawn(monkeypatch):
     """The figures that were saved, laid out as they were."""
     saved = []
-    save = figures.save_figure
+    save = confusion.save_figure
 
     def keep(figure, path):
         save(figure, path)
@@ -23,7 +22,8 @@ def drawn(monkeypatch):
         canvas.draw()  # the labels of axes follow their ticks one drawing later
         saved.append(figure)
 
-    monkeypatch.setattr(figures, "save_figure", keep)
+    for module in (comparison, confusion, learning_curves):
+        monkeypatch.setattr(module, "save_figure", keep)
     return saved
 
 
@@ -77,12 +77,12 @@ def test_a_confusion_matrix_is_legible(tmp_path, drawn, count):
 
 def test_learning_curves(tmp_path, drawn):
     row = {"train/loss": 2.0, "train/accuracy": 0.5, "validation/accuracy": 0.4, "validation/balanced_accuracy": 0.3}
-    learning_curves([{"epoch": epoch, **row} for epoch in range(60)], tmp_path / "curves.png")
+    learning_curves.learning_curves([{"epoch": epoch, **row} for epoch in range(60)], tmp_path / "curves.png")
     assert_legible(drawn[0])
     loss, scores = drawn[0].axes
     assert list(loss.lines[0].get_xdata()) == list(range(1, 61))
     assert len(scores.lines) == 3
-    learning_curves([{"epoch": 0, "train/loss": 2.0, "train/accuracy": 0.5}], tmp_path / "one.png")
+    learning_curves.learning_curves([{"epoch": 0, "train/loss": 2.0, "train/accuracy": 0.5}], tmp_path / "one.png")
     assert len(drawn[1].axes[1].lines) == 1
     assert (tmp_path / "one.png").stat().st_size > 1000
 
@@ -101,5 +101,7 @@ def test_a_failed_figure_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
     with pytest.raises(OSError, match=r"No space left.*curves\.png"):
-        learning_curves([{"epoch": 0, "train/loss": 2.0, "train/accuracy": 0.5}], tmp_path / "curves.png")
+        learning_curves.learning_curves(
+            [{"epoch": 0, "train/loss": 2.0, "train/accuracy": 0.5}], tmp_path / "curves.png"
+        )
     assert not list(tmp_path.iterdir())

@@ -8,11 +8,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from PIL import Image
 
-from saree_cosface.maps import by_craft as map_figures
+from saree_cosface.maps import by_craft, by_source
 from saree_cosface.maps import changes as map_changes
 from saree_cosface.maps import craft_sheet as map_sheets
-from saree_cosface.maps.by_craft import before_after_figure, craft_sheet, map_figure
+from saree_cosface.maps.by_craft import map_figure
 from saree_cosface.maps.by_source import source_figure
+from saree_cosface.maps.changes import before_after_figure
+from saree_cosface.maps.craft_sheet import craft_sheet
 from saree_cosface.maps.drawing import HALO, name_of
 from saree_cosface.maps.key import Entry, in_columns
 from saree_cosface.maps.print_page import WIDTH, shorten, text_width, wrap
@@ -61,7 +63,7 @@ def drawn(monkeypatch):
         sheets.append(figure)
         return []
 
-    for module in (map_changes, map_figures, map_sheets):
+    for module in (by_craft, by_source, map_changes, map_sheets):
         monkeypatch.setattr(module, "save_sheet", keep)
     return sheets
 
@@ -385,3 +387,12 @@ def test_crafts_of_which_only_the_prototype_is_shown_are_not_counted_and_keep_th
     said = [text.get_text() for text in drawn[0].texts]
     assert said[0].startswith("2 crafts in " if draw == "map" else "1 craft in ")
     assert not any("family not known" in text for text in said)
+
+
+def test_what_is_ringed_is_named_in_the_key(drawn, tmp_path):
+    photos, prototypes = collection()
+    chosen = np.arange(len(photos)) % 7 == 0
+    map_figure(photos.assign(**{"held-out photo": chosen}), prototypes, [], tmp_path / "m", ringed="held-out photo")
+    assert f"{chosen.sum()} held-out photos" in written(drawn[0])
+    assert not any("outlier" in text for text in written(drawn[0]))
+    assert rows(offsets(drawn[0].axes[0], "rings")) == rows(photos.loc[chosen, ["x", "y"]])

@@ -17,7 +17,7 @@ from saree_cosface.review.queue import COLUMNS, COMPARED, review, unbent_feature
 from saree_cosface.review.reasons import Reason
 from saree_cosface.review.sheets import ENTRIES, _caption, write_sheets
 from saree_cosface.taxonomy import load_taxonomy
-from tests.conftest import SOME
+from tests.helpers.tiny import SOME
 
 
 @pytest.fixture(scope="module")

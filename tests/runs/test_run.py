@@ -23,9 +23,10 @@ from saree_cosface.options import DataOptions, ModelOptions, OptimOptions, Recip
 from saree_cosface.runs import create
 from saree_cosface.runs import folder as run_folder
 from saree_cosface.runs.create import create_run
-from saree_cosface.runs.run import RunError, load_run
-from tests.conftest import CRAFTS, SOME
+from saree_cosface.runs.folder import RunError
+from saree_cosface.runs.run import load_run
 from tests.helpers.bad_photos import BAD, save, textured
+from tests.helpers.tiny import CRAFTS, SOME
 
 RECIPE = Recipe(
     model=ModelOptions(embedding_dim=32, precision="fp32"), optim=OptimOptions(epochs=6, batch_size=16, lr=5e-3)

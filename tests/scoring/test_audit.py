@@ -14,7 +14,7 @@ from saree_cosface.scoring.confounding import confounded_sources, copies_across_
 from saree_cosface.scoring.findings import findings
 from saree_cosface.scoring.hidden_parts import hide_border, hide_centre
 from saree_cosface.scoring.source_readability import source_readability
-from tests.conftest import CRAFTS, SOME
+from tests.helpers.tiny import CRAFTS, SOME
 
 
 def test_the_looms_confounded_shops_are_named_and_no_others(tiny_corpus):

@@ -18,7 +18,7 @@ from saree_cosface.features.embedding import embed_photos
 from saree_cosface.pages.exhibits import confidence
 from saree_cosface.runs.calibration import CalibrationError
 from saree_cosface.runs.run import load_run
-from saree_cosface.scoring import calibrate
+from saree_cosface.scoring import calibrate, out_of_fold
 from saree_cosface.scoring.evaluation import Evaluation
 from saree_cosface.scoring.probes import Probes
 from saree_cosface.scoring.scores import score
@@ -70,9 +70,9 @@ def test_no_photo_is_scored_by_what_saw_its_source_or_craft(calibrated, tiny_run
         trained.append((set(manifest.crafts[train]), set(manifest.crafts[test]), len(test)))
         return np.random.default_rng(0).uniform(0, 1, (len(test), len(classes))).astype(np.float32)
 
-    monkeypatch.setattr(calibrate, "_cosines", cosines)
+    monkeypatch.setattr(out_of_fold, "_cosines", cosines)
     other = shutil.copytree(calibrated, calibrated.parent / "other")
-    found = calibrate.calibrate_run(load_run(other), cache=tiny_cache, false_accepts=0.3, folds=2, groups=3)
+    found = calibrate.calibrate(load_run(other), cache=tiny_cache, false_accepts=0.3, folds=2, groups=3)
     photos = sum(part == "train" for part in tiny_run.used.values())
     everything = [each for each in trained if len(each[0]) == 3]
     without = [each for each in trained if len(each[0]) < 3]
@@ -80,11 +80,11 @@ def test_no_photo_is_scored_by_what_saw_its_source_or_craft(calibrated, tiny_run
     assert sum(count for *_, count in without) == photos == found.found["photos_of_crafts_left_out"]
     assert not any(learned & asked for learned, asked, _ in without)
     count = len(trained)
-    calibrate.calibrate_run(load_run(other), cache=tiny_cache, false_accepts=0.4, folds=2, groups=3)
+    calibrate.calibrate(load_run(other), cache=tiny_cache, false_accepts=0.4, folds=2, groups=3)
     assert len(trained) == count  # every training is kept
     damaged = sorted((other / "calibration" / "cells").rglob("*.npy"))[0]
     damaged.write_bytes(damaged.read_bytes()[:20])
-    calibrate.calibrate_run(load_run(other), cache=tiny_cache, false_accepts=0.4, folds=2, groups=3)
+    calibrate.calibrate(load_run(other), cache=tiny_cache, false_accepts=0.4, folds=2, groups=3)
     assert len(trained) == count + 1
 
 
@@ -192,9 +192,9 @@ def test_what_cannot_be_calibrated(calibrated, tiny_cache, tmp_path, capsys):
     run = load_run(calibrated)
     for wrong in ({"false_accepts": 0.0}, {"false_accepts": 1.0}, {"groups": 1}):
         with pytest.raises(CalibrationError):
-            calibrate.calibrate_run(run, cache=tiny_cache, **wrong)
+            calibrate.calibrate(run, cache=tiny_cache, **wrong)
     with pytest.raises(CalibrationError, match="by source"):
-        calibrate.calibrate_run(run, folds=50, cache=tiny_cache)
+        calibrate.calibrate(run, folds=50, cache=tiny_cache)
     assert call("calibrate", tmp_path) == 1
     assert "not a run" in capsys.readouterr().err
     other = shutil.copytree(calibrated, tmp_path / "run")

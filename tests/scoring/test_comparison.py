@@ -7,7 +7,8 @@ import pytest
 
 from saree_cosface.options import HeadOptions, ModelOptions, OptimOptions, Recipe
 from saree_cosface.scoring.baselines import FROZEN, logistic_regression, nearest_centroid, nearest_neighbour
-from saree_cosface.scoring.comparison import LMCL, ComparisonError, compare, heads
+from saree_cosface.scoring.comparison import ComparisonError, compare, heads
+from saree_cosface.scoring.comparison_table import LMCL
 
 RECIPE = Recipe(
     model=ModelOptions(embedding_dim=16, precision="fp32"), optim=OptimOptions(epochs=1, batch_size=16, lr=5e-3)

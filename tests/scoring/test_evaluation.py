@@ -18,12 +18,12 @@ from saree_cosface.features.embedding import embeddings_with_gaps
 from saree_cosface.runs.gallery import COLUMNS, Gallery
 from saree_cosface.runs.prototypes import prototype
 from saree_cosface.runs.run import load_run
-from saree_cosface.scoring.evaluation import Evaluation, evaluate_run
+from saree_cosface.scoring.evaluation import Evaluation, evaluate
 from saree_cosface.scoring.probes import EvaluationError, Probes, unseen_probes
 from saree_cosface.scoring.scores import score
 from saree_cosface.scoring.shortcut import pooled_cosines
-from tests.conftest import CRAFTS, SOME
 from tests.helpers.bad_photos import save, textured, zero_byte
+from tests.helpers.tiny import CRAFTS, SOME
 
 
 def names(manifest):
@@ -38,7 +38,7 @@ def manifest(tiny_corpus):
 @pytest.fixture(scope="module")
 def evaluated(tiny_run, tiny_corpus, tmp_path_factory):
     out = tmp_path_factory.mktemp("evaluation")
-    return evaluate_run(tiny_run, tiny_corpus, where=SOME, out=out), out
+    return evaluate(tiny_run, tiny_corpus, where=SOME, out=out), out
 
 
 # --- who is scored ---------------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ def test_other_things_that_are_not_there_are_no_pass(calibrated_run, tiny_corpus
     (tmp_path / "empty").mkdir()
     for others, said in (([tmp_path / "nope"], "nope: no such file"), ([tmp_path / "empty"], "empty: holds no photo")):
         with pytest.raises(EvaluationError, match=said):
-            evaluate_run(calibrated_run, tiny_corpus, open_set=True, others=others, where=SOME, out=tmp_path / "out")
+            evaluate(calibrated_run, tiny_corpus, open_set=True, others=others, where=SOME, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -146,7 +146,7 @@ def test_nothing_left_to_score_is_an_error_with_the_reasons(tiny_run, tiny_corpu
     zero_byte(tmp_path)
     (tmp_path / "m.csv").write_text("path,craft,source\nzero_byte.jpg,chanderi,other\n")
     with pytest.raises(EvaluationError, match="none of the 1 photos could be read.*empty"):
-        evaluate_run(tiny_run, tmp_path / "m.csv", out=tmp_path / "out")
+        evaluate(tiny_run, tmp_path / "m.csv", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -154,7 +154,7 @@ def test_bad_photos_are_counted(tiny_run, tmp_path):
     zero_byte(tmp_path)
     save(tmp_path / "new.png", textured(64, 64))
     (tmp_path / "m.csv").write_text("path,craft,source\nzero_byte.jpg,chanderi,other\nnew.png,chanderi,other\n")
-    document = evaluate_run(tiny_run, tmp_path / "m.csv", out=tmp_path / "out").to_json()
+    document = evaluate(tiny_run, tmp_path / "m.csv", out=tmp_path / "out").to_json()
     assert document["skipped"] == {"could not be read": 1}
     assert document["counts"]["photos"] == 1
     assert "low" not in document["metrics"]["top1"]  # one piece has no spread
@@ -206,7 +206,7 @@ def test_what_is_written_is_what_is_returned(tiny_run, evaluated, tiny_corpus):
 
 @pytest.mark.parametrize("protocol", ["piece", "random"])
 def test_other_protocols_say_that_they_flatter(tiny_run, tiny_corpus, tmp_path, protocol):
-    document = evaluate_run(tiny_run, tiny_corpus, protocol=protocol, where=SOME, out=tmp_path).to_json()
+    document = evaluate(tiny_run, tiny_corpus, protocol=protocol, where=SOME, out=tmp_path).to_json()
     assert document["protocol"] == protocol
     assert any("not the score on a new source" in remark for remark in document["remarks"])
     assert document["shortcut_gap"] is not None
@@ -214,7 +214,7 @@ def test_other_protocols_say_that_they_flatter(tiny_run, tiny_corpus, tmp_path, 
 
 def test_the_default_folder_is_in_the_run(tiny_run, tiny_corpus, tmp_path):
     run = replace(tiny_run, folder=tmp_path)
-    evaluate_run(run, tiny_corpus, where=SOME)
+    evaluate(run, tiny_corpus, where=SOME)
     assert (tmp_path / "evaluation" / "source" / "evaluation.json").is_file()
 
 

@@ -17,7 +17,7 @@ from saree_cosface.networks import precision
 from saree_cosface.networks.backbone import Preprocessing
 from saree_cosface.networks.backbones import create_backbone
 from saree_cosface.networks.card import EmbedderCard
-from saree_cosface.networks.embedder import Embedder, new_embedder
+from saree_cosface.networks.embedder import Embedder
 from saree_cosface.options import HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
 from saree_cosface.training import fit as training
 from saree_cosface.training.checkpoint import CHECKPOINT

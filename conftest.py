@@ -1,0 +1,23 @@
+"""What all tests share, and what the examples in docstrings find under its name."""
+
+import os
+
+import pytest
+
+# Workers share the cores: before anything is imported that would take them all.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ and "SAREE_COSFACE_THREADS" not in os.environ:
+    from saree_cosface.threads import VARIABLE, share, use
+
+    os.environ[VARIABLE] = str(share(int(os.environ["PYTEST_XDIST_WORKER_COUNT"])))
+    use()
+
+pytest_plugins = ("tests.helpers.tiny",)
+
+
+@pytest.fixture(autouse=True)
+def _names_of_examples(request: pytest.FixtureRequest) -> None:
+    """``run_folder``, ``manifest_file``, ``photo``, ``cache`` and ``out``: made for the examples that use them."""
+    example = getattr(request.node, "dtest", None)
+    used = " ".join(step.source for step in example.examples) if example is not None else ""
+    if "run_folder" in used or "manifest_file" in used:
+        example.globs.update(request.getfixturevalue("names_in_examples"))
