@@ -160,18 +160,6 @@ def make_split(
     return _split(protocol, seed, manifest, folds)
 
 
-def leave_one_source_out(manifest: Manifest, *, duplicate_groups: NDArray[np.int_] | None = None) -> Split:
-    """One fold a source; sources that share near-duplicates are held out together.
-
-    Raises:
-        SplitError: a source is unknown, or there is only one.
-    """
-    labels, folds = np.unique(held_together(manifest, "source", duplicate_groups), return_inverse=True)
-    if len(labels) < 2:
-        raise SplitError("all photos are of one source or linked to it by duplicates; holding it out leaves none.")
-    return _split(LEAVE_ONE_SOURCE_OUT, 0, manifest, folds)
-
-
 def held_together(
     manifest: Manifest, protocol: Protocol, duplicate_groups: NDArray[np.int_] | None = None
 ) -> NDArray[np.str_]:

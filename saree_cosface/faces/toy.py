@@ -51,8 +51,8 @@ from saree_cosface.training.optimise import optimise
 CLASSES = 8
 SCALE = 32.0
 """s of LMCL, the same for every margin: with it even m = 0.2 lets a class centre reach a posterior of 0.9 among eight
-even classes (see :func:`circle_posterior`). The floor of a simplex, ``scale.minimum_scale``, is far too low here: in
-two dimensions the neighbours of a class are at a cosine of 0.71, not -0.14."""
+even classes, whose prototypes stand 45 degrees apart on the circle. The floor of a simplex, ``scale.minimum_scale``, is
+far too low here: in two dimensions the neighbours of a class are at a cosine of 0.71, not -0.14."""
 
 HEADS = {
     "softmax": HeadOptions("softmax"),
@@ -281,15 +281,3 @@ def spread(embeddings: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[s
     nearest = np.minimum(steps, 2 * math.pi - steps).min()
     values = {"min_angle": nearest, "within_angle": within.mean(), "gap": free.mean()}
     return {name: math.degrees(value) for name, value in values.items()}
-
-
-def circle_posterior(scale: float, margin: float, num_classes: int = CLASSES) -> float:
-    """The posterior that LMCL gives a class centre among even classes on the circle.
-
-    The prototypes stand 360 / C degrees apart and the embedding on its own: the best that two dimensions allow.
-
-    >>> round(circle_posterior(32.0, 0.2), 3), round(circle_posterior(10.0, 0.2), 3)
-    (0.907, 0.558)
-    """
-    others = np.cos(2 * np.pi * np.arange(1, num_classes) / num_classes)
-    return float(1 / (1 + np.exp(scale * (others - 1 + margin)).sum()))

@@ -1,6 +1,6 @@
 """Closed-set identification: how far down the ranked list of classes the right one stands.
 
-:func:`ranks`, :func:`rank_k` and :func:`cmc` take a score matrix. The other functions follow MegaFace (Kemelmacher-
+:func:`ranks` and :func:`cmc` take a score matrix. The other functions follow MegaFace (Kemelmacher-
 Shlizerman et al., arXiv:1512.00596): a probe's mate is hidden among distractors that are too many for a matrix.
 They take embeddings, which may be memory maps, and compare ``block`` probes with ``block`` distractors at a time.
 
@@ -14,29 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-def rank_k(scores: ArrayLike, labels: ArrayLike, k: int) -> float:
-    """Rank-k identification rate, the share of probes with their class among the k best: ``(N, C), (N,) -> float``.
-
-    A tie never helps: a class that scores as high as the right one is counted as ranked before it. From k = C on the
-    rate is 1.
-
-    Raises:
-        ValueError: the scores are not (N, C) or hold NaN, the labels are not (N,) indices within [0, C), or k < 1.
-
-    >>> scores = [[0.9, 0.1, 0.3], [0.2, 0.7, 0.7]]
-    >>> rank_k(scores, [0, 1], 1), rank_k(scores, [0, 1], 2)
-    (0.5, 1.0)
-    """
-    if k < 1:
-        raise ValueError(f"k is {k}; ranks are counted from 1")
-    return float(np.mean(ranks(scores, labels) <= k))
-
-
 def cmc(scores: ArrayLike, labels: ArrayLike, max_rank: int) -> NDArray[np.float64]:
     """Cumulative match characteristic: the rates of ranks 1 to ``max_rank``, ``(N, C), (N,) -> (max_rank,)``.
 
+    The rate of rank k is the share of probes with their class among the k best. A tie never helps: a class that scores
+    as high as the right one is counted as ranked before it. From k = C on the rate is 1.
+
     Raises:
-        ValueError: as in :func:`rank_k`.
+        ValueError: as in :func:`ranks`, or ``max_rank`` < 1.
 
     >>> cmc([[0.9, 0.1, 0.3], [0.2, 0.7, 0.7]], [0, 1], max_rank=3)
     array([0.5, 1. , 1. ])

@@ -130,28 +130,6 @@ def paired_bootstrap(
     return PairedDifference(_percentile_interval(value, draws, confidence), p_value)
 
 
-def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
-    """Exact two-sided p-value of McNemar's test for two methods, right or wrong on the same items: ``(N,), (N,) ->
-    float``.
-
-    Items must be independent: one photo of each piece, or a piece's combined prediction. Otherwise use
-    :func:`paired_bootstrap`. It is 1 when the methods never disagree.
-
-    Raises:
-        ValueError: the arrays are empty, not (N,) of truth values, or not equally long.
-
-    >>> mcnemar([True] * 8 + [False], [False] * 7 + [True] * 2)  # doctest: +ELLIPSIS
-    0.0703...
-    """
-    a, b = paired(correct_a, correct_b)
-    if a.dtype != bool or b.dtype != bool:
-        raise ValueError(f"correct_a is {a.dtype} and correct_b {b.dtype}; both must hold truth values")
-    only_a, only_b = int(np.count_nonzero(a & ~b)), int(np.count_nonzero(b & ~a))
-    if only_a + only_b == 0:
-        return 1.0
-    return float(stats.binomtest(only_a, only_a + only_b).pvalue)
-
-
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     """Mean with its Student t interval, as for the scores of several seeds: ``(N,) -> Interval``.
 

@@ -63,17 +63,6 @@ def recall_at_k(
     return _mean_over_queries(found, embeddings, labels, exclude, block)
 
 
-def precision_at_1(
-    embeddings: ArrayLike, labels: ArrayLike, *, exclude: ArrayLike | None = None, block: int = 1024
-) -> RetrievalScore:
-    """Share of queries whose nearest reference is of their craft: :func:`recall_at_k` with k = 1.
-
-    >>> precision_at_1([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]], [0, 0, 1])
-    RetrievalScore(value=1.0, queries=2, left_out=1)
-    """
-    return recall_at_k(embeddings, labels, 1, exclude=exclude, block=block)
-
-
 def map_at_r(
     embeddings: ArrayLike, labels: ArrayLike, *, exclude: ArrayLike | None = None, block: int = 1024
 ) -> RetrievalScore:

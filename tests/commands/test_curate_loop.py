@@ -101,7 +101,7 @@ def test_from_the_map_to_the_next_version_and_back(tiny_run, tiny_cache, place, 
 
 def test_new_photos_join_a_map_and_another_model_is_turned_onto_it(tiny_run, tiny_cache, place, capsys, monkeypatch):
     from saree_cosface.data.manifest_file import read_manifest
-    from saree_cosface.maps import mapping
+    from saree_cosface.maps import make as mapping
 
     some = place / "some.csv"
     table = pd.read_csv(place / "manifest.csv", keep_default_na=False)
@@ -136,9 +136,9 @@ def test_a_map_of_few_photos_claims_nothing_and_leaves_nothing_of_the_one_before
 
 @pytest.mark.parametrize("command", ["map", "review"])
 def test_a_folder_that_cannot_be_is_refused_before_the_work(tiny_run, place, command, capsys, monkeypatch):
-    from saree_cosface.features import embedding
+    from saree_cosface.features import ahead
 
-    monkeypatch.setattr(embedding, "photo_hash", lambda path: pytest.fail("photos were read"))
+    monkeypatch.setattr(ahead, "photo_hash", lambda path: pytest.fail("photos were read"))
     (place / "a file").write_text("")
     code, _ = call(capsys, command, tiny_run.folder, place / "manifest.csv", "--out", place / "a file")
     assert code == 1

@@ -13,7 +13,6 @@ from saree_cosface.data.splits import (
     Split,
     SplitError,
     held_together,
-    leave_one_source_out,
     load_split,
     make_split,
 )
@@ -124,22 +123,6 @@ def test_duplicates_join_what_they_link():
     assert held_together(manifest, "random", np.array([7, 7, 1, 2, 3, 4]))[:2].tolist() == ["000.jpg", "000.jpg"]
     with pytest.raises(SplitError, match=r"shape \(2,\), not \(6,\)"):
         held_together(manifest, "source", np.array([0, 1]))
-
-
-def test_leaving_one_source_out():
-    manifest = drawn()
-    split = leave_one_source_out(manifest)
-    assert split.n_folds == len(set(manifest.sources))
-    for fold in range(split.n_folds):
-        _, test = split.rows(manifest, fold)
-        assert len(set(manifest.sources[test])) == 1
-    copies = np.arange(len(manifest))
-    first, second = (np.flatnonzero(manifest.sources == source)[0] for source in ("s00", "s01"))
-    copies[second] = copies[first]
-    joined = leave_one_source_out(manifest, duplicate_groups=copies)
-    assert joined.n_folds == split.n_folds - 1
-    with pytest.raises(SplitError, match="one source"):
-        leave_one_source_out(manifest_from(list("ab"), ["s", "s"]))
 
 
 def test_splits_that_cannot_be_made():

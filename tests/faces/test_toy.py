@@ -10,7 +10,7 @@ from PIL import Image
 from saree_cosface.cli import main
 from saree_cosface.faces import toy
 from saree_cosface.faces.datasets import FaceDataError
-from saree_cosface.faces.toy import CLASSES, SCALE, circle_posterior, digits, faces, run_toy, spread
+from saree_cosface.faces.toy import CLASSES, SCALE, digits, faces, run_toy, spread
 from saree_cosface.options import FaceOptions
 from tests.helpers.faces import people
 
@@ -40,8 +40,13 @@ def test_spread_tells_an_overlap_by_a_negative_gap():
 
 
 def test_the_scale_is_enough_for_the_largest_margin_shown():
-    assert circle_posterior(SCALE, 0.2) > 0.9
-    assert circle_posterior(SCALE, 0.3) < 0.5  # beyond 1 - cos 45 degrees no class can win
+    def posterior(margin):
+        """Of a class centre whose prototype is its own, among prototypes 360 / 8 degrees apart."""
+        others = np.cos(2 * np.pi * np.arange(1, CLASSES) / CLASSES)
+        return 1 / (1 + np.exp(SCALE * (others - 1 + margin)).sum())
+
+    assert posterior(0.2) > 0.9
+    assert posterior(0.3) < 0.5  # beyond 1 - cos 45 degrees no class can win
 
 
 def test_digits_are_eight_classes():

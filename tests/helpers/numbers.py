@@ -68,3 +68,10 @@ def scores_at(temperature, count=20_000, classes=5, seed=0):
     cosines = rng.uniform(-0.2, 0.8, (count, classes))
     chances = probabilities(cosines, temperature)
     return cosines, (rng.random((count, 1)) > chances.cumsum(axis=1)).sum(axis=1)
+
+
+def clustered(size, dim, crafts, seed, spread=1.0):
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(crafts, size=size)
+    embeddings = generator.normal(size=(crafts, dim))[labels] + spread * generator.normal(size=(size, dim))
+    return embeddings, labels
