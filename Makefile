@@ -1,7 +1,8 @@
 # make test      install what is missing, then linters, types and tests (the fast ones first), with coverage
 # make demo      from drawn sarees to a report and, with SERVE=1 (the default), the app
 # make install   the virtual environment alone; `make test` and `make demo` do it when needed
-# make clean     remove what tools and builds leave behind; the virtual environment and runs/ stay
+# make clean     remove what tools, builds and the demonstration leave behind; your own runs stay
+# make distclean the same and the virtual environment: what is left is what was cloned, and your own runs
 #
 # VENV is the virtual environment, PYTHON what creates it: make test VENV=/tmp/venv PYTHON=python3.12
 # PORT is where the app is served, the first free port from 7860 if it is not given; DEMO is the demonstration's folder.
@@ -15,7 +16,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install test demo clean
+.PHONY: help install test demo clean distclean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -73,6 +74,14 @@ $(DEMO)/report.html: $(DEMO)/run/run.json | $(RUNTIME)
 	  print(*photos.path[::40], sep="\0", end="")' | xargs -0 $(SAREE) predict $(DEMO)/run
 	$(SAREE) report $(DEMO)/run $(DEMO)/corpus/manifest.csv --cache $(DEMO)/cache --out $@
 
+# Folders of the virtual environment and of runs are not searched: what lies there is not ours to remove.
 clean:
-	rm -rf build dist htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
-	find saree_cosface app tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf build dist htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* *.egg-info
+	rm -rf $(DEMO)
+	-rmdir runs 2>/dev/null
+	find . \( -path ./$(VENV) -o -path ./runs -o -path ./.git \) -prune -o \
+	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+	find benchmarks -name '*.lock' -delete
+
+distclean: clean
+	rm -rf $(VENV)

@@ -295,6 +295,7 @@ BAD_MANIFESTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BAD_MANIFESTS)
 def test_a_bad_manifest_is_told_by_training_and_leaves_nothing(call, tmp_path, case):
     content, said = BAD_MANIFESTS[case]
@@ -336,11 +337,11 @@ def test_the_loom_draws_from_the_command_line(call, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_evaluate_and_predict_in_processes_of_their_own(tiny_run, tiny_corpus, tmp_path):
+def test_evaluate_and_predict_in_processes_of_their_own(tiny_run, tiny_corpus, tiny_cache, tmp_path):
     """As a user calls them: only --json puts anything on stdout, and nothing clutters stderr."""
     run = shutil.copytree(tiny_run.folder, tmp_path / "run")
     evaluated = python(
-        "-m", "saree_cosface", "evaluate", run, tiny_corpus, "--where", SOME, "--cache", tmp_path, "--json"
+        "-m", "saree_cosface", "evaluate", run, tiny_corpus, "--where", SOME, "--cache", tiny_cache, "--json"
     )
     assert evaluated.returncode == 0, evaluated.stderr
     document = json.loads(evaluated.stdout)

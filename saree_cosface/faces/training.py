@@ -199,7 +199,7 @@ def face_module(recipe: Recipe, classes: tuple[str, ...], *, warn: bool = True) 
     L.seed_everything(recipe.seed, verbose=False)
     model = recipe.model
     if model.precision == "auto":
-        raise ValueError("the precision must be decided before: see run_folder.with_precision")
+        raise ValueError("the precision must be decided before: see saree_cosface.runs.folder.with_precision")
     card = EmbedderCard(
         backbone=model.backbone,
         embedding_dim=model.embedding_dim,

@@ -6,10 +6,10 @@ afterwards an embedding is compared with prototypes or references by its cosine.
 | loss | head | paper | module |
 |---|---|---|---|
 | softmax | ``Softmax`` | | ``additive`` |
-| softmax + contrastive | ``SoftmaxContrastive`` | Sun et al., DeepID2, arXiv:1406.4773 | ``distance`` |
-| triplet | ``Triplet`` | Schroff et al., FaceNet, arXiv:1503.03832 | ``distance`` |
+| softmax + contrastive | ``SoftmaxContrastive`` | Sun et al., DeepID2, arXiv:1406.4773 | ``contrastive`` |
+| triplet | ``Triplet`` | Schroff et al., FaceNet, arXiv:1503.03832 | ``triplet`` |
 | L-Softmax | ``LargeMarginSoftmax`` | Liu et al., arXiv:1612.02295 | ``multiplicative`` |
-| softmax + center | ``SoftmaxCenter`` | Wen et al., ECCV 2016 | ``distance`` |
+| softmax + center | ``SoftmaxCenter`` | Wen et al., ECCV 2016 | ``center`` |
 | A-Softmax | ``SphereFace`` | Liu et al., SphereFace, arXiv:1704.08063 | ``multiplicative`` |
 | A-Softmax-NormFea | ``SphereFace`` with a scale | Wang et al., CosFace, arXiv:1801.09414 | ``multiplicative`` |
 | NSL | ``NormalizedSoftmax`` | Wang et al., NormFace, arXiv:1704.06369 | ``additive`` |

@@ -7,13 +7,11 @@ import timm
 from timm.data.config import resolve_model_data_config
 from torch import nn
 
-from saree_cosface.networks import sphere as sphere_networks
+from saree_cosface.networks import sphere
 from saree_cosface.networks.backbone import Backbone, BackboneError, Preprocessing
 from saree_cosface.networks.packaged import ARCHITECTURE, PACKAGED, packaged_weights
 
-FACES = Preprocessing(
-    sphere_networks.HEIGHT, (0.5, 0.5, 0.5), (128 / 255, 128 / 255, 128 / 255), False, sphere_networks.WIDTH
-)
+FACES = Preprocessing(sphere.HEIGHT, (0.5, 0.5, 0.5), (128 / 255, 128 / 255, 128 / 255), False, sphere.WIDTH)
 """Of the papers on faces: (pixel - 127.5) / 128, 112 pixels high and 96 wide."""
 
 
@@ -47,9 +45,9 @@ def create_backbone(
             network.load_state_dict(packaged_weights(classifier=False))
         preprocessing = preprocessing or _preprocessing(name, network, pretrained, faces)
         return Backbone(name, network, preprocessing, learns_norms=learns_norms)
-    if name in sphere_networks.UNITS:
-        sphere = sphere_networks.SphereNetwork(name)
-        return Backbone(name, sphere, preprocessing or FACES, learns_norms=True)
+    if name in sphere.UNITS:
+        network = sphere.SphereNetwork(name)
+        return Backbone(name, network, preprocessing or FACES, learns_norms=True)
     if not timm.is_model(name):
         plain, models = name.split(".")[0], timm.list_models()
         near = [model for model in models if plain and plain in model] or difflib.get_close_matches(plain, models)

@@ -46,6 +46,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
 def balanced_weights(photos: Photos, optim: OptimOptions) -> NDArray[np.float64]:
     """How often to draw each photo: (share of its craft) ** -power, shared evenly among the craft's pieces or sources.
 
+    >>> from pathlib import Path
     >>> photos = Photos([Path()] * 3, np.array([0, 0, 1]), np.array(["a", "a", "b"]), np.array(["s", "s", "s"]))
     >>> balanced_weights(photos, OptimOptions(balance_power=1.0)).tolist()
     [0.25, 0.25, 0.5]

@@ -37,6 +37,7 @@ def same(one, other):
     return np.array_equal(one.embeddings, other.embeddings) and one.references.equals(other.references)
 
 
+@pytest.mark.slow
 def test_a_new_tradition_is_found_at_once_and_leaves_as_it_came(run, tiny_corpus):
     before = Gallery.load(run / "gallery")
     files = photos(tiny_corpus, "patola")
@@ -65,6 +66,7 @@ def test_several_photos_of_one_piece(run, tiny_corpus):
     assert len(set(references["piece"][references["craft"] == "patola"])) == 1
 
 
+@pytest.mark.slow
 def test_enrolments_are_taken_back_one_by_one(run, tiny_corpus):
     files = photos(tiny_corpus, "patola")
     for file in files[:3]:
@@ -116,6 +118,7 @@ def test_a_killed_enrolment_can_be_taken_back(run, tiny_corpus, monkeypatch):
     assert same(Gallery.load(run / "gallery"), before)
 
 
+@pytest.mark.slow
 def test_several_people_enrol_at_once(run, tiny_corpus):
     files = photos(tiny_corpus, "patola")[:4]
     with ThreadPoolExecutor(4) as pool:
@@ -131,6 +134,7 @@ def test_a_name_that_the_taxonomy_does_not_know():
         craft_id("!!", new=True)
 
 
+@pytest.mark.slow
 def test_what_was_enrolled_is_not_scored(run, tiny_corpus):
     manifest = read_manifest(tiny_corpus, where=SOME)
     held_out = unseen_probes(load_run(run), manifest).manifest
@@ -145,6 +149,7 @@ def test_what_was_enrolled_is_not_scored(run, tiny_corpus):
     assert probes.skipped["source among the references"] == int((held_out.sources == source).sum()) - 1
 
 
+@pytest.mark.slow
 def test_from_the_command_line(run, tiny_corpus, tmp_path, capsys):
     def call(*arguments):
         capsys.readouterr()
@@ -172,6 +177,7 @@ def test_from_the_command_line(run, tiny_corpus, tmp_path, capsys):
     assert call("enrol", run, files[0])[0] == 2
 
 
+@pytest.mark.slow
 def test_a_photo_that_looks_like_another_tradition_is_doubted(calibrated_run, tiny_corpus, tmp_path, capsys):
     folder = shutil.copytree(calibrated_run.folder, tmp_path / "run")
     easy = replace(calibrated_run.calibration, cosine=-1.0, gap=0.0, familiarity=-1.0)  # so small a run names nothing

@@ -109,6 +109,7 @@ def test_a_backbone_without_a_map_is_refused():
         backbone.maps(torch.zeros(1, 3, size, size))
 
 
+@pytest.mark.slow
 def test_the_command_draws_the_evidence(tiny_run, tiny_corpus, tmp_path, capsys):
     photos = read_manifest(tiny_corpus, where="craft == 'chanderi'").files()[:2]
     with pytest.raises(SystemExit) as ended:

@@ -141,6 +141,7 @@ def test_names_with_brackets_are_shown_as_they_are(tiny_run, photos, tmp_path):
     assert "[bold] saree [draft].jpg" in printed(predict(tiny_run, [path]))
 
 
+@pytest.mark.slow
 def test_answers_do_not_depend_on_the_other_photos(tiny_run, photos):
     together = predict(tiny_run, photos).attributions
     alone = [predict(tiny_run, [photo]).attributions[0] for photo in photos]

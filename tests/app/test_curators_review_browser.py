@@ -18,7 +18,6 @@ from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from tests.helpers.browser import (
     PHONE,
     WIDE,
-    axe_script,
     barriers,
     errors,
     find,
@@ -277,8 +276,7 @@ def test_every_field_has_a_name_and_every_tab_is_reached_by_keys(page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_barrier(page, scheme, server, tmp_path_factory):
-    axe = axe_script(tmp_path_factory.getbasetemp() / "npm")
+def test_no_serious_barrier(page, scheme, server, axe):
     feature = [{"name": "prefers-color-scheme", "value": scheme}]
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": feature})
     page.refresh()

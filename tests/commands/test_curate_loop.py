@@ -41,6 +41,7 @@ def held_out(tiny_run, place):
     return row["path"], row["craft"]
 
 
+@pytest.mark.slow
 def test_from_the_map_to_the_next_version_and_back(tiny_run, tiny_cache, place, held_out, capsys):
     run, manifest = tiny_run.folder, place / "manifest.csv"
     common = ("--cache", tiny_cache, "--json")
@@ -99,6 +100,7 @@ def test_from_the_map_to_the_next_version_and_back(tiny_run, tiny_cache, place, 
     assert decided.isdisjoint(entry["path"] for entry in queue["queue"])
 
 
+@pytest.mark.slow
 def test_new_photos_join_a_map_and_another_model_is_turned_onto_it(tiny_run, tiny_cache, place, capsys, monkeypatch):
     from saree_cosface.data.manifest_file import read_manifest
     from saree_cosface.maps import make as mapping
@@ -121,6 +123,7 @@ def test_new_photos_join_a_map_and_another_model_is_turned_onto_it(tiny_run, tin
     assert "not aligned" in " ".join(apart.facts)
 
 
+@pytest.mark.slow
 def test_a_map_of_few_photos_claims_nothing_and_leaves_nothing_of_the_one_before(tiny_run, tiny_cache, place):
     from saree_cosface.data.manifest_file import read_manifest
     from saree_cosface.maps.make import map_collection

@@ -78,6 +78,7 @@ def test_a_packed_list_brings_its_own_images(run, tmp_path, capsys):
     assert "--run" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_image_of_a_packed_list_that_cannot_be_used_is_named(run, tmp_path, capsys):
     images = [_jpeg(face(pair, photo)) for pair in range(40) for photo in (1, 2)]
     images[5] = images[5][:60]
@@ -185,6 +186,7 @@ def devkit(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_challenge_1_of_megaface(run, devkit, capsys, monkeypatch):
     arguments = ["faces", "megaface", "--run", run, "--devkit", devkit / "devkit", "--probes", devkit / "probes"]
     arguments += ["--distractors", devkit / "distractors", "--count", 100, "--cache", devkit / "cache", "--json"]
@@ -209,6 +211,7 @@ def test_challenge_1_of_megaface(run, devkit, capsys, monkeypatch):
     assert "is it the right one" in captured.err
 
 
+@pytest.mark.slow
 def test_challenge_photos_that_are_absent(run, devkit, capsys):
     (devkit / "distractors" / "3" / "33.jpg").unlink()
     (devkit / "distractors" / "4" / "44.jpg").write_bytes(b"<html>")

@@ -269,6 +269,7 @@ def test_a_conflict_is_shown_and_settled_on_the_command_line(call, manifest, pat
 # --- bad input -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_is_no_log(call, manifest, tmp_path):
     picture = save(tmp_path / "photo.jpg", textured())
     empty, folder, other, text = (tmp_path / name for name in ("empty.db", "folder", "other.db", "text.db"))
@@ -462,6 +463,7 @@ def test_entries_cannot_be_changed_or_removed(log):
     assert log.entries() == entries
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", ["photo", "value", "by", "when", "why", "seen", "sha256", "manifest", "kind"])
 def test_tampering_is_found(log, call, field, manifest, tmp_path):
     for photo in ("a.jpg", "b.jpg", "museum/c.jpg"):
@@ -499,6 +501,7 @@ def test_entries_cut_off_the_end_are_found_with_the_account_of_a_manifest(log, c
     assert call(log.path, "status", "--applied", new)[0] == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_log_is_told(log, call):
     for _ in range(200):
         about(log, "comment", "a.jpg", why="x" * 500)

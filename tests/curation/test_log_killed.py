@@ -44,6 +44,7 @@ while last < {DECISIONS}:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_every_acknowledged_decision_survives_a_kill(tmp_path, seed):
     path = tmp_path / "decisions.db"

@@ -174,6 +174,7 @@ def test_report_as_json_and_table(tmp_path):
     assert "… and 2 more" in table
 
 
+@pytest.mark.slow
 @pytest.mark.photos
 @pytest.mark.skipif("SAREE_COSFACE_DATA" not in os.environ, reason="SAREE_COSFACE_DATA is not set")
 def test_the_real_sarees():

@@ -44,6 +44,7 @@ def manifests(draw):
     return manifest_from(list(crafts), [f"s{k}" for k in sources], [f"p{k}" if k >= 0 else "" for k in pieces])
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(
     manifest=manifests(),

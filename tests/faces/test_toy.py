@@ -74,6 +74,7 @@ def test_too_few_people_are_refused(tmp_path):
         faces(FaceOptions(images=str(tmp_path / "faces"), cache=tmp_path / "cache"))
 
 
+@pytest.mark.slow
 def test_an_interrupted_figure_goes_on(tmp_path, monkeypatch):
     found = digits()
     few = replace(found, pixels=found.pixels[:64], labels=found.labels[:64])

@@ -73,6 +73,7 @@ def test_processes_draw_different_faces(monkeypatch):
 # --- a run -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_training_learns_and_writes_a_run(data, tmp_path):
     longer = replace(QUICK, optim=replace(QUICK.optim, epochs=8))
     embedder = fit(data, tmp_path / "run", longer)
@@ -86,6 +87,7 @@ def test_training_learns_and_writes_a_run(data, tmp_path):
     assert not torch.equal(norms[0].running_mean, torch.zeros_like(norms[0].running_mean))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "steps"), [("sgd", 0), ("sgd", 7), ("muon", 0)])
 def test_an_interrupted_training_ends_with_the_same_weights(data, tmp_path, monkeypatch, optimizer, steps):
     changes = {"optimizer": optimizer, "steps": steps, "milestones": (4,) if steps else ()}

@@ -19,7 +19,7 @@ from saree_cosface.faces.identification import identify, person_of
 from saree_cosface.faces.images import NotAligned
 from saree_cosface.faces.pair_lists import read_lfw_pairs
 from saree_cosface.faces.pairs import MissingImages
-from saree_cosface.faces.settings import Setting, losses, margins, normalization, scales
+from saree_cosface.faces.settings import LMCL, Setting, losses, margins, normalization, scales
 from saree_cosface.faces.training import train_faces
 from saree_cosface.faces.verification import embed_faces, embed_folder, load_encoder, verify, verify_images
 from saree_cosface.options import FaceOptions, HeadOptions
@@ -287,6 +287,7 @@ def test_identification_from_the_command_line(run, corpus, tmp_path, capsys):
 # --- experiments -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_experiment_trains_each_cell_once(data, corpus, tmp_path, monkeypatch, capsys):
     recipe = replace(QUICK, optim=replace(QUICK.optim, epochs=1))
     softmax = Setting("softmax", HeadOptions("softmax"), (97.88, 93.1, 54.85, 65.92))
@@ -313,6 +314,7 @@ def test_an_experiment_trains_each_cell_once(data, corpus, tmp_path, monkeypatch
         run_experiment("losses", settings, data, recipe, tmp_path, seeds=0)
 
 
+@pytest.mark.slow
 def test_commands_share_the_cells_of_an_experiment(data, tmp_path, monkeypatch):
     recipe = replace(QUICK, optim=replace(QUICK.optim, epochs=1))
     settings = (Setting("softmax", HeadOptions("softmax")), Setting("LMCL", recipe.head))
@@ -357,10 +359,11 @@ def test_settings_of_the_paper():
     assert nsl == sweep[0].head
     assert nsl in [each.head for each in scales(head)]
     assert [each.head.name for each in normalization(head)] == ["cosface_unnormalized", "cosface"]
-    lmcl = next(each for each in nine if each.name == experiments.LMCL)
+    lmcl = next(each for each in nine if each.name == LMCL)
     assert lmcl.head == next(each.head for each in sweep if each.head.margin == 0.35) == normalization(head)[1].head
 
 
+@pytest.mark.slow
 def test_rows_of_the_table_can_be_trained_alone(data, corpus, tmp_path, capsys):
     (tmp_path / "recipe.yaml").write_text(
         "model: {backbone: laptop10, embedding_dim: 16, trainable_stages: 4, precision: fp32}\n"

@@ -57,6 +57,7 @@ def assert_legible(figure, smallest=6):
             assert text.get_fontsize() >= smallest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 12, 20, 21, 40])
 def test_a_confusion_matrix_is_legible(tmp_path, drawn, count):
     known = [craft.name for craft in load_taxonomy().crafts]

@@ -91,15 +91,27 @@ def too_wide(driver):
     return max(0, driver.execute_script("return document.documentElement.scrollWidth - innerWidth"))
 
 
-def axe_script(folder: Path) -> str:
-    """The script of axe-core, from npm; skips the test where that is not to be had."""
+class AxeAbsent(Exception):
+    """npm is not installed, or cannot fetch the script."""
+
+
+def install_axe(folder: Path) -> None:
+    """Fetch axe-core from npm into a folder.
+
+    Raises:
+        AxeAbsent: it is not to be had.
+    """
     if shutil.which("npm") is None:
-        pytest.skip("npm is not installed")
+        raise AxeAbsent("npm is not installed")
     command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), AXE]
     try:
         subprocess.run(command, check=True, capture_output=True, timeout=120)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-        pytest.skip(f"npm cannot fetch {AXE}")
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        raise AxeAbsent(f"npm cannot fetch {AXE}") from error
+
+
+def axe_script(folder: Path) -> str:
+    """The script of axe-core, where it was fetched."""
     return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 

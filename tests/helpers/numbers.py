@@ -75,3 +75,8 @@ def clustered(size, dim, crafts, seed, spread=1.0):
     labels = generator.integers(crafts, size=size)
     embeddings = generator.normal(size=(crafts, dim))[labels] + spread * generator.normal(size=(size, dim))
     return embeddings, labels
+
+
+def unit_rows(count, seed=0):
+    rows = np.random.default_rng(seed).normal(size=(count, 8)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)

@@ -28,7 +28,7 @@ class Served:
 
     def start(self) -> None:
         """Start it; again, once it was ended."""
-        environment = {**os.environ, "TMPDIR": str(self.temporary), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+        environment = {**os.environ, "TMPDIR": str(self.temporary), "SAREE_COSFACE_THREADS": "1", "COLUMNS": "200"}
         environment.pop("GRADIO_TEMP_DIR", None)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "saree_cosface", "app", *map(str, self.arguments)],

@@ -82,18 +82,31 @@ def tiny_run(once, tiny_corpus: Path, tiny_cache: Path):
 
 @pytest.fixture(scope="session")
 def calibrated_run(once, tiny_run, tiny_cache: Path):
-    """A calibrated copy of ``tiny_run``."""
+    """A calibrated copy of ``tiny_run``, with the map of its references that the app would else make of it."""
+    from saree_cosface.maps.references import reference_map
     from saree_cosface.runs.run import load_run
     from saree_cosface.scoring.calibrate import calibrate
 
     def make(folder):
         shutil.copytree(tiny_run.folder, folder)
         calibrate(load_run(folder), cache=tiny_cache, false_accepts=0.3, folds=2, groups=3)
+        reference_map(load_run(folder))
 
     folder = once("calibrated", make)
     before = content(folder)
     yield load_run(folder)
     assert content(folder) == before, "a test has written into the run that all share"
+
+
+@pytest.fixture(scope="session")
+def axe(once) -> str:
+    """The script that looks for barriers in a page; skips the test where it is not to be had."""
+    from tests.helpers.browser import AxeAbsent, axe_script, install_axe
+
+    try:
+        return axe_script(once("npm", install_axe))
+    except AxeAbsent as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

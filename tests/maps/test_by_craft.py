@@ -176,6 +176,7 @@ def test_markers_tell_few_sources_and_else_the_craft(tmp_path, drawn):
         assert "colour and marker: the craft; sources have a map of their own" in key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("figure", [map_figure, craft_sheet])
 def test_the_same_photos_give_the_same_bytes(tmp_path, figure):
     table, prototypes = collection(photos=120)
@@ -252,6 +253,7 @@ def test_a_source_with_a_clump_of_its_own_is_named_there_and_a_mixed_one_is_not(
     assert "20 of 140 photos" in " ".join(written(figure))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("crafts", [1, 13, 40, 62])
 def test_the_sheet_has_a_panel_a_craft_on_one_scale(tmp_path, drawn, crafts):
     table, prototypes = collection(crafts, 600)
@@ -342,6 +344,7 @@ CASES = [lambda count=count: few(count) for count in (0, 1, 2, 5)]
 CASES += [one_craft, one_place, gaps, a_line, other_types, another_script]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_odd_collections_are_drawn_without_a_warning(tmp_path, case):
     table, prototypes = case()

@@ -3,46 +3,10 @@ import pandas as pd
 import pytest
 from sklearn.manifold import trustworthiness
 
-from saree_cosface.maps.coordinates import FEWEST, align, map_parameters, umap_coordinates
+from saree_cosface.maps.coordinates import FEWEST, map_parameters
 from saree_cosface.maps.embedding import EmbeddingMap, MapError
 from saree_cosface.metrics.neighbourhood import map_quality, nearest_neighbours
-
-
-def unit_rows(count, seed=0):
-    rows = np.random.default_rng(seed).normal(size=(count, 8)).astype(np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 4, 5, 6, 9, 40])
-def test_every_number_of_photos_can_be_mapped(count):
-    coordinates = umap_coordinates(unit_rows(count), seed=0)
-    assert coordinates.shape == (count, 2)
-    assert coordinates.dtype == np.float32
-    assert np.isfinite(coordinates).all()
-
-
-def test_map_follows_its_seed():
-    embeddings = unit_rows(30)
-    first = umap_coordinates(embeddings, seed=3)
-    assert np.array_equal(first, umap_coordinates(embeddings, seed=3))
-    assert not np.array_equal(first, umap_coordinates(embeddings, seed=4))
-
-
-def test_map_keeps_two_bundles_apart():
-    rng = np.random.default_rng(0)
-    centres = np.eye(8, dtype=np.float32)[:2]
-    embeddings = np.repeat(centres, 25, axis=0) + 0.05 * rng.normal(size=(50, 8)).astype(np.float32)
-    coordinates = umap_coordinates(embeddings, seed=0)
-    one, other = coordinates[:25], coordinates[25:]
-    spread = max(np.linalg.norm(part - part.mean(axis=0), axis=1).mean() for part in (one, other))
-    assert np.linalg.norm(one.mean(axis=0) - other.mean(axis=0)) > 2 * spread
-
-
-def test_map_refuses_what_is_not_finite():
-    embeddings = unit_rows(10)
-    embeddings[3, 0] = np.nan
-    with pytest.raises(ValueError, match="NaN"):
-        umap_coordinates(embeddings, seed=0)
+from tests.helpers.numbers import unit_rows
 
 
 def mapped(count=60, seed=0):
@@ -54,19 +18,6 @@ def mapped(count=60, seed=0):
     places = np.array([[0, 0], [10, 0], [0, 10]])[bundle] + 0.1 * rng.normal(size=(count, 2))
     photos = pd.DataFrame({"sha256": [f"{row:064d}" for row in range(count)], "x": places[:, 0], "y": places[:, 1]})
     return EmbeddingMap(photos.astype({"x": np.float32, "y": np.float32}), embeddings, map_parameters(count, seed))
-
-
-def test_a_map_can_start_from_places():
-    embeddings = unit_rows(60)
-    before = umap_coordinates(embeddings, seed=4)
-    free, led = umap_coordinates(embeddings, seed=0), umap_coordinates(embeddings, seed=0, start=before)
-    assert align(led, before)[1] < align(free, before)[1]
-
-
-def test_known_neighbours_change_nothing():
-    embeddings = unit_rows(50)
-    near = nearest_neighbours(embeddings, 20)
-    assert np.array_equal(umap_coordinates(embeddings, 0), umap_coordinates(embeddings, 0, near))
 
 
 def test_new_photos_are_placed_in_their_bundle_and_by_themselves():
@@ -142,16 +93,6 @@ def test_damaged_maps_are_refused_by_name(tmp_path, damage):
             mapped(seed=7).save(tmp_path / "other.parquet", parameters)
     with pytest.raises(MapError, match="coords.parquet: not a map, or damaged"):
         EmbeddingMap.load(coordinates, parameters)
-
-
-def test_alignment_undoes_a_turn_a_reflection_and_a_scale():
-    rng = np.random.default_rng(0)
-    there = rng.normal(size=(30, 2)).astype(np.float32)
-    turned = 3 * there @ np.array([[0.6, 0.8], [0.8, -0.6]]) + [5, -7]
-    matrix, left = align(turned.astype(np.float32), there)
-    assert np.allclose(np.c_[turned, np.ones(30)] @ matrix, there, atol=1e-5)
-    assert left < 1e-5
-    assert align(rng.normal(size=(30, 2)).astype(np.float32), there)[1] > 0.5
 
 
 def test_quality_agrees_with_scikit_learn_and_a_plain_count():

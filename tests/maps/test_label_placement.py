@@ -61,6 +61,7 @@ def test_a_label_at_the_edge_is_pushed_inwards_and_no_further():
     assert centre.tolist() == [10.0, 75.0]
 
 
+@pytest.mark.slow
 def test_forty_labels_at_one_place_all_find_room_near_it():
     anchors = np.full((40, 2), [85.0, 75.0])
     sizes = np.full((40, 2), [24.0, 3.0])

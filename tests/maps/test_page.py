@@ -192,6 +192,7 @@ def test_each_file_is_decoded_once_beyond_the_sample(pictures, monkeypatch):
     assert found.codes.tolist() == list(range(12)) * 50
 
 
+@pytest.mark.slow
 def test_thumbnails_shrink_to_the_budget(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     files = []

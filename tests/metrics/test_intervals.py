@@ -27,6 +27,7 @@ def photos_of_pieces(generator, pieces, photos, share):
     return np.repeat(correct, photos), np.repeat(np.arange(pieces), photos)
 
 
+@pytest.mark.slow
 def test_the_bootstrap_covers_the_truth():
     generator = np.random.default_rng(5)
     grouped, single = 0, 0

@@ -53,6 +53,7 @@ def test_the_paper_s_twenty_layers_have_22_million_parameters_with_the_embedding
     assert sum(p.numel() for p in embedder.parameters()) == expected_parameters((1, 2, 4, 1)) + 512 * 42 * 512 + 512
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UNITS)
 def test_a_face_of_112_by_96_becomes_a_map_of_7_by_6_or_half_of_that(name):
     height, width = (4, 3) if name.endswith("_stride4") else (7, 6)
@@ -85,6 +86,7 @@ def test_channels_last_does_not_change_the_order_of_the_features():
     torch.testing.assert_close(flat, maps.reshape(2, -1), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sphereface20", "laptop12"])
 def test_the_initial_weights_train(name):
     torch.manual_seed(0)

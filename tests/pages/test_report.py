@@ -66,6 +66,7 @@ def probes(tiny_run, tiny_corpus):
     return unseen_probes(tiny_run, read_manifest(tiny_corpus))
 
 
+@pytest.mark.slow
 def test_report_is_one_well_formed_file_that_needs_no_other(page):
     text = page.read_text(encoding="utf-8")
     parsed = Page(text)
@@ -78,6 +79,7 @@ def test_report_is_one_well_formed_file_that_needs_no_other(page):
     assert 'name="viewport"' in text
 
 
+@pytest.mark.slow
 def test_report_says_what_was_measured_and_on_what(page, tiny_run, probes):
     text = Page(page.read_text(encoding="utf-8")).text
     document = score(tiny_run, probes, "source")
@@ -95,6 +97,7 @@ def test_report_says_what_was_measured_and_on_what(page, tiny_run, probes):
     assert f"Right: {right} of {len(probes.manifest)}" in text
 
 
+@pytest.mark.slow
 def test_gaps_by_source_add_up_to_the_gap_of_all(page, tiny_run, probes):
     gap = score(tiny_run, probes, "source")["shortcut_gap"]
     rows = re.findall(
@@ -109,12 +112,14 @@ def test_gaps_by_source_add_up_to_the_gap_of_all(page, tiny_run, probes):
         assert (values * photos).sum() / photos.sum() == pytest.approx(gap[name][protocol], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_shops_that_sell_mostly_one_craft_are_marked(page, probes):
     confounded = {str(value).lower() for value in probes.manifest.table["confounded"]}
     noted = re.search(r"sells mostly [^(<]+ \(\d+ of", page.read_text(encoding="utf-8"))
     assert bool(noted) == ("true" in confounded)
 
 
+@pytest.mark.slow
 def test_examples_unfold_what_they_rest_on(page):
     text = page.read_text(encoding="utf-8")
     parsed = Page(text)
@@ -124,6 +129,7 @@ def test_examples_unfold_what_they_rest_on(page):
     assert 0 < text.count("each other&#x27;s nearest") <= examples
 
 
+@pytest.mark.slow
 def test_what_an_audit_finds_stands_in_the_report(page, tiny_run, tiny_corpus, probes):
     found = audit_document(tiny_run, read_manifest(tiny_corpus), probes)["findings"]
     text = Page(page.read_text(encoding="utf-8")).text
@@ -133,6 +139,7 @@ def test_what_an_audit_finds_stands_in_the_report(page, tiny_run, tiny_corpus, p
     assert "What it does not know" not in text  # the run is not calibrated
 
 
+@pytest.mark.slow
 def test_coordinates_are_kept_beside_the_report(page, tiny_run, probes):
     found = EmbeddingMap.load(page.with_suffix(".map.parquet"), page.with_suffix(".map.json"))
     coordinates, parameters = found.photos, found.parameters
@@ -144,6 +151,7 @@ def test_coordinates_are_kept_beside_the_report(page, tiny_run, probes):
     assert parameters["photos"] == len(coordinates)
 
 
+@pytest.mark.slow
 def test_awkward_names_are_escaped_and_lost_photos_left_out(tiny_run, tmp_path, probes):
     held_out = probes.manifest
     table = held_out.table.assign(note="", confounded="")

@@ -83,6 +83,7 @@ def test_sources_are_never_shared_by_parts(tiny_run):
     assert not train & validation | train & test | validation & test
 
 
+@pytest.mark.slow
 def test_the_gallery_is_the_training_photos_as_the_embedder_sees_them(tiny_run):
     table = tiny_run.gallery.references
     assert set(table["sha256"]) == {sha256 for sha256, part in tiny_run.used.items() if part == "train"}
@@ -349,7 +350,7 @@ def test_a_manifest_with_bad_photos_is_trained_without_them(tmp_path, tiny_cache
     "options",
     [
         "--optim.epochs 20 --optim.ema 0.9 --head.margin_warmup 0.3",
-        "--optim.epochs 4 --model.trainable_stages 1 --optim.patience 3",
+        "--optim.epochs 3 --model.trainable_stages 1 --optim.patience 2",
     ],
     ids=["frozen", "trainable"],
 )

@@ -144,6 +144,7 @@ def test_copies_on_both_sides_of_the_split(tiny_run, tiny_corpus, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_page(tiny_run, tiny_corpus, tiny_cache, tmp_path, capsys):
     run = shutil.copytree(tiny_run.folder, tmp_path / "run")
     with pytest.raises(SystemExit) as ended:

@@ -88,6 +88,7 @@ def test_no_photo_is_scored_by_what_saw_its_source_or_craft(calibrated, tiny_run
     assert len(trained) == count + 1
 
 
+@pytest.mark.slow
 def test_evaluation_of_the_open_set(calibrated, tiny_corpus, tiny_cache, tmp_path, capsys):
     arguments = ("evaluate", calibrated, tiny_corpus, "--open-set", "--cache", tiny_cache, "--out", tmp_path)
     assert call(*arguments, "--json") == 0
@@ -111,6 +112,7 @@ def test_evaluation_of_the_open_set(calibrated, tiny_corpus, tiny_cache, tmp_pat
     assert json.loads((tmp_path / "evaluation.json").read_text())["open_set"]["pictures"]["photos"] == 1
 
 
+@pytest.mark.slow
 def test_the_report_tells_what_becomes_of_strangers(calibrated, tiny_corpus, tiny_cache, tmp_path):
     assert call("report", calibrated, tiny_corpus, "--cache", tiny_cache, "--out", tmp_path / "report.html") == 0
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -145,6 +147,7 @@ def test_a_tradition_enrolled_after_training_is_allowed_for(calibrated, tiny_cor
         assert row[craft] == pytest.approx(each["cosine"] + each["allowance"], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_confidence_on_several_sources(calibrated, tiny_corpus, tmp_path):
     run = load_run(calibrated)
     manifest = read_manifest(tiny_corpus, where="craft in ['chanderi', 'jamdani', 'leheriya']")

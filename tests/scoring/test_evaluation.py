@@ -61,6 +61,7 @@ def test_other_crafts_are_left_out_and_counted(tiny_run, tiny_corpus):
     assert sum(probes.skipped.values()) + len(probes.manifest) == 12 * 8
 
 
+@pytest.mark.slow
 def test_new_photos_of_sources_seen_in_training_are_excluded(tiny_run, tmp_path):
     """Under protocol source. A photo that was never seen may still share its shop with some that were."""
     sources = [*sorted(tiny_run.sources["train"])[:1], *sorted(tiny_run.sources["validation"])[:1], "a new shop", ""]
@@ -99,6 +100,7 @@ def test_a_piece_seen_in_training_is_excluded_where_its_source_is_not(tiny_run, 
     assert names(probes.manifest) == {"1.png"}
 
 
+@pytest.mark.slow
 def test_the_piece_and_the_source_of_an_enrolled_photo_are_left_out(tiny_run, manifest, tmp_path):
     """Also where it was enrolled without saying them: the manifest knows."""
     held_out = pd.read_csv(tiny_run.folder / "manifest.csv").query("split == 'test'")
@@ -113,6 +115,7 @@ def test_the_piece_and_the_source_of_an_enrolled_photo_are_left_out(tiny_run, ma
     assert source in without.manifest.sources
 
 
+@pytest.mark.slow
 def test_other_things_that_are_not_there_are_no_pass(calibrated_run, tiny_corpus, tmp_path):
     (tmp_path / "empty").mkdir()
     for others, said in (([tmp_path / "nope"], "nope: no such file"), ([tmp_path / "empty"], "empty: holds no photo")):
@@ -204,6 +207,7 @@ def test_what_is_written_is_what_is_returned(tiny_run, evaluated, tiny_corpus):
         assert wanted in console.file.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["piece", "random"])
 def test_other_protocols_say_that_they_flatter(tiny_run, tiny_corpus, tmp_path, protocol):
     document = evaluate(tiny_run, tiny_corpus, protocol=protocol, where=SOME, out=tmp_path).to_json()

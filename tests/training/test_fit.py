@@ -99,6 +99,7 @@ def same(one, other):
 # --- what is learned -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "margin", "kind"),
     [
@@ -365,6 +366,7 @@ RESUMED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "recipe", "validates"),
     [
