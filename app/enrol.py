@@ -7,11 +7,11 @@ from typing import Any
 import gradio as gr
 
 from saree_cosface.answers.enrolment import Enrolled, enrol, undo
-from saree_cosface.answers.enrolments import Enrolment, enrolments
+from saree_cosface.answers.enrolment_log import Enrolment, enrolments
+from saree_cosface.answers.provenance import Provenance
 from saree_cosface.curation.text import tidy_text
 from saree_cosface.data.images import PHOTO_SUFFIXES
 from saree_cosface.html.page import Html, escape, table
-from saree_cosface.runs.keeping import Provenance
 from saree_cosface.taxonomy import craft_name, load_taxonomy
 
 from .desk import Desk

@@ -1,4 +1,4 @@
-// Sifts the cards of the atlas while somebody types; saree_cosface.pages.atlas.found is the same in Python.
+// Sifts the cards of the atlas while somebody types; tests/app/test_traditions.py has the same in Python.
 const folded = (text) =>
   text.toLowerCase().normalize("NFKD").replace(/\p{M}/gu, "").replace(/[-_\s]+/g, " ").trim();
 

@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from saree_cosface.pages.atlas import atlas_page
-from saree_cosface.pages.traditions import make_atlas
+from saree_cosface.pages.atlas_cards import make_atlas
 
 from .desk import Desk
 from .opening import note, script, tab_style, when_opened

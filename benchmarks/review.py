@@ -20,11 +20,11 @@ import numpy as np
 from cleanlab.rank import get_label_quality_scores
 from jsonargparse import ArgumentParser
 
+from saree_cosface.answers.collection import see
 from saree_cosface.console import track
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
-from saree_cosface.maps.collection import see
 from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
-from saree_cosface.review.held_out import held_out_labels
+from saree_cosface.review.judging import held_out_labels
 from saree_cosface.review.queue import review
 from saree_cosface.runs.create import create_run
 from saree_cosface.taxonomy import load_taxonomy

@@ -16,7 +16,7 @@ import sys
 PROGRAM = """
 import sys, time
 import torch
-from saree_cosface.networks.backbones import create_backbone
+from saree_cosface.networks.create import create_backbone
 views = int(sys.argv[1])
 backbone = create_backbone("lite0", pretrained=False).eval()
 pixels = torch.zeros(9, 3, 224, 224)

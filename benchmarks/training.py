@@ -41,11 +41,11 @@ from saree_cosface.data.views import PyramidViews
 from saree_cosface.features.extraction import photo_features
 from saree_cosface.loom.corpus import draw_corpus
 from saree_cosface.loom.options import LoomOptions
-from saree_cosface.networks.backbones import create_backbone
+from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.precision import resolved_precision
 from saree_cosface.options import ModelOptions, OptimOptions, Recipe
 from saree_cosface.training.fit import fit
-from saree_cosface.training.photos import Photos
+from saree_cosface.training.labelled import Photos
 
 
 class PlainDataset(Dataset):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from saree_cosface.features.embedding import embed_photos
     from saree_cosface.heads import ArcFace, CosFace, NormalizedSoftmax, SphereFace
     from saree_cosface.networks.embedder import Embedder
-    from saree_cosface.options import DataOptions, Recipe
+    from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
     from saree_cosface.runs.create import create_run
     from saree_cosface.runs.gallery import Gallery
     from saree_cosface.runs.run import load_run
@@ -39,9 +39,13 @@ __all__ = [
     "DataOptions",
     "Embedder",
     "Gallery",
+    "HeadOptions",
+    "ModelOptions",
     "NormalizedSoftmax",
+    "OptimOptions",
     "Recipe",
     "SphereFace",
+    "ViewOptions",
     "calibrate",
     "create_run",
     "embed_photos",
@@ -58,9 +62,13 @@ _HOMES = {
     "DataOptions": "options",
     "Embedder": "networks.embedder",
     "Gallery": "runs.gallery",
+    "HeadOptions": "options",
+    "ModelOptions": "options",
     "NormalizedSoftmax": "heads",
+    "OptimOptions": "options",
     "Recipe": "options",
     "SphereFace": "heads",
+    "ViewOptions": "options",
     "calibrate": "scoring.calibrate",
     "create_run": "runs.create",
     "embed_photos": "features.embedding",

@@ -141,6 +141,9 @@ class ModelOptions:
         trainable_stages: how many of the backbone's last stages learn; 0 keeps it frozen, which lets its features be
             computed once, so that a run takes seconds.
         precision: "auto" times bf16 and fp32 on this machine once and takes the faster.
+
+    >>> ModelOptions("resnet50.a1_in1k", trainable_stages=2).precision
+    'auto'
     """
 
     backbone: str = "lite0"
@@ -171,6 +174,9 @@ class ViewOptions:
         random: random views of each photo, beside the pyramid, for a frozen backbone.
         colour_jitter: strength of random brightness, contrast and saturation: colour is not provenance.
         vertical_flip: chance of an upside-down random view, which a border would never show.
+
+    >>> ViewOptions(random=8).colour_jitter
+    0.3
     """
 
     random: int = 0
@@ -193,6 +199,9 @@ class HeadOptions:
             softmax, center and nsl.
         balance: weight of the second term of contrastive and center; -1 takes that of their papers.
         margin_warmup: share of the training over which the margin grows from 0 (cosface and arcface).
+
+    >>> HeadOptions("nsl", scale=16.0).margin_warmup
+    0.0
     """
 
     name: HeadName = "cosface"
@@ -227,6 +236,9 @@ class OptimOptions:
         balance: what is drawn more evenly than it occurs: crafts, pieces or sources (each within its craft).
         balance_power: 0 draws photos as they occur, 1 every craft equally often.
         patience: epochs without a better validation score after which training stops; 0 never stops early.
+
+    >>> OptimOptions("sgd", epochs=20, lr=0.1).momentum
+    0.9
     """
 
     optimizer: Literal["adamw", "sgd", "muon"] = "adamw"

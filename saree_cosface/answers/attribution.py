@@ -203,20 +203,3 @@ def _tradition(craft: str, cosine: float, taxonomy: Taxonomy) -> RankedTradition
         return RankedTradition(craft, craft, "", "", cosine)
     known = taxonomy[craft]
     return RankedTradition(craft, known.name, known.family, known.place, cosine)
-
-
-def in_words(verdict: Verdict, taxonomy: Taxonomy) -> str:
-    """The verdict as a heading: the name of a tradition, of two, or none.
-
-    >>> from saree_cosface.taxonomy import load_taxonomy
-    >>> in_words(Verdict("between", ("patola", "sambalpuri"), "", ()), load_taxonomy())
-    'Between Patola and Sambalpuri'
-    """
-    names = [taxonomy[craft].name if craft in taxonomy else craft for craft in verdict.crafts]
-    match verdict.kind:
-        case "tradition":
-            return names[0]
-        case "between":
-            return f"Between {names[0]} and {names[1]}"
-        case _:
-            return "Outside the known traditions"

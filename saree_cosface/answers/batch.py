@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from saree_cosface.answers.attribution import in_words
 from saree_cosface.answers.examination import examine, see
+from saree_cosface.answers.verdict import in_words
 from saree_cosface.data.archives import BadArchive, expand, photos_in_archive
+from saree_cosface.data.csv_text import csv_text
 from saree_cosface.data.images import BadImage
-from saree_cosface.data.spreadsheet import csv_text
 from saree_cosface.runs.run import Run
 from saree_cosface.taxonomy import load_taxonomy
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface import __version__
-from saree_cosface.answers.attribution import Attribution, in_words
+from saree_cosface.answers.attribution import Attribution
 from saree_cosface.answers.evidence import Evidence
 from saree_cosface.answers.examination import Examination, Unread
+from saree_cosface.answers.verdict import in_words
 from saree_cosface.networks.fingerprint import embedder_version
 from saree_cosface.runs.run import Run
 from saree_cosface.taxonomy import load_taxonomy

@@ -17,8 +17,8 @@ import pandas as pd
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from saree_cosface.answers.doubts import Doubt, doubts_of
-from saree_cosface.answers.enrolments import LOG, Enrolment, EnrolmentError, enrolments, write
+from saree_cosface.answers.enrolment_doubts import Doubt, doubts_of
+from saree_cosface.answers.enrolment_log import LOG, Enrolment, EnrolmentError, enrolments, write
 from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import COLUMNS, manifest_of

@@ -1,4 +1,4 @@
-"""A piece examined: the answer that ``predict`` gives, what it rests on, and where its photos come from.
+"""A piece examined: the answer that ``predict`` gives, by the names that its photos are shown by.
 
 Each photo is decoded once and seen by the network once, for the answer and for the evidence alike, so that somebody who
 waits at a screen waits half as long.

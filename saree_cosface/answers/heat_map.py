@@ -1,13 +1,10 @@
-"""Evidence: which regions of a photo carry its cosine to a tradition, and which match which of a reference.
+"""Which regions of a photo carry its cosine to a tradition.
 
-*What carries the cosine.* A view's features are the mean of a map of local features, the neck is linear, and a photo's
-embedding is the mean of its views' unit embeddings. So the cosine of a photo and a prototype is a sum over the cells
-of these maps, exactly: nothing is approximated, and the shares add up to the number that was answered. This is the
-class activation map (Zhou et al., Learning Deep Features for Discriminative Localization, arXiv:1512.04150) of a
-cosine instead of a logit, over a pyramid of views.
-
-*What matches what.* Local embeddings of both photos, seen whole and larger, are compared cell by cell; those that are
-each other's nearest are matches.
+A view's features are the mean of a map of local features, the neck is linear, and a photo's embedding is the mean of
+its views' unit embeddings. So the cosine of a photo and a prototype is a sum over the cells of these maps, exactly:
+nothing is approximated, and the shares add up to the number that was answered. This is the class activation map (Zhou
+et al., Learning Deep Features for Discriminative Localization, arXiv:1512.04150) of a cosine instead of a logit, over a
+pyramid of views.
 """
 
 from dataclasses import dataclass

@@ -52,6 +52,7 @@ def _batch(embedder: Embedder, views: NDArray[np.uint8]) -> Tensor:
 
 
 def local_maps(embedder: Embedder, views: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+    """Local features ``(V, F, h, w)`` of views ``(V, S, S, 3)``, and their means ``(V, F)``, as the embedder runs."""
     pixels = _batch(embedder, views)
     with torch.inference_mode(), autocast(pixels.device.type, embedder.card.precision):
         parts = [embedder.backbone.maps(part) for part in torch.split(pixels, BRIEF)]

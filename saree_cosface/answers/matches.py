@@ -1,4 +1,7 @@
-"""Which regions of two photos are each other's nearest, by cosine of their local embeddings."""
+"""Which regions of two photos are each other's nearest.
+
+Local embeddings of both, seen whole and larger, are compared cell by cell by cosine.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from saree_cosface.answers.attribution import Attribution, attribute, in_words
+from saree_cosface.answers.attribution import Attribution, attribute
 from saree_cosface.answers.evidence import write_evidence
+from saree_cosface.answers.verdict import in_words
 from saree_cosface.console import track
 from saree_cosface.data.content import first_of_copies
 from saree_cosface.data.images import BadImage

@@ -1,7 +1,5 @@
-"""The verdict on a piece: a tradition, one of two, or none of those known; and how probable each tradition is.
-
-A :class:`Calibration` holds what is needed to say so. ``saree_cosface.scoring.calibrate`` finds it from photos whose
-source the embedder that scored them had never seen, nor, for the threshold on the cosine, their tradition.
+"""The verdict on a piece: a tradition, one of two, or none of those known, by the thresholds of a calibration
+(:mod:`saree_cosface.runs.calibration`).
 """
 
 import math
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface.runs.calibration import Calibration
+from saree_cosface.taxonomy import Taxonomy
 
 Kind = Literal["tradition", "between", "outside"]
 
@@ -141,3 +140,20 @@ def _apart(value: float, needed: float) -> tuple[str, str]:
 
 def _ids(indices: Sequence[int] | NDArray[np.int_], crafts: Sequence[str]) -> tuple[str, ...]:
     return tuple(crafts[index] for index in indices)
+
+
+def in_words(verdict: Verdict, taxonomy: Taxonomy) -> str:
+    """The verdict as a heading: the name of a tradition, of two, or none.
+
+    >>> from saree_cosface.taxonomy import load_taxonomy
+    >>> in_words(Verdict("between", ("patola", "sambalpuri"), "", ()), load_taxonomy())
+    'Between Patola and Sambalpuri'
+    """
+    names = [taxonomy[craft].name if craft in taxonomy else craft for craft in verdict.crafts]
+    match verdict.kind:
+        case "tradition":
+            return names[0]
+        case "between":
+            return f"Between {names[0]} and {names[1]}"
+        case _:
+            return "Outside the known traditions"

@@ -53,7 +53,7 @@ def _enrolments(options: Namespace) -> int:
     from dataclasses import asdict
 
     from saree_cosface.answers.enrolment import undo
-    from saree_cosface.answers.enrolments import enrolments, print_log
+    from saree_cosface.answers.enrolment_log import enrolments, print_log
 
     if options.undo is not None:
         entry = undo(options.run, options.undo)

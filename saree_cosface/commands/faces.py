@@ -129,7 +129,7 @@ def _align(options: Namespace) -> int:
 
 def _train(options: Namespace) -> int:
     from saree_cosface.faces.training import train_faces
-    from saree_cosface.training.optimise import first_process
+    from saree_cosface.training.loop import first_process
 
     embedder = train_faces(_data(options), recipe_of(options), options.out, resume=options.resume)
     if not first_process():
@@ -189,7 +189,7 @@ def _sweep(options: Namespace) -> int:
 
 def _experiment(name: str, settings: Any, options: Namespace) -> Any:
     from saree_cosface.faces.experiments import run_experiment
-    from saree_cosface.training.optimise import first_process
+    from saree_cosface.training.loop import first_process
 
     recipe = recipe_of(options)
     found = run_experiment(name, settings(recipe.head), _data(options), recipe, options.out, seeds=options.seeds)

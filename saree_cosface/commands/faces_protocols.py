@@ -88,7 +88,7 @@ def _add_cache(parser: ArgumentParser) -> None:
 
 def _kept(options: Namespace, name: str, found: Any) -> int:
     """Show scores, and write them where the report finds them."""
-    from saree_cosface.faces.verification import described
+    from saree_cosface.faces.encoder import described
     from saree_cosface.files import write_json
 
     found.print_table(console)
@@ -101,7 +101,8 @@ def _kept(options: Namespace, name: str, found: Any) -> int:
 
 def _verified(options: Namespace, pairs: Any, *, unequal: bool = False) -> Any:
     from saree_cosface.faces.embeddings import read_embeddings
-    from saree_cosface.faces.verification import load_encoder, verify_embeddings, verify_images
+    from saree_cosface.faces.encoder import load_encoder
+    from saree_cosface.faces.verification import verify_embeddings, verify_images
 
     if (options.embeddings is None) == (options.run is None):
         raise ValueError("give either --embeddings FILE.npz, or --run RUN and --images FOLDER.")
@@ -163,7 +164,8 @@ def _pairs(options: Namespace) -> int:
 
 
 def _verified_bin(options: Namespace, packed: Any) -> int:
-    from saree_cosface.faces.verification import load_encoder, verify_packed
+    from saree_cosface.faces.encoder import load_encoder
+    from saree_cosface.faces.verification import verify_packed
 
     if options.run is None:
         raise ValueError(f"{options.pairs} brings its own images: give --run RUN to embed them.")
@@ -178,7 +180,8 @@ def _verified_bin(options: Namespace, packed: Any) -> int:
 
 
 def _ytf(options: Namespace) -> int:
-    from saree_cosface.faces.verification import load_encoder, verify_videos
+    from saree_cosface.faces.encoder import load_encoder
+    from saree_cosface.faces.verification import verify_videos
     from saree_cosface.faces.youtube import read_ytf_pairs
 
     pairs = read_ytf_pairs(options.splits)
@@ -194,8 +197,8 @@ def _ytf(options: Namespace) -> int:
 
 def _megaface(options: Namespace) -> int:
     from saree_cosface.faces.embeddings import read_embeddings
+    from saree_cosface.faces.encoder import embed_folder, load_encoder
     from saree_cosface.faces.identification import identify
-    from saree_cosface.faces.verification import embed_folder, load_encoder
 
     if options.devkit is not None:
         return _challenge(options)
@@ -218,8 +221,8 @@ def _megaface(options: Namespace) -> int:
 def _challenge(options: Namespace) -> int:
     from saree_cosface.faces.challenge import run_challenge
     from saree_cosface.faces.datasets import FACESCRUB, FGNET, MEGAFACE, require
+    from saree_cosface.faces.encoder import load_encoder
     from saree_cosface.faces.megaface import read_distractors, read_noise_list, read_probes
-    from saree_cosface.faces.verification import load_encoder
 
     if options.run is None or options.probes is None or options.distractors is None:
         raise ValueError("--devkit needs --run RUN, --probes FOLDER and --distractors FOLDER.")

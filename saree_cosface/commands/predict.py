@@ -32,7 +32,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 def _run(options: Namespace) -> int:
     from saree_cosface.answers.prediction import predict
-    from saree_cosface.data.spreadsheet import csv_text
+    from saree_cosface.data.csv_text import csv_text
     from saree_cosface.runs.run import load_run
 
     if options.json and options.csv:

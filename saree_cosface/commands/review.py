@@ -38,10 +38,10 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 
 def _run(options: Namespace) -> int:
+    from saree_cosface.answers.collection import see
     from saree_cosface.curation.deciding import verdicts_on
     from saree_cosface.curation.log import CurationLog
     from saree_cosface.data.manifest_file import read_manifest
-    from saree_cosface.maps.collection import see
     from saree_cosface.review.queue import review
     from saree_cosface.review.sheets import FOLDER, write_sheets
     from saree_cosface.runs.run import load_run

@@ -103,7 +103,7 @@ def apply_decisions(
     Args:
         manifest: any version.
         entries: of the log.
-        names: the log's name of each photo (:func:`~saree_cosface.curation.photos.names_in_log`); by default its
+        names: the log's name of each photo (:func:`~saree_cosface.curation.naming.names_in_log`); by default its
             path.
         contents: SHA-256 of photos by their path in the manifest, where known better than the manifest tells.
         parts: SHA-256 of photos to the part of a run that they were in; by default the column ``split`` says.

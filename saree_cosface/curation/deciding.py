@@ -1,8 +1,4 @@
-"""From what a curator says to an entry of the log: which manifest, which photo, which craft.
-
-A log names photos by their path from the folder of its first manifest. So a photo keeps its name when an applied
-manifest is written to another folder, and when log, manifests and photos move to another machine together.
-"""
+"""From what a curator says to an entry of the log: which manifest, which photo, which craft."""
 
 import os
 from collections.abc import Sequence
@@ -11,7 +7,7 @@ from typing import Literal
 
 from saree_cosface.curation.decisions import CurationError, Entry, against
 from saree_cosface.curation.log import Clash, CurationLog
-from saree_cosface.curation.photos import content_of, find_photo, find_piece, names_in_log, relative
+from saree_cosface.curation.naming import content_of, find_photo, find_piece, names_in_log, relative
 from saree_cosface.curation.text import tidy_name
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.manifest_file import read_manifest

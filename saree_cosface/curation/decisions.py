@@ -1,4 +1,4 @@
-"""What curators decide, and what follows from it: decisions as plain values, the chain that binds them, their replay.
+"""What curators decide, and what follows from it: decisions as plain values, and their replay.
 
 Everything here is a pure function of the entries: no clock, no file, no machine. Whoever replays the same entries finds
 the same decisions standing and the same conflicts open.

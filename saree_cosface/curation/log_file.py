@@ -94,7 +94,7 @@ def make(path: Path) -> None:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # autocommit: transactions are begun by hand. RLock, not SQLite, keeps threads apart.
+    # autocommit: transactions are begun by hand. The lock of CurationLog, not SQLite, keeps threads apart.
     connection = sqlite3.connect(_uri(path), uri=True, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA fullfsync = ON")  # for macOS, whose fsync leaves data in the drive's memory
     connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk before it is acknowledged

@@ -15,7 +15,7 @@ from rich.text import Text
 from saree_cosface.curation.applying import PARTS
 from saree_cosface.curation.chain import broken_at
 from saree_cosface.curation.decisions import KINDS, MANIFEST, CurationError, Entry, replay
-from saree_cosface.data.spreadsheet import csv_text
+from saree_cosface.data.csv_text import csv_text
 from saree_cosface.files import write_json, write_text
 
 _SHOWN = 40

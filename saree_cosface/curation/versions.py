@@ -12,7 +12,7 @@ import pandas as pd
 from saree_cosface.curation.applying import Applied, apply_decisions
 from saree_cosface.curation.decisions import CurationError, Entry, replay
 from saree_cosface.curation.log import CurationLog
-from saree_cosface.curation.photos import content_of, names_in_log, relative
+from saree_cosface.curation.naming import content_of, names_in_log, relative
 from saree_cosface.data.manifest import COLUMNS, Manifest, manifest_of
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.files import write_json

@@ -4,14 +4,12 @@ import errno
 import stat
 import warnings
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
-
-Result = TypeVar("Result")
 
 MAX_PIXELS = 100_000_000
 """Pictures of more pixels are refused from their header, before any pixel is decoded."""
@@ -177,10 +175,12 @@ def _orientation(image: Image.Image) -> int:
 
 
 def irregular(mode: int) -> str:
+    """What a path is that is no file, in words."""
     return "a folder, not a photo" if stat.S_ISDIR(mode) else "not a regular file"
 
 
 def os_reason(path: Path, error: OSError) -> str:
+    """Why the system refused a file, in words for the person who owns it."""
     if error.errno == errno.ENOENT:
         return "a link to a missing file" if path.is_symlink() else "no such file"
     if error.errno == errno.ELOOP:

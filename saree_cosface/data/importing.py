@@ -1,4 +1,4 @@
-"""Making a manifest from what people have: folders named after crafts, or a spreadsheet."""
+"""Making a manifest from folders that are named after crafts, and what every import reports."""
 
 import os
 import re
@@ -78,6 +78,8 @@ class ImportReport:
 
 @dataclass
 class Draft:
+    """A manifest in the making: its rows, and what was noticed on the way."""
+
     rows: list[dict[str, Any]] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     unknown: dict[str, str] = field(default_factory=dict)
@@ -128,6 +130,7 @@ def import_folder(
 
 
 def resolve(label: str, taxonomy: Taxonomy | None, draft: Draft) -> str | None:
+    """The craft id of a label, or None for one that is left out; what is wrong with it is noted in the draft."""
     if label in draft.unknown:
         return None
     try:
@@ -140,6 +143,7 @@ def resolve(label: str, taxonomy: Taxonomy | None, draft: Draft) -> str | None:
 
 
 def finish(draft: Draft, origin: Path, out: Path) -> ImportReport:
+    """Look at every photo of a draft, write the manifest of those that can be read, and report."""
     reasons = map_files(_examine, draft.files, "Reading photos")
     base = out.parent.resolve()
     rows: list[dict[str, Any]] = []

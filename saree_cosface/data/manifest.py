@@ -77,6 +77,12 @@ class Manifest:
         """What part of the saree is seen, ``(N,)``; "" where unknown."""
         return self._column("view")
 
+    @property
+    def drawn(self) -> bool:
+        """Whether all photos were drawn by the loom, by what is noted of them or what lies beside the manifest."""
+        noted = bool(len(self)) and all("drawn by the loom" in str(note) for note in self.table["note"])
+        return noted or (self.root / "loom.json").is_file()
+
     def _column(self, name: str) -> NDArray[np.str_]:
         return np.array(self.table[name].tolist(), dtype=np.str_)
 
@@ -90,6 +96,7 @@ def manifest_of(table: pd.DataFrame, root: Path) -> Manifest:
 
 
 def rows_of_query(table: pd.DataFrame, query: str, name: str) -> pd.DataFrame:
+    """The rows for which a pandas query holds; ``name`` is that of the manifest, for the error."""
     columns = ", ".join(str(column) for column in table.columns)
     try:
         selected = table.query(query, local_dict={}, global_dict={})

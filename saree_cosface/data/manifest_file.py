@@ -1,4 +1,4 @@
-"""Manifests read from and written to CSV, Parquet and spreadsheets."""
+"""Manifests read from and written to CSV and Parquet."""
 
 import csv
 import io

@@ -6,10 +6,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from saree_cosface import threads
 from saree_cosface.console import console, track
-from saree_cosface.data.images import PHOTO_SUFFIXES, BadImage, Result, irregular, os_reason
+from saree_cosface.data.images import PHOTO_SUFFIXES, BadImage, irregular, os_reason
+
+Result = TypeVar("Result")
 
 
 def gather_photos(paths: Sequence[Path]) -> tuple[list[Path], list[BadImage]]:

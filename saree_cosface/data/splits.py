@@ -21,8 +21,6 @@ from saree_cosface.files import write_json
 Protocol = Literal["source", "piece", "random"]
 """What a fold keeps together: all photos of a source, all of a piece, or (to show what that hides) only copies."""
 
-LEAVE_ONE_SOURCE_OUT = "leave-one-source-out"
-
 
 class SplitError(ValueError):
     """A split cannot be made, read or applied; the message says why and what to do."""

@@ -15,10 +15,10 @@ from rich.table import Table
 
 from saree_cosface.console import track
 from saree_cosface.faces.datasets import FaceDataError
+from saree_cosface.faces.encoder import embed_faces
 from saree_cosface.faces.images import load_faces
 from saree_cosface.faces.megaface import TemplateList, without_noise
 from saree_cosface.faces.pairs import MissingImages, listed
-from saree_cosface.faces.verification import embed_faces
 from saree_cosface.files import atomic_path
 from saree_cosface.metrics.distractors import distractor_ranks, large_scale_tar_at_far
 from saree_cosface.metrics.operating_point import TooFewImpostors, false_accepts

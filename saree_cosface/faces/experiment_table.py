@@ -80,6 +80,7 @@ def markdown_table(document: dict[str, Any]) -> str:
 
 
 def csv_table(document: dict[str, Any]) -> str:
+    """The table as CSV."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(table_rows(document))
     return text.getvalue()

@@ -21,17 +21,18 @@ from filelock import FileLock, Timeout
 from saree_cosface.console import console
 from saree_cosface.faces.datasets import LFW, FaceDataError, read_identities
 from saree_cosface.faces.embeddings import NamedEmbeddings
+from saree_cosface.faces.encoder import embed_folder, on_accelerator
 from saree_cosface.faces.experiment_table import Experiment, csv_table, markdown_table
 from saree_cosface.faces.identification import identify
 from saree_cosface.faces.pair_lists import read_lfw_pairs
 from saree_cosface.faces.pairs import Pairs, check_images
 from saree_cosface.faces.settings import Setting
 from saree_cosface.faces.training import expanded, train_faces
-from saree_cosface.faces.verification import embed_folder, on_accelerator, verify_embeddings
+from saree_cosface.faces.verification import verify_embeddings
 from saree_cosface.files import write_json, write_text
 from saree_cosface.options import FaceOptions, Recipe
 from saree_cosface.runs.folder import settings_of
-from saree_cosface.training.optimise import first_process
+from saree_cosface.training.loop import first_process
 
 _PATIENCE = 10.0  # seconds between looks at cells that other processes train
 

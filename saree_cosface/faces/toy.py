@@ -38,15 +38,15 @@ from saree_cosface.faces.training import expanded
 from saree_cosface.files import write_json
 from saree_cosface.heads.scale import maximum_margin
 from saree_cosface.networks.backbone import Backbone, Preprocessing
-from saree_cosface.networks.backbones import FACES
 from saree_cosface.networks.card import EmbedderCard
+from saree_cosface.networks.create import FACES
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.networks.sphere import SphereNetwork
 from saree_cosface.options import FaceOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, SphereNetworkName
 from saree_cosface.training.datasets import Batch
 from saree_cosface.training.head import make_head
+from saree_cosface.training.loop import optimise
 from saree_cosface.training.module import LearningModule
-from saree_cosface.training.optimise import optimise
 
 CLASSES = 8
 SCALE = 32.0

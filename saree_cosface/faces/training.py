@@ -29,8 +29,8 @@ from saree_cosface.runs.folder import CONFIG, RunError, check_folder, settings_o
 from saree_cosface.training.checkpoint import CHECKPOINT
 from saree_cosface.training.datasets import Batch
 from saree_cosface.training.head import make_head
+from saree_cosface.training.loop import first_process, optimise
 from saree_cosface.training.module import LearningModule
-from saree_cosface.training.optimise import first_process, optimise
 
 
 class FaceDataset(Dataset[Batch]):

@@ -1,8 +1,4 @@
-"""From files to features and embeddings: decode, cut views, run the network, and remember the result.
-
-A photo's features under a frozen backbone never change, so they are kept on disk by the photo's content: the second
-training, fold, seed or evaluation reads them instead of decoding and computing.
-"""
+"""From features of photos to unit embeddings: of whole photos, and of their four sides."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,8 +22,8 @@ class PhotoEmbeddings:
         embeddings: of length 1, ``(N, D)``.
         sides: of the left, right, upper and lower side alone, of length 1, ``(N, 4, D)``.
         features: of the backbone, the mean over the views, ``(N, F)``.
-        rows: as above.
-        bad: as above.
+        rows: position of each in the list of files asked for, ``(N,)``, ascending.
+        bad: the photos that could not be read, with the reason.
     """
 
     embeddings: NDArray[np.float32]

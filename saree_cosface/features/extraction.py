@@ -1,4 +1,8 @@
-"""From files to features: decode, cut views, run the network, and remember the result."""
+"""From files to features: decode, cut views, run the network, and remember the result.
+
+A photo's features under a frozen backbone never change, so they are kept on disk by the photo's content: the second
+training, fold, seed or evaluation reads them instead of decoding and computing.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,11 +1,22 @@
 """What the figures have in common: colours, ink, and how they are written."""
 
+from functools import cache
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
 
 from saree_cosface.files import atomic_path
+
+_FONT = "DejaVu Sans"  # comes with matplotlib: the same widths everywhere
+
+_SCRIPTS = ("Devanagari", "Bengali", "Tamil", "Telugu", "Kannada", "Malayalam", "Gujarati", "Gurmukhi", "Oriya")
+
+_FALLBACKS = (*(f"Noto Sans {script}" for script in _SCRIPTS), *(f"Lohit {script}" for script in _SCRIPTS))
+
+_FALLBACKS += ("Nirmala UI", "Kohinoor Devanagari", "Noto Sans CJK SC")
+
 
 # Wong's colour-blind-safe palette (Nature Methods 8, 441), black left out: it is the ink of the axes.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#6F4E9C")
@@ -23,3 +34,10 @@ def plain(axes: mpl.axes.Axes) -> None:
     """Without the two spines that bear no numbers."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.title.set_color(INK)
+
+
+@cache
+def fonts() -> list[str]:
+    """The font of all sheets, and after it those of this computer for the letters that it lacks."""
+    present = set(get_font_names())
+    return [_FONT, *(name for name in _FALLBACKS if name in present)]

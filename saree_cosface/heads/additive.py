@@ -66,6 +66,8 @@ class CosFace(Head):
     tensor([[6.0000, 5.5000]])
     """
 
+    warms_up = True
+
     def __init__(
         self, embedding_dim: int, num_classes: int, *, scale: float | None = 64.0, margin: float = 0.35
     ) -> None:
@@ -106,6 +108,8 @@ class ArcFace(Head):
     >>> head.logits(torch.tensor([[0.0, 5.0]]), torch.tensor([1])).detach().round(decimals=3)  # cos(0 + 60 degrees)
     tensor([[0.0000, 0.5000]])
     """
+
+    warms_up = True
 
     def __init__(self, embedding_dim: int, num_classes: int, *, scale: float = 64.0, margin: float = 0.5) -> None:
         super().__init__(embedding_dim, num_classes)

@@ -22,9 +22,11 @@ class Head(nn.Module, ABC):
     Attributes:
         weight: prototypes (C, D), not kept at unit length (the heads that need unit prototypes normalise them).
             Drawn from a normal distribution with variance 2 / (C + D) (Xavier).
+        warms_up: whether its ``margin`` may grow from 0 while it trains.
     """
 
     weight: Tensor
+    warms_up = False
 
     def __init__(self, embedding_dim: int, num_classes: int) -> None:
         super().__init__()

@@ -1,4 +1,7 @@
-"""Softmax joined by the center loss."""
+"""Softmax joined by the center loss.
+
+Reference: Wen et al., A Discriminative Feature Learning Approach for Deep Face Recognition, ECCV 2016.
+"""
 
 import torch
 from torch import Tensor

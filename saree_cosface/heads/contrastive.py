@@ -1,4 +1,8 @@
-"""Softmax joined by the contrastive loss on pairs of a batch."""
+"""Softmax joined by the contrastive loss on pairs of a batch.
+
+Reference: Sun et al., Deep Learning Face Representation by Joint Identification-Verification (DeepID2),
+arXiv:1406.4773.
+"""
 
 import torch
 from torch import Tensor

@@ -1,11 +1,7 @@
-"""Losses of the distances between embeddings: beside a softmax (contrastive, center), or alone (triplet).
+"""What the losses of distances between embeddings share: means, sums of classes over all processes, and checks.
 
 A pair or a triplet is made of embeddings of one batch. Pairs of one class only occur in batches that draw several
 samples of a class: a sampler should see to that. With several processes, each makes the pairs of its own batch.
-
-References: Sun et al., Deep Learning Face Representation by Joint Identification-Verification (DeepID2),
-arXiv:1406.4773; Wen et al., A Discriminative Feature Learning Approach for Deep Face Recognition, ECCV 2016 (center
-loss); Schroff et al., FaceNet, arXiv:1503.03832 (triplet loss).
 """
 
 import math
@@ -32,12 +28,14 @@ def class_sums(rows: Tensor, labels: Tensor, shares: Tensor, num_classes: int) -
 
 
 def checked_balance(balance: float) -> float:
+    """The weight of one loss against another, if it can be one."""
     if not (math.isfinite(balance) and balance >= 0):
         raise ValueError(f"balance is {balance}; it weighs one loss against another and must be at least 0")
     return float(balance)
 
 
 def refuse_weight(head: Head, weight: Tensor | None) -> None:
+    """Refuse sample weights, for a head that has no use for them."""
     if weight is not None:
         raise ValueError(
             f"{type(head).__name__} takes no sample weights, which say nothing of pairs or triplets: balance what is "

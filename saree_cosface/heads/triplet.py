@@ -1,4 +1,7 @@
-"""The triplet loss on semi-hard triplets of a batch."""
+"""The triplet loss on semi-hard triplets of a batch.
+
+Reference: Schroff et al., FaceNet, arXiv:1503.03832.
+"""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Pieces of HTML that the report and the app share: tables, cosine bars, thumbnails of references.
+"""What every page is made of: its frame and style, escaping, tables, and pictures as data URIs.
 
 Everything that comes from outside (file names, sources, labels) is escaped here. Pictures become data URIs, so that a
 page needs no other file and no server that hands out paths.

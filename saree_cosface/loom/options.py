@@ -13,7 +13,7 @@ class LoomOptions:
         shops: synthetic sources; of every eight, three sell mostly one craft.
         size: longer side of a photograph in pixels.
         seed: everything drawn follows from it.
-        workers: processes that draw; 0 takes one for every core. The drawings do not depend on it.
+        workers: processes that draw; 0 takes as many as there are threads. The drawings do not depend on it.
 
     Raises:
         ValueError: a count is below one, the size is below 64 pixels, or the seed or the workers are negative.

@@ -1,8 +1,4 @@
-"""The map of a collection by craft, for print.
-
-Each figure is drawn once and written in several formats. Points are pixels at 300 dpi, words are words, and the same
-photos give the same bytes.
-"""
+"""The map of a collection by craft, for print."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The map of a collection by source, for print."""
+"""The map of a collection by source, for print: where a source, and no craft, makes a neighbourhood."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,8 @@ _FEWEST_NEIGHBOURS = 5
 def source_figure(
     photos: pd.DataFrame, facts: Sequence[str], path: Path, *, suffixes: Sequence[str] = SUFFIXES
 ) -> list[Path]:
-    """The same map by source, which shows at once where a source, and no craft, makes a neighbourhood.
+    """The map of :func:`saree_cosface.maps.by_craft.map_figure`, by source, which shows at once where a source, and no
+    craft, makes a neighbourhood.
 
     Coloured are the sources that make the most neighbourhoods, and then the largest, a dozen in all; the rest is grey.
     A source that forms a clump is named there. At the foot stands how often neighbours share a source, against what

@@ -1,4 +1,4 @@
-"""The parts that the printed maps share: their table in order, the plane, its points, contours, rings and labels."""
+"""The parts that the printed maps share: their table in order, the plane, its points, contours and rings."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -22,11 +22,6 @@ PALE = "#C9C9C9"
 
 FEWEST = 15
 """Photos that a craft needs for contours."""
-
-HALO = "halo"
-"""The ``gid`` of the white outlines under labels."""
-
-LABEL_SIZES = (8.0, 7.4)
 
 
 @dataclass(frozen=True)
@@ -199,9 +194,11 @@ def add_prototypes(plane: Plane, points: Floats, size: float = 36) -> None:
 
 
 def plane_height(bounds: tuple[float, float, float, float]) -> float:
+    """Millimetres of height of a plane as wide as the sheet."""
     return WIDTH * (bounds[3] - bounds[1]) / (bounds[2] - bounds[0])
 
 
 def stock(photos: pd.DataFrame) -> str:
+    """How many photos from how many sources, in words."""
     sources = photos.loc[photos["source"] != "", "source"].nunique()
     return f"{counted(len(photos), 'photo')} from {counted(sources, 'source')}"

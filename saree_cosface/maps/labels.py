@@ -7,10 +7,16 @@ import numpy as np
 from matplotlib.patheffects import Stroke
 
 from saree_cosface.figures.style import INK
-from saree_cosface.maps.drawing import HALO, LABEL_SIZES, Plane
+from saree_cosface.maps.drawing import Plane
 from saree_cosface.maps.label_placement import leader_end, place_or_number
 from saree_cosface.maps.print_page import MM, shorten, text_width
 from saree_cosface.maps.shape import Floats, densest
+
+HALO = "halo"
+"""The ``gid`` of the white outlines under labels."""
+
+LABEL_SIZES = (8.0, 7.4)
+
 
 _SMALLEST = 6.2
 _FEW = 5  # points; the names of fewer are set smaller

@@ -10,19 +10,20 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
 
+from saree_cosface.answers.collection import Collection, see
 from saree_cosface.console import announce
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.maps.by_craft import map_figure
 from saree_cosface.maps.by_source import source_figure
 from saree_cosface.maps.changes import before_after_figure
-from saree_cosface.maps.collection import Collection, outliers, see
 from saree_cosface.maps.coordinates import align, map_parameters, umap_coordinates
 from saree_cosface.maps.craft_sheet import craft_sheet
 from saree_cosface.maps.embedding import EmbeddingMap, MapError
 from saree_cosface.maps.page import write_map_page
 from saree_cosface.maps.print_page import SUFFIXES
 from saree_cosface.metrics.neighbourhood import map_quality, nearest_neighbours
+from saree_cosface.metrics.outliers import outliers
 from saree_cosface.networks.fingerprint import fingerprint
 from saree_cosface.runs.run import Run
 

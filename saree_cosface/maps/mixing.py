@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from saree_cosface.maps.shape import NEIGHBOURS, Floats
+from saree_cosface.maps.shape import Floats
+
+NEIGHBOURS = 15
 
 
 @dataclass(frozen=True)

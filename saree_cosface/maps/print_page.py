@@ -1,21 +1,22 @@
 """A figure as a sheet of print: measured in millimetres, its texts measured before they are set, the same every time.
 
-Text stays text in SVG and PDF. Names from outside are never read as mathematics.
+Each figure is drawn once and written in several formats. Points are pixels at 300 dpi, words are words in SVG and PDF
+too, and the same photos give the same bytes. Names from outside are never read as mathematics.
 """
 
 import unicodedata
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, get_font_names
+from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 
-from saree_cosface.figures.style import INK
+from saree_cosface.figures.style import INK, fonts
 from saree_cosface.files import atomic_path
 
 SOFT = "#6B6B6B"
@@ -29,20 +30,6 @@ DPI = 300
 
 MM = 72 / 25.4
 """Points in a millimetre."""
-
-_FONT = "DejaVu Sans"  # comes with matplotlib: the same widths everywhere
-_SCRIPTS = ("Devanagari", "Bengali", "Tamil", "Telugu", "Kannada", "Malayalam", "Gujarati", "Gurmukhi", "Oriya")
-
-_FALLBACKS = (*(f"Noto Sans {script}" for script in _SCRIPTS), *(f"Lohit {script}" for script in _SCRIPTS))
-_FALLBACKS += ("Nirmala UI", "Kohinoor Devanagari", "Noto Sans CJK SC")
-
-
-@cache
-def fonts() -> list[str]:
-    """The font of all sheets, and after it those of this computer for the letters that it lacks."""
-    present = set(get_font_names())
-    return [_FONT, *(name for name in _FALLBACKS if name in present)]
-
 
 _STYLE = {
     "text.parse_math": False,

@@ -1,4 +1,4 @@
-"""What a map of photos shows, as numbers: where a craft is dense, and how far neighbours share a source."""
+"""Where the photos of a craft are dense on a map, as numbers, and the frame that holds all of them."""
 
 import math
 from collections.abc import Sequence
@@ -12,8 +12,6 @@ Bounds = tuple[float, float, float, float]
 
 GRID = 160
 """Cells a side of a density."""
-
-NEIGHBOURS = 15
 
 _SMALLEST, _LARGEST = 1.5, 5.0
 """Width of the smoothing kernel in cells."""

@@ -1,14 +1,4 @@
-"""Closed-set identification: how far down the ranked list of classes the right one stands.
-
-:func:`ranks` and :func:`cmc` take a score matrix. The other functions follow MegaFace (Kemelmacher-
-Shlizerman et al., arXiv:1512.00596): a probe's mate is hidden among distractors that are too many for a matrix.
-They take embeddings, which may be memory maps, and compare ``block`` probes with ``block`` distractors at a time.
-
-Cosines are computed in float64, whatever the type of the embeddings. Their rounding depends on the shape of the block,
-but stays below 1e-12 for up to several thousand dimensions; cosines closer than that count as tied, and a tie counts
-against the mate. So a copy of the mate among the distractors always stands before it, and the block size does not
-change the answer.
-"""
+"""Closed-set identification: how far down the ranked list of classes the right one stands, from a score matrix."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 
 class BackboneError(ValueError):
-    """A backbone cannot be made; the message says what to do."""
+    """A backbone cannot be made, or not do what is asked of it; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Backbone(nn.Module):
     """A network without its classifier: one of timm's, or one that speaks the same interface.
 
     Attributes:
-        name: as given to :func:`create_backbone`.
+        name: as given to :func:`saree_cosface.networks.create.create_backbone`.
         network: the model.
         preprocessing: what its weights expect; applied inside :meth:`forward`.
         learns_norms: whether training moves the statistics of the batch norms. Where weights are fine-tuned on few

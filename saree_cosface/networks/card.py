@@ -62,6 +62,11 @@ def preprocessing_of(card: EmbedderCard, folder: Path) -> Preprocessing | None:
 
 
 def read_card(path: Path) -> EmbedderCard:
+    """Read a card.
+
+    Raises:
+        EmbedderError: it is missing, damaged or foreign.
+    """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

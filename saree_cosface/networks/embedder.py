@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from saree_cosface.files import atomic_path, write_json
 from saree_cosface.networks.backbone import Backbone, unit
-from saree_cosface.networks.backbones import create_backbone
 from saree_cosface.networks.card import CARD, FORMAT, EmbedderCard, EmbedderError, preprocessing_of, read_card
+from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.precision import autocast
 
 WEIGHTS = "model.safetensors"

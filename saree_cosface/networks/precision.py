@@ -6,10 +6,12 @@ from typing import Literal
 import torch
 
 from saree_cosface.networks.backbone import Backbone
-from saree_cosface.networks.backbones import create_backbone
+from saree_cosface.networks.create import create_backbone
 from saree_cosface.options import ModelOptions
 
 Precision = Literal["bf16", "fp32"]
+
+_PRECISIONS: dict[str, Precision] = {}  # of each backbone, once it was timed
 
 
 def faster_precision(backbone: Backbone, *, batch: int = 8, repeats: int = 5) -> Precision:
@@ -39,6 +41,3 @@ def resolved_precision(model: ModelOptions) -> Precision:
     if model.backbone not in _PRECISIONS:
         _PRECISIONS[model.backbone] = faster_precision(create_backbone(model.backbone, pretrained=False).eval())
     return _PRECISIONS[model.backbone]
-
-
-_PRECISIONS: dict[str, Precision] = {}

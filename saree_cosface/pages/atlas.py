@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from saree_cosface.html.page import escape, photo_uri, pixels_uri
-from saree_cosface.pages.traditions import Atlas, Card, drawn_example, folded, search_text
+from saree_cosface.pages.atlas_cards import Atlas, Card, drawn_example, search_text
 from saree_cosface.taxonomy import craft_name
 
 _SIDE = 260  # pixels of a picture's longer side
@@ -48,18 +48,6 @@ def card_html(card: Card, evaluated: bool) -> str:
         f"</p>{registered}{_standing(card)}{look}{_measured(card, evaluated)}{_sisters(card, evaluated)}"
         f"{_spellings(card)}</div></article>"
     )
-
-
-def found(atlas: Atlas, text: str = "", family: str = "", known: bool = False) -> list[Card]:
-    """The cards that a search finds: every word of ``text`` must stand somewhere on the card."""
-    words = folded(text).split()
-    return [
-        card
-        for card in atlas.cards
-        if (not family or card.craft.family == family)
-        and (card.known or not known)
-        and all(word in search_text(card.craft) for word in words)
-    ]
 
 
 def _opening(atlas: Atlas, known: int) -> str:

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface import __version__
-from saree_cosface.answers.attribution import Attribution, in_words
+from saree_cosface.answers.attribution import Attribution
 from saree_cosface.answers.document import model_card, thresholds
 from saree_cosface.answers.evidence import Evidence
 from saree_cosface.answers.examination import Examination, Unread
 from saree_cosface.answers.heat_map import HeatMap
 from saree_cosface.answers.matches import Match
+from saree_cosface.answers.verdict import in_words
 from saree_cosface.figures.style import PALETTE
 from saree_cosface.html.answer import answer
 from saree_cosface.html.page import Html, escape, page, pixels_uri, table

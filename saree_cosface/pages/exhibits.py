@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from saree_cosface.answers.attribution import Attribution, attribute, in_words
+from saree_cosface.answers.attribution import Attribution, attribute
 from saree_cosface.answers.evidence import write_evidence
-from saree_cosface.answers.verdict import Kind
+from saree_cosface.answers.verdict import Kind, in_words
 from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.pieces import piece_names

@@ -32,6 +32,8 @@ _LIMITS = (
     "Scores hold for photos like those measured on; another shop, light or camera may do better or worse.",
 )
 
+_PARTS = {"train": "learned from", "validation": "chose when to stop", "test": "held out"}
+
 
 def model_page(card: Mapping[str, Any]) -> str:
     """The card, as :func:`saree_cosface.scoring.model_card.model_card` finds it."""
@@ -76,9 +78,6 @@ def _made(card: Mapping[str, Any]) -> str:
         for part, count in card["photos"]["parts"].items()
     ]
     return text + table(("part", "photos", "pieces", "crafts", "sources"), rows, numbers=" nnnn")
-
-
-_PARTS = {"train": "learned from", "validation": "chose when to stop", "test": "held out"}
 
 
 def _evaluated(document: Mapping[str, Any] | None) -> str:

@@ -32,9 +32,9 @@ from saree_cosface.runs.parts import PARTS
 from saree_cosface.runs.run import Run
 from saree_cosface.scoring.audit import audit_document, is_trained_on
 from saree_cosface.scoring.curated import curated, curated_in_words
+from saree_cosface.scoring.held_out import score
 from saree_cosface.scoring.open_set import score_open_set
 from saree_cosface.scoring.probes import Probes, unseen_probes
-from saree_cosface.scoring.scores import score
 from saree_cosface.scoring.shortcut import pooled_cosines
 from saree_cosface.taxonomy import craft_name
 
@@ -96,12 +96,6 @@ def write_report(run: Run, manifest: Path, out: Path, *, cache: Path | None = No
     return out
 
 
-def is_drawn(manifest: Manifest) -> bool:
-    """Whether the photos were drawn by the loom, by what the manifest says of them or what lies beside it."""
-    said = bool(len(manifest)) and all("drawn by the loom" in str(note) for note in manifest.table["note"])
-    return said or (manifest.root / "loom.json").is_file()
-
-
 def _audited(run: Run, asked: Manifest, probes: Probes) -> str:
     if is_trained_on(run, asked):
         return shortcuts(audit_document(run, asked, probes))
@@ -129,7 +123,7 @@ def _opening(title: str, run: Run, document: Mapping[str, Any], trained_on: Mani
             "A piece of another tradition is not named, but for a share of false answers that it was calibrated for "
             f"({run.calibration.false_accepts:.0%}): look at the references."
         )
-    drawn = [is_drawn(manifest) for manifest in (trained_on, probed)]
+    drawn = [manifest.drawn for manifest in (trained_on, probed)]
     warning = ""
     if any(drawn):
         which = "All photos here are" if all(drawn) else f"The photos {'trained' if drawn[0] else 'scored'} on are"

@@ -10,18 +10,20 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from saree_cosface.answers.collection import see
 from saree_cosface.curation.deciding import decide_about, open_log
 from saree_cosface.curation.decisions import MANIFEST, Conflict, CurationError, Standing, replay
 from saree_cosface.curation.decisions import Entry as Decision
 from saree_cosface.curation.log import CurationLog
-from saree_cosface.curation.photos import names_in_log
+from saree_cosface.curation.naming import names_in_log
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.manifest_file import read_manifest
-from saree_cosface.maps.collection import see
 from saree_cosface.review.queue import Entry, Queue, review
 from saree_cosface.runs.run import Run
 
 LOG = "decisions.db"
+
+_COPIES = ("duplicate", "contradiction")
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,9 +250,6 @@ def candidates(bench: Bench, index: int) -> tuple[str, ...]:
 def is_copy(entry: Entry) -> bool:
     """Whether a photo is in the queue because there is another of the same picture."""
     return any(reason.kind in _COPIES for reason in entry.reasons)
-
-
-_COPIES = ("duplicate", "contradiction")
 
 
 def _entries(bench: Bench) -> tuple[list[Decision], list[Decision]]:

@@ -1,4 +1,4 @@
-"""Copies as a reason to look again: of each other, and across the split."""
+"""Copies as a reason to look again, and what a split has parted: copies, pieces, sources."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -7,13 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
+from saree_cosface.answers.collection import Collection
 from saree_cosface.data.duplicates import HASH_SIDE, MAX_DISTANCE, near_duplicate_pairs, perceptual_hash
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.photos import map_files
-from saree_cosface.maps.collection import Collection
 from saree_cosface.metrics.neighbourhood import nearest_neighbours
-from saree_cosface.review.reasons import ALIKE, NEAREST, Reason, together, unit
+from saree_cosface.review.reasons import NEAREST, Reason, together, unit
 from saree_cosface.taxonomy import craft_name
+
+ALIKE = 0.7
+"""Cosine of two photos from which on they are hashed, to see whether they are copies. Unrelated photos rarely reach it,
+and copies of lesser size or quality are far above."""
+
 
 _DIRECTIONS = 128
 _COPIES_AMONG = 8  # nearest photos among which copies are looked for

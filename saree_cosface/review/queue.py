@@ -12,19 +12,19 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from saree_cosface.answers.collection import Collection
 from saree_cosface.console import announce, console
 from saree_cosface.curation.decisions import Entry as Decision
+from saree_cosface.data.csv_text import csv_text
 from saree_cosface.data.duplicates import groups
 from saree_cosface.data.images import BadImage
-from saree_cosface.data.spreadsheet import csv_text
 from saree_cosface.data.views import PyramidViews
 from saree_cosface.features.extraction import photo_features
 from saree_cosface.files import write_json, write_text
-from saree_cosface.maps.collection import Collection
-from saree_cosface.networks.backbones import create_backbone
+from saree_cosface.networks.create import create_backbone
 from saree_cosface.review import reasons as find
 from saree_cosface.review.copies import copied, copies, leaks
-from saree_cosface.review.held_out import HeldOutLabels, held_out_labels
+from saree_cosface.review.judging import HeldOutLabels, held_out_labels
 from saree_cosface.review.reasons import KINDS, Kind, Reason
 from saree_cosface.runs.folder import recorded_recipe
 from saree_cosface.taxonomy import craft_name

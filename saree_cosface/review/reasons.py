@@ -1,4 +1,6 @@
-"""Reasons to look at a photo again: each function looks for one kind of them in a collection.
+"""Reasons to look at a photo again: labels that are doubted, pieces that disagree, odd ones, strangers.
+
+Each function looks for one kind of them in a collection; copies and leaks are in ``saree_cosface.review.copies``.
 
 What is compared are the backbone's own features, mostly with what all photos share taken off: training has pulled
 photos towards their labels, right or wrong, and would hide what is looked for. A photo without a label is of no craft.
@@ -13,9 +15,10 @@ import numpy as np
 from cleanlab.filter import find_label_issues
 from numpy.typing import NDArray
 
-from saree_cosface.maps.collection import Collection, outliers
+from saree_cosface.answers.collection import Collection
 from saree_cosface.metrics.neighbourhood import nearest_neighbours
-from saree_cosface.review.held_out import HeldOutLabels
+from saree_cosface.metrics.outliers import outliers
+from saree_cosface.review.judging import HeldOutLabels
 from saree_cosface.taxonomy import craft_name
 
 Kind = Literal["label", "contradiction", "duplicate", "piece", "leak", "outlier", "foreign", "source"]
@@ -30,10 +33,6 @@ KINDS: dict[Kind, str] = {
     "outlier": "unlike the others of its craft",
     "source": "cluster of one source",
 }
-
-ALIKE = 0.7
-"""Cosine of two photos from which on they are hashed, to see whether they are copies. Unrelated photos rarely reach it,
-and copies of lesser size or quality are far above."""
 
 NEAREST = 5
 
@@ -215,5 +214,6 @@ def _listed(labels: Sequence[str] | NDArray[np.str_], counts: NDArray[np.int_]) 
 
 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows of length 1; one of zeros stays as it is."""
     units: NDArray[np.float32] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return units

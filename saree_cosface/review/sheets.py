@@ -11,8 +11,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from saree_cosface.console import track
 from saree_cosface.data.images import BadImage, decode
-from saree_cosface.figures.style import INK, MUTED, PALETTE, save_figure
-from saree_cosface.maps.print_page import fonts
+from saree_cosface.figures.style import INK, MUTED, PALETTE, fonts, save_figure
 from saree_cosface.review.queue import COMPARED, Entry, Queue
 from saree_cosface.review.reasons import KINDS
 from saree_cosface.taxonomy import craft_name

@@ -27,8 +27,8 @@ from saree_cosface.runs.run import Run, load_run
 from saree_cosface.taxonomy import load_taxonomy
 from saree_cosface.training.checkpoint import CHECKPOINT
 from saree_cosface.training.fit import fit
+from saree_cosface.training.labelled import Photos
 from saree_cosface.training.module import SCORE
-from saree_cosface.training.photos import Photos
 
 
 def create_run(data: DataOptions, recipe: Recipe, out: Path, *, resume: bool = False) -> Run:

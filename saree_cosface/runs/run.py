@@ -5,6 +5,7 @@ split.json        the fold of each photo      parts.json        which photos wer
 embedder/         card and weights            gallery/          references of the training photos
 last.ckpt         to resume from              metrics.csv, learning_curves.png, tensorboard/
 calibration/      thresholds and probabilities, once the run is calibrated
+run.json          written last: there is no finished run without it
 """
 
 import json
@@ -33,6 +34,7 @@ class Run:
         gallery: references of the training photos.
         used: SHA-256 of each photo that training or validation saw, to its part.
         sources: the sources that training or validation saw, by part.
+        split_hash: of the split that dealt them; "" where the manifest did.
     """
 
     folder: Path

@@ -24,9 +24,9 @@ from saree_cosface.runs.run import Run
 from saree_cosface.scoring.cheap_features import cheap_features
 from saree_cosface.scoring.confounding import confounded_sources, copies_across_parts, dominated_crafts
 from saree_cosface.scoring.findings import findings
+from saree_cosface.scoring.held_out import score
 from saree_cosface.scoring.hidden_parts import hidden_parts
 from saree_cosface.scoring.probes import EvaluationError, Probes, unseen_probes
-from saree_cosface.scoring.scores import score
 from saree_cosface.scoring.source_readability import source_readability
 
 

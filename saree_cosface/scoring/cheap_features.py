@@ -12,7 +12,7 @@ from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.splits import make_split
 from saree_cosface.runs.run import Run
 from saree_cosface.scoring.baselines import logistic_regression
-from saree_cosface.scoring.scores import top1_by_source
+from saree_cosface.scoring.held_out import top1_by_source
 
 SIDE = 256  # pixels of the short side from which cheap features are taken
 BINS = 6  # of each colour in the histogram

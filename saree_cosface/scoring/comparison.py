@@ -28,7 +28,7 @@ from saree_cosface.data.views import BRIEF, PyramidViews
 from saree_cosface.features.embedding import fuse_features
 from saree_cosface.features.extraction import PhotoFeatures, photo_features
 from saree_cosface.files import write_json
-from saree_cosface.networks.backbones import create_backbone
+from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.precision import resolved_precision
 from saree_cosface.options import HeadOptions, Recipe
 from saree_cosface.runs.prototypes import prototypes
@@ -36,7 +36,7 @@ from saree_cosface.scoring.baselines import FROZEN
 from saree_cosface.scoring.comparison_summary import PROTOCOLS, summary
 from saree_cosface.scoring.comparison_table import LMCL, Comparison
 from saree_cosface.training.fit import fit
-from saree_cosface.training.photos import Photos
+from saree_cosface.training.labelled import Photos
 
 
 class ComparisonError(ValueError):

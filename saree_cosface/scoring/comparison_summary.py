@@ -32,6 +32,7 @@ def summary(
     splits: Mapping[tuple[Protocol, int], Split],
     recipe: Recipe,
 ) -> dict[str, Any]:
+    """The document of a comparison: each method's scores, intervals over sources, and its difference from LMCL."""
     families = {str(craft): str(craft) for craft in classes}
     families |= {craft: family for craft, family in load_taxonomy().families.items() if craft in families}
 

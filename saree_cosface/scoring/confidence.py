@@ -1,5 +1,5 @@
 """How sure an answer is: whether the probabilities of a calibrated run hold on photos of sources that neither it nor
-its calibration has seen, and the accuracy that is left when the unsure answers are not given.
+its calibration has seen, the accuracy that is left when the unsure answers are not given, and the verdicts given.
 """
 
 import math

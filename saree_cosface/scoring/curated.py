@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from saree_cosface.curation.versions import SUFFIX
+
 
 def curated(path: Path, sha256: str) -> dict[str, Any] | None:
     """What curators changed to make a manifest, as `saree-cosface curate LOG apply` told it beside the manifest; None
@@ -15,7 +17,7 @@ def curated(path: Path, sha256: str) -> dict[str, Any] | None:
         sha256: its fingerprint.
     """
     try:
-        told = json.loads(path.with_suffix(".curation.json").read_text(encoding="utf-8"))
+        told = json.loads(path.with_suffix(SUFFIX).read_text(encoding="utf-8"))
         if told["to"]["sha256"] != sha256:
             return None
         return {"from": told["from"]["sha256"], **{name: told[name] for name in ("counts", "test_photos_changed")}}

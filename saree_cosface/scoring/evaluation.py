@@ -26,9 +26,9 @@ from saree_cosface.runs.run import Run
 from saree_cosface.scoring.before_after import EVALUATION, before_after, print_before_after, read_evaluation
 from saree_cosface.scoring.confidence import sets_in_words, verdicts_in_words
 from saree_cosface.scoring.curated import curated, curated_in_words
+from saree_cosface.scoring.held_out import score
 from saree_cosface.scoring.open_set import print_open_set, score_open_set
 from saree_cosface.scoring.probes import unseen_probes
-from saree_cosface.scoring.scores import score
 from saree_cosface.taxonomy import load_taxonomy
 
 

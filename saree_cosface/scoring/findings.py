@@ -7,7 +7,7 @@ from saree_cosface.scoring.confounding import SIGNIFICANT
 
 
 def findings(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What all this says, a sentence each, and whether it is a warning."""
+    """What an audit document says, a sentence each, and whether it is a warning."""
     said: list[tuple[bool, str]] = []
     copies = document["copies"]
     if copies:

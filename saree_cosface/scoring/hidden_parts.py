@@ -12,8 +12,8 @@ from PIL import Image
 from saree_cosface.data.images import decode
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.runs.run import Run
+from saree_cosface.scoring.held_out import top1_by_source
 from saree_cosface.scoring.probes import Probes
-from saree_cosface.scoring.scores import top1_by_source
 
 HIDDEN = 0.5  # share of the photo's area that the hidden centre takes, or that is left by the hidden border
 

@@ -98,8 +98,7 @@ def _photos(run: Run, problems: list[str]) -> dict[str, Any] | None:
                 "crafts": len(set(mine.crafts.tolist())),
                 "sources": len(set(mine.sources.tolist()) - {""}),
             }
-    drawn = bool(len(manifest)) and all("drawn by the loom" in str(note) for note in manifest.table["note"])
-    return {"drawn": drawn, "parts": counts}
+    return {"drawn": manifest.drawn, "parts": counts}
 
 
 def _versions() -> dict[str, str]:

@@ -17,7 +17,7 @@ from saree_cosface.options import Recipe
 from saree_cosface.runs.calibration import CalibrationError
 from saree_cosface.runs.prototypes import prototypes
 from saree_cosface.training.fit import fit
-from saree_cosface.training.photos import Photos
+from saree_cosface.training.labelled import Photos
 
 
 @dataclass(frozen=True, eq=False)

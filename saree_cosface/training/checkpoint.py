@@ -14,7 +14,7 @@ from saree_cosface.training.module import LearningModule, TrainingError
 CHECKPOINT = "last.ckpt"
 
 
-class RunFolder(Checkpoint):
+class CheckpointEachEpoch(Checkpoint):
     """After each epoch the state to resume from, and the history as CSV.
 
     A subclass of Lightning's Checkpoint, so that it runs after all other callbacks.

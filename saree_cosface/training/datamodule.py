@@ -1,4 +1,4 @@
-"""What training reads: photos as (row, view) pairs, drawn anew each epoch by a seeded sampler."""
+"""Lightning's data module: it reads all photos once, and then hands out batches."""
 
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from saree_cosface.features.extraction import photo_features
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.options import OptimOptions
 from saree_cosface.training.datasets import Batch, FeatureDataset, PixelDataset, cached_pixels
-from saree_cosface.training.photos import NoPhotosError, Photos
+from saree_cosface.training.labelled import NoPhotosError, Photos
 from saree_cosface.training.sampler import EpochSampler, balanced_weights
 
 

@@ -1,4 +1,4 @@
-"""What a training step reads: features that are known already, or views cut anew from pixels."""
+"""What a batch is made of: features that are known already, or views cut anew from decoded pixels."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import decode
 from saree_cosface.data.views import LARGEST, PyramidViews, RandomViews
 from saree_cosface.files import atomic_path
-from saree_cosface.training.photos import Photos
+from saree_cosface.training.labelled import Photos
 
 Batch = tuple[Tensor, Tensor]
 """Features (B, F) or pixels (B, 3, S, S), and labels (B,). In validation each photo brings all its views at once."""

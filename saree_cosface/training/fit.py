@@ -1,7 +1,8 @@
 """Training an embedder, from options to weights.
 
-``fit`` is the core of ``saree-cosface train`` (see ``saree_cosface.runs.run``), and what ``compare`` calls for every
-fold and seed. ``optimise`` is the part that does not care what the images show.
+``fit`` is the core of ``saree-cosface train`` (see ``saree_cosface.runs.create``), and what ``compare`` and
+``calibrate`` call for every fold. The loop itself, which does not care what the images show, is
+``saree_cosface.training.loop``.
 """
 
 from collections.abc import Sequence
@@ -18,9 +19,9 @@ from saree_cosface.networks.precision import resolved_precision
 from saree_cosface.options import Recipe
 from saree_cosface.training.datamodule import SareeData
 from saree_cosface.training.head import make_head
+from saree_cosface.training.labelled import Photos
+from saree_cosface.training.loop import optimise
 from saree_cosface.training.module import LearningModule
-from saree_cosface.training.optimise import optimise
-from saree_cosface.training.photos import Photos
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class LearningModule(L.LightningModule):
         # by the step, a resumed training is the same as one that was never interrupted.
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.global_step)
         inputs, labels = batch
-        if self.recipe.head.name in ("cosface", "cosface_unnormalized", "arcface"):
+        if self.head.warms_up:
             steps = round(self.recipe.head.margin_warmup * self.steps())
             margin = scale.warmup_margin(self.target_margin, self.global_step, steps)
             self.head.margin = margin  # type: ignore[assignment]  # a float on these two heads

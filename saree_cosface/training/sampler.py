@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 from saree_cosface.options import OptimOptions
-from saree_cosface.training.photos import Photos
+from saree_cosface.training.labelled import Photos
 
 
 class EpochSampler(Sampler[tuple[int, int]]):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from saree_cosface.answers.enrolment import enrol, undo
-from saree_cosface.answers.enrolments import LOG, EnrolmentError, enrolments
+from saree_cosface.answers.enrolment_log import LOG, EnrolmentError, enrolments
 from saree_cosface.answers.prediction import predict
 from saree_cosface.cli import main
 from saree_cosface.data.manifest_file import read_manifest

@@ -15,8 +15,8 @@ from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.views import PyramidViews
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.networks.backbone import BackboneError
-from saree_cosface.networks.backbones import create_backbone
 from saree_cosface.networks.card import EmbedderCard
+from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.embedder import Embedder
 from tests.helpers.bad_photos import save, textured
 

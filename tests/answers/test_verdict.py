@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saree_cosface.answers.attribution import in_words
-from saree_cosface.answers.verdict import Verdict, judge, kinds
+from saree_cosface.answers.verdict import Verdict, in_words, judge, kinds
 from saree_cosface.features.familiarity import MOST, NEIGHBOURS, Familiarity
 from saree_cosface.runs.calibration import Calibration, CalibrationError
 from saree_cosface.scoring.calibrate import fit_calibration, least_gap

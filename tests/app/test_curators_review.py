@@ -13,8 +13,9 @@ from app.enrol import _list
 from app.enrol import _plainly as enrol_plainly
 from app.opening import note
 from saree_cosface.answers.enrolment import enrol, undo
-from saree_cosface.answers.enrolments import EnrolmentError, enrolments
+from saree_cosface.answers.enrolment_log import EnrolmentError, enrolments
 from saree_cosface.answers.prediction import predict
+from saree_cosface.answers.provenance import Provenance
 from saree_cosface.curation.decisions import CurationError
 from saree_cosface.curation.log import Clash, CurationLog
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
@@ -30,7 +31,6 @@ from saree_cosface.review.bench import (
     take_back,
 )
 from saree_cosface.review.card import card, clash_note, progress_bar, sentence
-from saree_cosface.runs.keeping import Provenance
 from saree_cosface.runs.run import load_run
 from tests.helpers.hostile import HOSTILE, IMAGE, SCRIPT, tame
 

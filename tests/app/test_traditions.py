@@ -17,9 +17,9 @@ from app.opening import heard
 from app.traditions import traditions_tab
 from saree_cosface.answers.enrolment import enrol
 from saree_cosface.console import announce, telling, track
-from saree_cosface.pages.atlas import atlas_page, found
+from saree_cosface.pages.atlas import atlas_page
+from saree_cosface.pages.atlas_cards import drawn_example, folded, make_atlas, search_text
 from saree_cosface.pages.model_card import model_page
-from saree_cosface.pages.traditions import drawn_example, make_atlas
 from saree_cosface.runs.folder import recorded_cache
 from saree_cosface.runs.run import load_run
 from saree_cosface.scoring.failures import failures
@@ -27,6 +27,18 @@ from saree_cosface.scoring.model_card import model_card
 from tests.helpers.hostile import HOSTILE, tame
 
 pytestmark = pytest.mark.slow  # a run is trained for them
+
+
+def found(atlas, text="", family="", known=False):
+    """What ``app/traditions.js`` finds, in Python: every word of the text must stand somewhere on the card."""
+    words = folded(text).split()
+    return [
+        card
+        for card in atlas.cards
+        if (not family or card.craft.family == family)
+        and (card.known or not known)
+        and all(word in search_text(card.craft) for word in words)
+    ]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from saree_cosface.curation.chain import broken_at, chained
 from saree_cosface.curation.deciding import decide_about, open_log, verdicts_on
 from saree_cosface.curation.decisions import CurationError, Entry, replay
 from saree_cosface.curation.log import Clash, CurationLog
-from saree_cosface.curation.photos import find_photo
+from saree_cosface.curation.naming import find_photo
 from saree_cosface.curation.tables import print_entries
 from saree_cosface.curation.text import tidy_name, tidy_text
 from saree_cosface.curation.versions import account, apply_log, write_version

@@ -14,6 +14,7 @@ from saree_cosface.cli import main
 from saree_cosface.faces import experiments
 from saree_cosface.faces.datasets import FaceDataError
 from saree_cosface.faces.embeddings import NamedEmbeddings
+from saree_cosface.faces.encoder import embed_faces, embed_folder, load_encoder
 from saree_cosface.faces.experiments import cell_name, run_experiment
 from saree_cosface.faces.identification import identify, person_of
 from saree_cosface.faces.images import NotAligned
@@ -21,7 +22,7 @@ from saree_cosface.faces.pair_lists import read_lfw_pairs
 from saree_cosface.faces.pairs import MissingImages
 from saree_cosface.faces.settings import LMCL, Setting, losses, margins, normalization, scales
 from saree_cosface.faces.training import train_faces
-from saree_cosface.faces.verification import embed_faces, embed_folder, load_encoder, verify, verify_images
+from saree_cosface.faces.verification import verify, verify_images
 from saree_cosface.options import FaceOptions, HeadOptions
 from tests.helpers.faces import QUICK, face, pairs_file, people
 

@@ -1,6 +1,6 @@
 """The heads against the papers' formulas, against a peer, and against the traps that heads fall into.
 
-What is particular to one kind of loss stands in ``test_heads_multiplicative.py`` and ``test_heads_distance.py``.
+What is particular to one kind of loss stands in ``test_multiplicative.py`` and ``test_distance.py``.
 """
 
 import itertools

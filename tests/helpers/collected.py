@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from saree_cosface.answers.collection import Collection
 from saree_cosface.data.content import photo_hash
 from saree_cosface.data.manifest import COLUMNS, manifest_of
-from saree_cosface.maps.collection import Collection
-from saree_cosface.review.held_out import HeldOutLabels
+from saree_cosface.review.judging import HeldOutLabels
 
 
 def collected(crafts, features=None, *, sources=None, pieces=None, files=None, parts=None, folder=Path("/nowhere")):

@@ -125,8 +125,8 @@ def tiny_embedder():
     import torch
 
     from saree_cosface.networks.backbone import Preprocessing
-    from saree_cosface.networks.backbones import create_backbone
     from saree_cosface.networks.card import EmbedderCard
+    from saree_cosface.networks.create import create_backbone
     from saree_cosface.networks.embedder import Embedder
 
     torch.manual_seed(0)

@@ -15,8 +15,9 @@ from saree_cosface.maps.by_craft import map_figure
 from saree_cosface.maps.by_source import source_figure
 from saree_cosface.maps.changes import before_after_figure
 from saree_cosface.maps.craft_sheet import craft_sheet
-from saree_cosface.maps.drawing import HALO, name_of
+from saree_cosface.maps.drawing import name_of
 from saree_cosface.maps.key import Entry, in_columns
+from saree_cosface.maps.labels import HALO
 from saree_cosface.maps.print_page import WIDTH, shorten, text_width, wrap
 from saree_cosface.taxonomy import load_taxonomy
 

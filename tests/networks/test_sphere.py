@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from saree_cosface.heads import CosFace
-from saree_cosface.networks.backbones import FACES, create_backbone
 from saree_cosface.networks.card import EmbedderCard
+from saree_cosface.networks.create import FACES, create_backbone
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.networks.sphere import UNITS, SphereNetwork
 

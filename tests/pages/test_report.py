@@ -14,10 +14,10 @@ from saree_cosface.html.answer import answer, bars, reference_cards
 from saree_cosface.html.page import Html, escape, file_uri, photo_uri, table
 from saree_cosface.maps.embedding import EmbeddingMap
 from saree_cosface.pages import exhibits as report_exhibits
-from saree_cosface.pages.report import is_drawn, write_report
+from saree_cosface.pages.report import write_report
 from saree_cosface.scoring.audit import audit_document
+from saree_cosface.scoring.held_out import score
 from saree_cosface.scoring.probes import EvaluationError, Probes, unseen_probes
-from saree_cosface.scoring.scores import score
 from saree_cosface.taxonomy import craft_name
 
 VOID = {"meta", "link", "img", "br"}
@@ -184,12 +184,12 @@ def test_no_photo_to_score_leaves_no_file(tiny_run, tmp_path):
 
 def test_synthetic_photos_are_known_by_their_notes_or_the_record_beside_them(tiny_corpus, tmp_path):
     manifest = read_manifest(tiny_corpus)
-    assert is_drawn(manifest)
+    assert manifest.drawn
     real = manifest.table.assign(note="")
     write_manifest(real, tmp_path / "manifest.csv")
-    assert not is_drawn(read_manifest(tmp_path / "manifest.csv"))
+    assert not read_manifest(tmp_path / "manifest.csv").drawn
     write_manifest(manifest.table, tmp_path / "noted.csv")
-    assert is_drawn(read_manifest(tmp_path / "noted.csv"))
+    assert read_manifest(tmp_path / "noted.csv").drawn
 
 
 def test_examples_take_other_crafts_first():

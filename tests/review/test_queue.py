@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from saree_cosface.answers.collection import see
 from saree_cosface.curation.decisions import Entry as Decision
 from saree_cosface.data.manifest import ManifestError, manifest_of
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
-from saree_cosface.maps.collection import see
 from saree_cosface.review.queue import COLUMNS, COMPARED, review, unbent_features
 from saree_cosface.review.reasons import Reason
 from saree_cosface.review.sheets import ENTRIES, _caption, write_sheets

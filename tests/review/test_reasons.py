@@ -5,9 +5,9 @@ import warnings
 import numpy as np
 import pytest
 
-from saree_cosface.maps.collection import outliers
+from saree_cosface.metrics.outliers import outliers
 from saree_cosface.review import reasons as find
-from saree_cosface.review.held_out import HeldOutLabels, held_out_labels
+from saree_cosface.review.judging import HeldOutLabels, held_out_labels
 from tests.helpers.collected import bundles, collected, judged
 
 

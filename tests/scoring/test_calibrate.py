@@ -20,8 +20,8 @@ from saree_cosface.runs.calibration import CalibrationError
 from saree_cosface.runs.run import load_run
 from saree_cosface.scoring import calibrate, out_of_fold
 from saree_cosface.scoring.evaluation import Evaluation
+from saree_cosface.scoring.held_out import score
 from saree_cosface.scoring.probes import Probes
-from saree_cosface.scoring.scores import score
 
 
 def call(*arguments):

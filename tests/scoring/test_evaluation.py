@@ -19,8 +19,8 @@ from saree_cosface.runs.gallery import COLUMNS, Gallery
 from saree_cosface.runs.prototypes import prototype
 from saree_cosface.runs.run import load_run
 from saree_cosface.scoring.evaluation import Evaluation, evaluate
+from saree_cosface.scoring.held_out import score
 from saree_cosface.scoring.probes import EvaluationError, Probes, unseen_probes
-from saree_cosface.scoring.scores import score
 from saree_cosface.scoring.shortcut import pooled_cosines
 from tests.helpers.bad_photos import save, textured, zero_byte
 from tests.helpers.tiny import CRAFTS, SOME

@@ -11,7 +11,7 @@ from saree_cosface.data.views import PyramidViews, RandomViews
 from saree_cosface.options import OptimOptions, ViewOptions
 from saree_cosface.training.datamodule import SareeData
 from saree_cosface.training.datasets import FeatureDataset, PixelDataset, cached_pixels
-from saree_cosface.training.photos import NoPhotosError, Photos
+from saree_cosface.training.labelled import NoPhotosError, Photos
 from saree_cosface.training.sampler import EpochSampler, balanced_weights
 from tests.helpers.bad_photos import BAD, save, textured
 

@@ -15,17 +15,17 @@ from saree_cosface.features.embedding import embed_photos
 from saree_cosface.heads import ArcFace, CosFace, NormalizedSoftmax, Softmax, SphereFace
 from saree_cosface.networks import precision
 from saree_cosface.networks.backbone import Preprocessing
-from saree_cosface.networks.backbones import create_backbone
 from saree_cosface.networks.card import EmbedderCard
+from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.options import HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
 from saree_cosface.training import fit as training
 from saree_cosface.training.checkpoint import CHECKPOINT
 from saree_cosface.training.fit import fit
 from saree_cosface.training.head import make_head
+from saree_cosface.training.labelled import Photos
 from saree_cosface.training.module import SCORE, LearningModule, TrainingError
 from saree_cosface.training.optimiser import freeze, parameter_groups
-from saree_cosface.training.photos import Photos
 from tests.helpers.bad_photos import save, textured
 
 CLASSES = ("chanderi", "jamdani", "kasavu")

@@ -8,7 +8,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from timm.data.config import resolve_model_data_config
 
 from saree_cosface.networks.backbone import BackboneError, Preprocessing, unit
-from saree_cosface.networks.backbones import create_backbone
+from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.packaged import packaged_weights
 from saree_cosface.networks.precision import autocast, faster_precision
 

@@ -17,7 +17,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from saree_cosface import threads
 from saree_cosface.options import Recipe
-from saree_cosface.training.checkpoint import CHECKPOINT, RunFolder, ended, write_history
+from saree_cosface.training.checkpoint import CHECKPOINT, CheckpointEachEpoch, ended, write_history
 from saree_cosface.training.module import SCORE, LearningModule
 
 
@@ -116,7 +116,7 @@ def _quietly() -> Iterator[None]:
 
 def _trainer(recipe: Recipe, validates: bool, folder: Path | None, progress: bool, devices: int) -> L.Trainer:
     optim = recipe.optim
-    callbacks: list[Callback] = [] if folder is None else [RunFolder(folder)]
+    callbacks: list[Callback] = [] if folder is None else [CheckpointEachEpoch(folder)]
     if validates and optim.patience:
         callbacks.append(EarlyStopping(SCORE, mode="max", patience=optim.patience))
     if progress:

@@ -1,4 +1,4 @@
-"""Backbones: networks that turn pixels into features, each with the preprocessing that belongs to its weights."""
+"""Backbones made by name: the packaged one, those for faces, and every model of timm."""
 
 import difflib
 from dataclasses import replace

@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from saree_cosface.data.spreadsheet import csv_text
+from saree_cosface.data.csv_text import csv_text
 
 
 @pytest.mark.parametrize("text", ["=HYPERLINK(1)", "+1 (2)", "-x", "@shop", "\tshop", "-"])

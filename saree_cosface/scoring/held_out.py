@@ -168,6 +168,7 @@ def _interval(interval: Interval) -> dict[str, float]:
 
 
 def top1_by_source(labels: NDArray[np.int_], answers: NDArray[np.int_], sources: NDArray[np.str_]) -> dict[str, float]:
+    """Top-1 with a 95 % bootstrap interval over sources, where there are two: ``(N,), (N,), (N,)``."""
     if len(set(sources.tolist())) < 2:
         return {"value": top1(labels, answers)}
     found = bootstrap_interval(top1, [labels, answers], sources, n_resamples=500)

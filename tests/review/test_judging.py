@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from saree_cosface.data.manifest import COLUMNS, manifest_of
-from saree_cosface.review.held_out import held_out_labels
+from saree_cosface.review.judging import held_out_labels
 
 
 def photographed(crafts, sources, pieces=None):

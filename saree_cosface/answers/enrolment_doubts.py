@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from saree_cosface.answers.attribution import attribute, in_words
+from saree_cosface.answers.attribution import attribute
+from saree_cosface.answers.verdict import in_words
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.runs.run import Run
 from saree_cosface.taxonomy import load_taxonomy

@@ -1,4 +1,8 @@
-"""The photo, or the piece, that a curator means, and its name in the log."""
+"""The photo, or the piece, that a curator means, and its name in the log.
+
+A log names photos by their path from the folder of its first manifest. So a photo keeps its name when an applied
+manifest is written to another folder, and when log, manifests and photos move to another machine together.
+"""
 
 import os
 from collections.abc import Sequence
@@ -17,7 +21,8 @@ def names_in_log(manifest: Manifest, manifests: Sequence[Entry], folder: Path) -
 
     Args:
         manifest: any; of the log's first one, and of all in its folder, the names are the paths that it lists.
-        manifests: the entries that brought manifests into use (:meth:`CurationLog.manifests`).
+        manifests: the entries that brought manifests into use
+            (:meth:`saree_cosface.curation.log.CurationLog.manifests`).
         folder: of the log.
     """
     base = manifest.root

@@ -77,4 +77,5 @@ def print_log(log: Sequence[Enrolment], console: Console) -> None:
 
 
 def write(folder: Path, log: Sequence[Enrolment]) -> None:
+    """Write the log of a run, all or nothing."""
     write_json(folder / "gallery" / LOG, [asdict(entry) for entry in log])

@@ -1,6 +1,5 @@
 """A collection as a run sees it: each photo with its embedding, its cosines, and its part in training."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,9 +24,6 @@ FACTS = (
     *("split", "named", "verdict", "cosine", "own_cosine"),
 )
 """What :meth:`Collection.facts` says of a photo."""
-
-_FENCE = 1.5
-_FEWEST = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,20 +115,3 @@ def see(run: Run, manifest: Manifest, *, cache: Path | None = None) -> Collectio
         np.array([photo_hash(path) for path in kept.files()], dtype=np.str_),
         embedded.bad,
     )
-
-
-def outliers(scores: NDArray[np.floating], groups: Sequence[str] | NDArray[np.str_]) -> NDArray[np.bool_]:
-    """Which scores are oddly low within their group, ``(N,), (N,) -> (N,)``: below Tukey's fence, one and a half
-    interquartile ranges under the lower quartile. Groups of fewer than eight have none, and NaN is none.
-
-    >>> outliers(np.array([0.8, 0.81, 0.82, 0.83, 0.84, 0.85, 0.86, 0.2]), ["a"] * 8).tolist()
-    [False, False, False, False, False, False, False, True]
-    """
-    odd = np.zeros(len(scores), dtype=np.bool_)
-    names = np.asarray(groups)
-    for name in np.unique(names):
-        rows = np.flatnonzero((names == name) & ~np.isnan(scores))
-        if len(rows) >= _FEWEST:
-            low, high = np.quantile(scores[rows], (0.25, 0.75))
-            odd[rows] = scores[rows] < low - _FENCE * (high - low)
-    return odd
