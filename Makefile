@@ -40,10 +40,11 @@ test: $(DEV)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	@echo "Quick tests:"
-	$(BIN)/python -m pytest -m "not slow" --cov --cov-report= --cov-fail-under=0
-	@echo "Slow tests:"
-	$(BIN)/python -m pytest -m slow --cov --cov-append
+	@SAREE_COSFACE_TESTED=$$(mktemp -d) && export SAREE_COSFACE_TESTED && trap 'rm -rf "$$SAREE_COSFACE_TESTED"' EXIT && \
+	  echo "Quick tests:" && \
+	  $(BIN)/python -m pytest -m "not slow" --cov --cov-report= --cov-fail-under=0 && \
+	  echo "Slow tests:" && \
+	  $(BIN)/python -m pytest tests -m slow --cov --cov-append
 
 # Each step makes a file and is left out when that is there and newer than what it is made of: a second start takes
 # seconds, and one that was broken off goes on where it stopped. `rm -r runs/demo` begins anew.

@@ -38,11 +38,12 @@ HOSTILE = IMAGE + "${window.hacked = 1}{{constructor}}"
 
 
 @pytest.fixture(scope="module")
-def place(tiny_run, tmp_path_factory):
+def place(tiny_run, calibrated_run, tmp_path_factory):
     """A run to change, and a collection with two copies under other labels, from a source of a hostile name: four
     photos that come first in any review."""
     folder = tmp_path_factory.mktemp("curators")
     shutil.copytree(tiny_run.folder, folder / "run")
+    shutil.copytree(calibrated_run.folder / "reference_map", folder / "run" / "reference_map")  # it takes seconds
     table = read_manifest(tiny_run.folder / "manifest.csv", taxonomy=None).table.drop(columns="split")
     copies = pd.concat([table[table["craft"] == craft].iloc[:1] for craft in ("chanderi", "leheriya")])
     paths = [shutil.copy(path, folder / f"{number} {IMAGE}.jpg") for number, path in enumerate(copies["path"])]

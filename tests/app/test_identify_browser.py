@@ -83,9 +83,14 @@ def upload(driver, field, *photos):
 
 
 def open_batch(driver):
-    for button in driver.find_elements(By.CSS_SELECTOR, "button[role=tab]"):
-        if button.text == "Batch":
+    def pressed():
+        """Whether the tab was there to be pressed; the page may be putting its tabs in order just then."""
+        found = [tab for tab in driver.find_elements(By.CSS_SELECTOR, "button[role=tab]") if tab.text == "Batch"]
+        for button in found:
             button.click()
+        return found
+
+    until(driver, pressed)
     until(driver, lambda: find(driver, "#batch-photos") and find(driver, "#batch-photos").is_displayed())
 
 

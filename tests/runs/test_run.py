@@ -349,8 +349,8 @@ def test_a_manifest_with_bad_photos_is_trained_without_them(tmp_path, tiny_cache
 @pytest.mark.parametrize(
     "options",
     [
-        "--optim.epochs 20 --optim.ema 0.9 --head.margin_warmup 0.3",
-        "--optim.epochs 3 --model.trainable_stages 1 --optim.patience 2",
+        "--optim.epochs 10 --optim.ema 0.9 --head.margin_warmup 0.3",
+        "--optim.epochs 4 --optim.patience 3 --model.backbone test_resnet --model.pretrained false --model.trainable_stages 5",
     ],
     ids=["frozen", "trainable"],
 )
