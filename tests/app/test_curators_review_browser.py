@@ -282,6 +282,7 @@ def test_no_serious_barrier(page, scheme, server, axe):
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": feature})
     page.refresh()
     until(page, lambda: find(page, "button[role=tab]"))
+    page.get_log("browser")  # gradio tells there of what it was asking when the page was left
     problems = {}
     for title, shown in (
         ("Traditions", "article.craft.known"),

@@ -224,6 +224,7 @@ def test_no_serious_barrier(page, photos, axe, scheme):
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": feature})
     page.refresh()
     until(page, lambda: find(page, "#identify-photos input[type=file]"))
+    page.get_log("browser")  # gradio tells there of what it was asking when the page was left
     upload(page, "identify-photos", photos[2])
     until(page, lambda: find(page, "#identify-closer a.save"))
     problems = barriers(page, axe)

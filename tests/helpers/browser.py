@@ -82,10 +82,8 @@ def text(driver, selector):
 
 
 def errors(driver):
-    """What the browser has reported as an error since it was asked last; a request that a page gave up since it was left,
-    of which gradio tells, is none."""
-    severe = [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
-    return [entry for entry in severe if "AbortError: signal is aborted" not in entry["message"]]
+    """What the browser has reported as an error since it was asked last."""
+    return [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
 
 
 def too_wide(driver):

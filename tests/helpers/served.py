@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +25,8 @@ class Served:
 
     def __init__(self, temporary: Path, *arguments: object) -> None:
         self.temporary, self.arguments, self.said = temporary, arguments, []
+        with socket.create_server(("127.0.0.1", 0)) as free:  # and again after a restart, as a browser remembers it
+            self.port = free.getsockname()[1]
         self.start()
 
     def start(self) -> None:
@@ -31,7 +34,7 @@ class Served:
         environment = {**os.environ, "TMPDIR": str(self.temporary), "SAREE_COSFACE_THREADS": "1", "COLUMNS": "200"}
         environment.pop("GRADIO_TEMP_DIR", None)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "saree_cosface", "app", *map(str, self.arguments)],
+            [sys.executable, "-m", "saree_cosface", "app", *map(str, self.arguments), "--port", str(self.port)],
             cwd=ROOT,
             env=environment,
             stderr=subprocess.PIPE,

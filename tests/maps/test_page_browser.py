@@ -184,7 +184,7 @@ def test_card_says_what_is_known(page, table):
         "no picture",
         "Banarasi",
         f"{photos['cosine'][WALK]:.3f}",
-        f"{photos['own_cosine'][WALK]:.3f}",
+        f"{photos['own_cosine'][WALK]:.3f}".replace("-", "−"),
         "shop 18",
         "flat",
         "Trained on",
@@ -217,29 +217,29 @@ def test_search_knows_every_spelling(page, table):
 
 
 def test_filters_count_what_they_would_show(large_page, large_table):
-    photos = large_table[0]
-    large_page.execute_script("document.querySelectorAll('#groups details').forEach((group) => { group.open = true })")
-    until(large_page, lambda: large_page.find_elements(By.CSS_SELECTOR, "#groups input"))
+    page, photos = large_page, large_table[0]
+    page.execute_script("document.querySelectorAll('#groups details').forEach((group) => { group.open = true })")
+    until(page, lambda: page.find_elements(By.CSS_SELECTOR, "#groups input"))
 
     def row(name):
-        return find(large_page, "#panel").find_element(By.XPATH, f".//li[.//span[@class='name'][text()='{name}']]")
+        return find(page, "#panel").find_element(By.XPATH, f".//li[.//span[@class='name'][text()='{name}']]")
 
     row("Patola").find_element(By.CSS_SELECTOR, ".only").click()
     patola = photos["craft"] == "patola"
-    until(large_page, lambda: shown(large_page) == patola.sum())
+    until(page, lambda: shown(page) == patola.sum())
     assert row("macro").find_element(By.CSS_SELECTOR, ".n").text == f"{(patola & (photos['view'] == 'macro')).sum():,}"
     assert row("Banarasi").find_element(By.CSS_SELECTOR, ".n").text == f"{(photos['craft'] == 'banarasi').sum():,}"
     row("macro").find_element(By.CSS_SELECTOR, "input").click()
-    until(large_page, lambda: shown(large_page) == (patola & (photos["view"] != "macro")).sum())
-    find(large_page, "#outliers").click()
-    until(large_page, lambda: shown(large_page) == (patola & (photos["view"] != "macro") & photos["outlier"]).sum())
-    view = large_page.execute_script("return location.hash")
+    until(page, lambda: shown(page) == (patola & (photos["view"] != "macro")).sum())
+    find(page, "#outliers").click()
+    until(page, lambda: shown(page) == (patola & (photos["view"] != "macro") & photos["outlier"]).sum())
+    view = page.execute_script("return location.hash")
     assert "only.craft" in view
-    find(large_page, "#clear").click()
-    until(large_page, lambda: shown(large_page) == MANY)
+    find(page, "#clear").click()
+    until(page, lambda: shown(page) == MANY)
     # The address brings the same view back.
-    show(large_page, large_page.current_url.split("#")[0], view)
-    assert shown(large_page) == (patola & (photos["view"] != "macro") & photos["outlier"]).sum()
+    show(page, page.current_url.split("#")[0], view)
+    assert shown(page) == (patola & (photos["view"] != "macro") & photos["outlier"]).sum()
 
 
 def test_colours_follow_each_column(page, table):
@@ -355,8 +355,8 @@ def test_a_selection_of_all_that_is_shown_is_listed_bit_by_bit(large_page):
     assert len(large_page.find_elements(By.CSS_SELECTOR, "#selection .photos li")) == 120
 
 
-def test_keys_walk_zoom_pin_and_clear(page, table):
-    photos = table[0]
+def test_keys_walk_zoom_pin_and_clear(large_page, large_table):
+    page, photos = large_page, large_table[0]
     page.execute_script("document.getElementById('map').focus()")
     keys = ActionChains(page)
 
