@@ -2,9 +2,9 @@
 
     python benchmarks/threads.py [--photos 6]
 
-Each program computes lite0's features of some views, alone and with a second one beside it. The peer is torch as it
-comes: every core for each program, threads that spin while they wait. Ratios are against the same program alone, in the
-same run; medians of five, with the range.
+Each program computes lite0's features of some views, alone and with a second one beside it. The peer is torch with
+every core for each program and threads that spin while they wait. Ratios are against the same program alone, in the
+same run; medians, with the range.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 
 PROGRAM = """
 import sys, time
+import saree_cosface  # before what computes
 import torch
 from saree_cosface.networks.create import create_backbone
 views = int(sys.argv[1])
@@ -31,7 +32,10 @@ with torch.inference_mode():
 """
 
 WAYS = {
-    "every core, threads that spin (as torch comes)": {"OMP_WAIT_POLICY": "ACTIVE", "SAREE_COSFACE_THREADS": "{cores}"},
+    "every core, threads that spin (OpenMP's ACTIVE)": {
+        "OMP_WAIT_POLICY": "ACTIVE",
+        "SAREE_COSFACE_THREADS": "{cores}",
+    },
     "every core, threads that sleep (the default)": {"SAREE_COSFACE_THREADS": "{cores}"},
     "half the cores each (--threads)": {"SAREE_COSFACE_THREADS": "{half}"},
 }

@@ -33,8 +33,8 @@ class ThreadsError(ValueError):
 def prepare() -> None:
     """Set what libraries read when they are loaded; called when the package is imported, before any of them.
 
-    What the user has set stays. Threads sleep while they wait, which costs a training alone next to nothing and spares
-    two beside each other most of their time.
+    What the user has set stays. Threads sleep while they wait, which costs a program alone a tenth of its time, and
+    spares two beside each other half of theirs (``benchmarks/threads.py``).
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
