@@ -1,0 +1,1 @@
+"""Scores and intervals, as pure functions of arrays."""
