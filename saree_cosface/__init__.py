@@ -8,28 +8,15 @@
     print(sc.predict(run, [Path("photo.jpg")]).attributions[0].traditions[0])
 
 The names in ``__all__`` are for everybody; everything else may move from one version to the next. Importing this
-package is light: torch and its kin are loaded by the names that need them, when they are first used.
+package is light: torch and its kin are loaded by the names that need them, when they are first used. Type checkers find
+them in ``__init__.pyi``.
 """
 
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from saree_cosface.threads import prepare
-
-if TYPE_CHECKING:
-    from saree_cosface.answers.prediction import predict
-    from saree_cosface.data.manifest_file import read_manifest
-    from saree_cosface.features.embedding import embed_photos
-    from saree_cosface.heads import ArcFace, CosFace, NormalizedSoftmax, SphereFace
-    from saree_cosface.networks.embedder import Embedder
-    from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
-    from saree_cosface.runs.create import create_run
-    from saree_cosface.runs.gallery import Gallery
-    from saree_cosface.runs.run import load_run
-    from saree_cosface.scoring.calibrate import calibrate
-    from saree_cosface.scoring.evaluation import evaluate
-    from saree_cosface.taxonomy import load_taxonomy
 
 __version__ = "0.1.0"
 
