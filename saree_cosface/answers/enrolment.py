@@ -22,6 +22,7 @@ from saree_cosface.answers.enrolment_log import LOG, Enrolment, EnrolmentError, 
 from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import COLUMNS, manifest_of
+from saree_cosface.data.names import tidy
 from saree_cosface.data.photos import gather_photos
 from saree_cosface.runs.gallery import Gallery
 from saree_cosface.runs.keeping import forget_photos, keep_photos
@@ -102,6 +103,7 @@ def enrol(
         NotACraft: the name is that of a material or a use.
         RunError, GalleryError: the folder holds no finished run, or a damaged one.
     """
+    source = tidy(source)  # as a manifest would have it, by which evaluation leaves it out
     with _alone(folder):
         run = load_run(folder)
         try:

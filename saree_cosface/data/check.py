@@ -22,6 +22,7 @@ from saree_cosface.data.duplicates import (
 )
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.manifest import Manifest
+from saree_cosface.data.names import lookalikes
 from saree_cosface.data.photos import map_files
 from saree_cosface.files import sha256_of
 from saree_cosface.taxonomy import NotACraft, Taxonomy, UnknownCraft, load_taxonomy
@@ -42,6 +43,7 @@ _SEVERITY: Mapping[str, Severity] = {
     "tiny": "warning",
     "too few sources": "warning",
     "too few photos": "warning",
+    "names that look alike": "warning",
     "unknown source": "warning",
     "unknown piece": "warning",
 }
@@ -153,6 +155,7 @@ def check_manifest(
     findings = [
         *_photo_findings(paths, photos, manifest.table["sha256"].tolist(), min_side),
         *_label_findings(manifest, load_taxonomy() if isinstance(taxonomy, str) else taxonomy),
+        *_name_findings(manifest),
         *_copy_findings(manifest, exact, near, alike),
         *_balance_findings(manifest, readable, min_sources, min_photos),
     ]
@@ -224,6 +227,17 @@ def _label_findings(manifest: Manifest, taxonomy: Taxonomy | None) -> Iterable[F
             except NotACraft as error:
                 remedy = "label the photos with their craft, or leave them out"
                 yield _finding("refused label", paths, f"{photos}: {error}", remedy)
+
+
+def _name_findings(manifest: Manifest) -> Iterable[Finding]:
+    """Sources, pieces and labels of which two are probably one: a source of two names is not held out."""
+    for column in ("source", "piece", "craft"):
+        values = manifest.table[column].to_numpy(dtype=object)
+        for alike in lookalikes(values.tolist()):
+            said = " and ".join(f"{name!r} ({int((values == name).sum())} photos)" for name in alike)
+            paths = manifest.table["path"][np.isin(values, alike)].tolist()
+            remedy = "if they are one, give them one spelling: else one may be held out and the other trained on"
+            yield _finding("names that look alike", paths, f"{column} {said}", remedy)
 
 
 def _copy_findings(

@@ -14,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from saree_cosface.data.images import PHOTO_SUFFIXES, BadImage, decode
-from saree_cosface.data.manifest import COLUMNS, ManifestError
+from saree_cosface.data.manifest import COLUMNS, NAMES, ManifestError
 from saree_cosface.data.manifest_file import write_manifest
+from saree_cosface.data.names import tidy
 from saree_cosface.data.photos import find_photos, map_files
 from saree_cosface.files import sha256_of
 from saree_cosface.taxonomy import NotACraft, Taxonomy, UnknownCraft, load_taxonomy
@@ -156,7 +157,8 @@ def finish(draft: Draft, origin: Path, out: Path) -> ImportReport:
             draft.skipped.append(BadImage(file, "listed more than once; the first row is kept"))
         else:
             seen.add(path)
-            rows.append({"path": path, **row, "sha256": outcome})
+            named = {column: tidy(value) if column in NAMES else value for column, value in row.items()}
+            rows.append({"path": path, **named, "sha256": outcome})
     if not rows:
         because = [*(f"{label}: {reason}" for label, reason in draft.unknown.items()), *map(str, draft.skipped)]
         shown = "".join(f"\n  {line}" for line in because[:8])

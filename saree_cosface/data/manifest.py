@@ -11,6 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 COLUMNS = ("path", "craft", "piece", "view", "source", "licence", "split", "sha256", "note")
+NAMES = ("craft", "piece", "view", "source")
+"""Columns of names that people give, which are read in one spelling (:func:`saree_cosface.data.names.tidy`)."""
+
 _IDENTITY = ("path", "craft", "piece", "source", "split", "sha256")
 
 

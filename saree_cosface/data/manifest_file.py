@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from saree_cosface.console import console
-from saree_cosface.data.manifest import COLUMNS, Manifest, ManifestError, manifest_of, rows_of_query
+from saree_cosface.data.manifest import COLUMNS, NAMES, Manifest, ManifestError, manifest_of, rows_of_query
+from saree_cosface.data.names import tidy
 from saree_cosface.files import atomic_path
 from saree_cosface.taxonomy import NotACraft, Taxonomy, UnknownCraft, load_taxonomy
 
@@ -27,7 +28,8 @@ def read_manifest(
 ) -> Manifest:
     """Read a CSV (UTF-8) or Parquet manifest.
 
-    Paths are relative to the manifest's folder; whether the photos exist is found out when they are decoded.
+    Paths are relative to the manifest's folder; whether the photos exist is found out when they are decoded. Names that
+    look alike are one name, however their letters and blanks are written (:mod:`saree_cosface.data.names`).
     Rows that repeat another row are dropped with a warning.
 
     Args:
@@ -132,6 +134,8 @@ def _tidy(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     for column in COLUMNS:
         values = table[column].tolist() if column in table.columns else [""] * len(table)
         table[column] = pd.Series(["" if pd.isna(value) else str(value).strip() for value in values], dtype=object)
+    for column in NAMES:
+        table[column] = table[column].map(tidy).astype(object)
     table["path"] = pd.Series([_tidy_path(value) for value in table["path"]], dtype=object)
     nameless = np.flatnonzero(table["path"] == "")
     if nameless.size:

@@ -1,0 +1,99 @@
+"""Names that look alike are one, and those that nearly do are told."""
+
+import unicodedata
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saree_cosface.data.check import check_manifest
+from saree_cosface.data.importing import import_folder
+from saree_cosface.data.manifest_file import read_manifest
+from saree_cosface.data.names import look, lookalikes, tidy
+from saree_cosface.data.splits import make_split
+from tests.helpers.bad_photos import save, textured
+
+ALIKE = {
+    "composed and decomposed": ("Café Silks", unicodedata.normalize("NFD", "Café Silks")),
+    "two blanks": ("Asha Silks", "Asha  Silks"),
+    "a blank that does not break": ("Asha Silks", "Asha\u00a0Silks"),
+    "a thin blank": ("Asha Silks", "Asha\u2009Silks"),
+    "blanks around": ("Asha Silks", "\u3000Asha Silks\t"),
+    "a blank without width": ("Asha Silks", "Asha \u200bSilks"),
+    "a mark of byte order": ("Asha Silks", "\ufeffAsha Silks"),
+    "a soft hyphen": ("Asha Silks", "Asha Sil\u00adks"),
+    "marks of direction": ("Asha Silks", "\u202aAsha Silks\u202c\u200e"),
+    "an Indic vowel sign in two parts": ("কো", "ক\u09c7\u09be"),
+}
+
+
+def manifest_of_names(folder, column, names):
+    table = pd.DataFrame({"path": [f"{row}.jpg" for row in range(len(names))], "craft": "patola", "source": "s"})
+    table[column] = list(names)
+    table.to_csv(folder / "m.csv", index=False)
+    return folder / "m.csv"
+
+
+@pytest.mark.parametrize("column", ["source", "piece", "view", "craft"])
+@pytest.mark.parametrize("names", ALIKE.values(), ids=list(ALIKE))
+def test_what_looks_alike_is_one_name_in_a_manifest(tmp_path, column, names):
+    manifest = read_manifest(manifest_of_names(tmp_path, column, names), taxonomy=None)
+    assert manifest.table[column].nunique() == 1
+    assert manifest.table[column][0] == names[0]
+
+
+@pytest.mark.parametrize("names", ALIKE.values(), ids=list(ALIKE))
+def test_a_source_of_two_spellings_is_on_one_side_of_a_split(tmp_path, names):
+    sources = [*names, "Meera", "Devi", "Lakshmi"] * 4
+    table = pd.DataFrame({"path": [f"{row}.jpg" for row in range(len(sources))], "source": sources})
+    table["craft"] = ["patola", "bandhani"] * (len(sources) // 2)
+    table.to_csv(tmp_path / "m.csv", index=False)
+    manifest = read_manifest(tmp_path / "m.csv")
+    split = make_split(manifest, "source", n_folds=2, seed=0)
+    for fold in range(2):
+        train, test = split.rows(manifest, fold)
+        assert not {look(sources[row]) for row in train} & {look(sources[row]) for row in test}
+
+
+def test_joiners_of_indic_scripts_stay(tmp_path):
+    names = ("রু\u200dই", "ക്‍ഷ")  # spelt with a joiner
+    manifest = read_manifest(manifest_of_names(tmp_path, "source", names))
+    assert tuple(manifest.sources) == names
+
+
+def test_folders_are_imported_under_tidy_names(tmp_path):
+    for number, name in enumerate((unicodedata.normalize("NFD", "Café"), "Meera\u00a0 Silks")):
+        folder = tmp_path / "patola" / name / "piece\u200b 1"
+        folder.mkdir(parents=True)
+        save(folder / f"{number}.png", textured(64, 64, number))
+    import_folder(tmp_path, tmp_path / "m.csv")
+    written = pd.read_csv(tmp_path / "m.csv")
+    assert sorted(written["source"]) == ["Café", "Meera Silks"]
+    assert sorted(written["piece"]) == ["patola/Café/piece 1", "patola/Meera Silks/piece 1"]
+    assert all((tmp_path / path).is_file() for path in written["path"])  # paths are as the disk has them
+
+
+@pytest.mark.parametrize("column", ["source", "piece"])
+@pytest.mark.parametrize(
+    "pair", [("Asha Silks", "ASHA silks"), ("Asha", "\u0410sha"), ("shop 01", "shop O1"), ("a-b", "a–b")]
+)
+def test_check_warns_of_names_that_nearly_look_alike(tmp_path, column, pair):
+    for row in range(3):
+        save(tmp_path / f"{row}.jpg", textured(96, 96, row))
+    path = manifest_of_names(tmp_path, column, [*pair, "Meera"])
+    found = [each for each in check_manifest(read_manifest(path)).findings if each.kind == "names that look alike"]
+    assert [(each.severity, each.paths) for each in found] == [("warning", ("0.jpg", "1.jpg"))]
+    assert all(repr(name) in found[0].message for name in pair)
+
+
+@given(st.text())
+def test_tidy_is_done_once(name):
+    assert tidy(tidy(name)) == tidy(name)
+    assert look(tidy(name)) == look(name)
+
+
+def test_only_different_names_are_alike():
+    assert lookalikes(["", "", "a", "a", "b"]) == []
+    assert lookalikes(["s1", "sl", "S1", "t"]) == [("s1", "sl", "S1")]
+    assert lookalikes(["1-11", "11-1", "1.1.1", "111"]) == []  # numbers of a museum
