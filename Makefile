@@ -79,7 +79,7 @@ $(DEMO)/report.html: $(DEMO)/run/run.json | $(RUNTIME)
 clean:
 	rm -rf build dist htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* *.egg-info
 	rm -rf $(DEMO)
-	-rmdir runs 2>/dev/null
+	rmdir runs 2>/dev/null || true
 	find . \( -path ./$(VENV) -o -path ./runs -o -path ./.git \) -prune -o \
 	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 	find benchmarks -name '*.lock' -delete
