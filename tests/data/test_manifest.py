@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from saree_cosface.data.manifest import COLUMNS, ManifestError
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
+from saree_cosface.data.names import tidy
 from saree_cosface.taxonomy import load_taxonomy
 
 
@@ -194,5 +195,5 @@ def test_any_name_survives_a_round_trip(names, tmp_path):
     manifest = read_manifest(tmp_path / "m.csv")
     assert manifest.table["path"].tolist() == table["path"].tolist()
     assert [s for s, n in zip(manifest.sources, names, strict=True) if n not in missing] == [
-        n for n in names if n not in missing
+        tidy(n) for n in names if n not in missing
     ]
