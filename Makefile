@@ -44,7 +44,7 @@ test: $(DEV)
 	  echo "Quick tests:" && \
 	  $(BIN)/python -m pytest -m "not slow" --cov --cov-report= --cov-fail-under=0 && \
 	  echo "Slow tests:" && \
-	  $(BIN)/python -m pytest tests -m slow --cov --cov-append
+	  $(BIN)/python -m pytest tests -m slow --no-loadscope-reorder --cov --cov-append
 
 # Each step makes a file and is left out when that is there and newer than what it is made of: a second start takes
 # seconds, and one that was broken off goes on where it stopped. `rm -r runs/demo` begins anew.
