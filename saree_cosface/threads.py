@@ -75,7 +75,7 @@ def count() -> int:
     if VARIABLE in os.environ:
         return _checked(os.environ[VARIABLE], VARIABLE)
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]  # OpenMP allows a number a level of nesting
-    return max(1, int(first)) if first.isdigit() else free_cores()
+    return max(1, int(first)) if first.isdecimal() else free_cores()
 
 
 def share(workers: int) -> int:
@@ -126,7 +126,7 @@ def _quota(groups: Path, own: str) -> int:
         if not each.is_relative_to(groups):
             break
         quota, _, period = _read(each / "cpu.max").partition(" ")
-        if quota.isdigit() and period.isdigit():
+        if quota.isdecimal() and period.isdecimal():
             least = min(least, int(quota) / int(period))
     return int(max(1.0, least))
 
@@ -139,6 +139,6 @@ def _read(path: Path) -> str:
 
 
 def _checked(number: str, where: str) -> int:
-    if not number.strip().isdigit() or int(number) < 1:
+    if not number.strip().isdecimal() or int(number) < 1:
         raise ThreadsError(f"{where} is {number}; it must be a whole number of threads, at least 1.")
     return int(number)

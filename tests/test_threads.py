@@ -138,7 +138,7 @@ def test_folds_are_limited_and_what_was_before_returns():
     assert blas() == before
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "two", "1.5", ""])
+@pytest.mark.parametrize("number", ["0", "-1", "two", "1.5", "", "²"])
 def test_no_number_is_refused_with_its_place(number, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv(threads.VARIABLE, number)
     with pytest.raises(threads.ThreadsError, match=threads.VARIABLE):
