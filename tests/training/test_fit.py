@@ -314,12 +314,16 @@ def test_an_interrupt_is_an_interrupt(train, cache, tmp_path, monkeypatch):
         return step(self, batch, index)
 
     step = LearningModule.training_step
-    handler = signal.getsignal(signal.SIGINT)
-    with monkeypatch.context() as patch:
-        patch.setattr(LearningModule, "training_step", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            quiet_fit(QUICK, train, None, cache, folder=tmp_path)
-    assert signal.getsignal(signal.SIGINT) is handler
+    # Where tests are started in the background, a shell has them ignore interrupts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(LearningModule, "training_step", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                quiet_fit(QUICK, train, None, cache, folder=tmp_path)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     resumed = quiet_fit(QUICK, train, None, cache, folder=tmp_path, resume=True)
     assert same(weights(resumed), weights(quiet_fit(QUICK, train, None, cache)))
 
