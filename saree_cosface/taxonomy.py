@@ -12,11 +12,34 @@ from typing import Any
 
 import yaml
 
+_UNSPELT = re.compile("[\u0300-\u036f\u093c\u09bc\u0a3c\u0abc\u0b3c\u200c\u200d'\u2019]")
+"""What does not matter to a spelling: accents of Latin letters, the dot below of Indic ones, joiners, apostrophes."""
+
+_CHILLU = str.maketrans({chr(0x0D7A + row): bare + "\u0d4d" for row, bare in enumerate("ണനരലള")})
+"""Malayalam's bare consonants have a letter of their own since Unicode 5.1, and were written in two before."""
+
+
+def _words(label: str) -> list[str]:
+    """The words of a label as they are compared: letters, digits and the vowel signs of Indic scripts."""
+    bare = _UNSPELT.sub("", unicodedata.normalize("NFKD", label.casefold())).translate(_CHILLU)
+    spaced = "".join(mark if mark.isalnum() or unicodedata.category(mark)[0] == "M" else " " for mark in bare)
+    return spaced.split()
+
+
 # Words that say "this is a saree" or what it is woven of; they may stand beside the name of a craft.
 _SAREE_WORDS = frozenset(
-    {"saree", "sarees", "sari", "saris", "handloom", "handlooms", "handwoven", "weave", "weaves", "weaving", "pure"}
+    _words(
+        "saree sarees sari saris handloom handlooms handwoven weave weaves weaving pure "
+        "साड़ी साड़ियाँ साडी শাড়ি শাড়ী சேலை புடவை சாரி చీర చీరలు ಸೀರೆ സാരി ଶାଢ଼ି ଶାଢ଼ୀ સાડી ਸਾੜੀ ਸਾੜ੍ਹੀ"
+    )
 )
-_MATERIAL_WORDS = frozenset({"silk", "silks", "cotton", "pattu", "fabric", "fabrics"})
+_MATERIAL_WORDS = frozenset(
+    _words(
+        "silk silks cotton pattu fabric fabrics "
+        "रेशम रेशमी सिल्क সিল্ক রেশম பட்டு சில்க் పట్టు సిల్క్ ರೇಷ್ಮೆ ಸಿಲ್ಕ್ പട്ട് സിൽക്ക് ରେଶମ ସିଲ୍କ રેશમ સિલ્ક ਰੇਸ਼ਮ ਸਿਲਕ "
+        "सूती कॉटन সুতি সুতির কটন பருத்தி காட்டன் పత్తి కాటన్ ಹತ್ತಿ ಕಾಟನ್ കോട്ടൺ ସୂତା કોટન સુતરાઉ ਸੂਤੀ"
+    )
+)
 
 
 class UnknownCraft(ValueError):
@@ -64,6 +87,7 @@ class Craft:
         id: the label used everywhere in the project.
         name: for people.
         spellings: other names by which shops and museums call it.
+        native: its names in the scripts of India.
         family: the technique, which makes two clusters look alike.
         place: where it is made.
         gi: name in the register of geographical indications; None where none is known.
@@ -77,6 +101,7 @@ class Craft:
     place: str
     gi: str | None
     look_for: tuple[str, ...]
+    native: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +110,8 @@ class Taxonomy:
 
     >>> taxonomy = load_taxonomy()
     >>> taxonomy.resolve("Kanchipuram Silk Sarees").id
+    'kanjivaram'
+    >>> taxonomy.resolve("काँजीवरम साड़ी").id
     'kanjivaram'
     >>> taxonomy.families["patola"]
     'ikat'
@@ -159,30 +186,9 @@ def load_taxonomy(path: Path | None = None) -> Taxonomy:
     return _load(Path(path) if path is not None else _packaged_path())
 
 
-def craft_id(name: str, *, new: bool = False) -> str:
-    """The id of a craft by any of its spellings; with ``new`` one for a name that no craft has.
-
-    Raises:
-        UnknownCraft: no craft is spelt so, and it is not said to be new.
-        NotACraft: it is a material or a use, or no name at all.
-
-    >>> craft_id("Kanchipuram saree"), craft_id("Mashru of Patan", new=True)
-    ('kanjivaram', 'mashru_of_patan')
-    """
-    try:
-        return load_taxonomy().resolve(name).id
-    except UnknownCraft as error:
-        if not new:
-            remedy = "For a tradition that the taxonomy does not know, add --new."
-            raise UnknownCraft(name, error.suggestions, remedy) from error
-    made = "_".join(re.findall(r"[^\W_]+", name.casefold()))
-    if not made:
-        raise NotACraft(name, "it has neither letters nor digits")
-    return made
-
-
 def craft_name(craft: str) -> str:
-    """Name of a craft for people; an id that the taxonomy does not know in words, and any other label as it stands.
+    """Name of a craft for people; an id of several words that the taxonomy does not know in words, and any other label
+    as it stands.
 
     >>> craft_name("patola"), craft_name("shawls_of_my_aunt"), craft_name("Not sure, ask_Meera")
     ('Patola', 'Shawls of my aunt', 'Not sure, ask_Meera')
@@ -190,7 +196,7 @@ def craft_name(craft: str) -> str:
     taxonomy = load_taxonomy()
     if craft in taxonomy:
         return taxonomy[craft].name
-    return craft.replace("_", " ").capitalize() if re.fullmatch(r"[a-z][a-z0-9_]*", craft) else craft
+    return craft.replace("_", " ").capitalize() if re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)+", craft) else craft
 
 
 def _packaged_path() -> Path:
@@ -225,7 +231,7 @@ def _craft(path: Path, craft_id: Any, entry: Any) -> Craft:
     required = {"name", "family", "place", "look_for"}
     if not isinstance(entry, dict) or not required <= entry.keys():
         raise ValueError(f"{path}: craft {craft_id!r} needs {', '.join(sorted(required))}.")
-    unknown = entry.keys() - required - {"spellings", "gi"}
+    unknown = entry.keys() - required - {"spellings", "native", "gi"}
     if unknown:
         raise ValueError(f"{path}: craft {craft_id!r} has unknown entries {sorted(unknown)}.")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", str(craft_id)):
@@ -234,6 +240,7 @@ def _craft(path: Path, craft_id: Any, entry: Any) -> Craft:
         id=craft_id,
         name=str(entry["name"]),
         spellings=tuple(str(spelling) for spelling in entry.get("spellings", ())),
+        native=tuple(str(spelling) for spelling in entry.get("native", ())),
         family=str(entry["family"]),
         place=str(entry["place"]),
         gi=None if entry.get("gi") is None else str(entry["gi"]),
@@ -259,13 +266,7 @@ def _check_spellings(path: Path, crafts: tuple[Craft, ...], refused: Mapping[str
 
 
 def _labels(craft: Craft) -> tuple[str, ...]:
-    return craft.id, craft.name, *craft.spellings
-
-
-def _words(label: str) -> list[str]:
-    decomposed = unicodedata.normalize("NFKD", label.casefold())
-    bare = "".join(character for character in decomposed if not unicodedata.combining(character))
-    return re.findall(r"[^\W_]+", bare.replace("'", "").replace("’", ""))
+    return craft.id, craft.name, *craft.spellings, *craft.native
 
 
 def _key(label: str) -> str:

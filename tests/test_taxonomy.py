@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from saree_cosface.taxonomy import NotACraft, UnknownCraft, load_taxonomy
 
 TAXONOMY = load_taxonomy()
-SPELLINGS = [(label, craft.id) for craft in TAXONOMY.crafts for label in (craft.id, craft.name, *craft.spellings)]
+SPELLINGS = [
+    (label, craft.id) for craft in TAXONOMY.crafts for label in (craft.id, craft.name, *craft.spellings, *craft.native)
+]
 
 
 @pytest.mark.parametrize(("label", "craft_id"), SPELLINGS)
@@ -119,3 +121,34 @@ def test_a_wrong_taxonomy_names_its_file_and_fault(old, new, message, tmp_path):
 def test_a_missing_taxonomy():
     with pytest.raises(ValueError, match=r"none\.yaml: cannot be read"):
         load_taxonomy(Path("none.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("label", "craft_id"),
+    [
+        ("काञ्चीपुरम रेशमी साड़ी", "kanjivaram"),  # Devanagari
+        ("জামদানী শাড়ি", "jamdani"),  # Bengali
+        ("காஞ்சிபுரம் பட்டு சேலை", "kanjivaram"),  # Tamil
+        ("పోచంపల్లి చీర", "pochampally"),  # Telugu
+        ("ಇಳಕಲ್ ಸೀರೆ", "ilkal"),  # Kannada
+        ("കസവ് സാരി", "kasavu"),  # Malayalam
+        ("ସମ୍ବଲପୁରୀ ଶାଢ଼ୀ", "sambalpuri"),  # Odia
+        ("પાટણ પટોળા સાડી", "patola"),  # Gujarati
+        ("ਫੁਲਕਾਰੀ", "phulkari"),  # Gurmukhi
+        ("जरदोज़ी", "zardozi"),  # with and without the dots below
+        ("മൈസൂർ സിൽക്ക്", "mysore_silk"),
+        ("മൈസൂര്‍ സില്‍ക്ക്", "mysore_silk"),  # bare consonants in two characters and a joiner
+    ],
+)
+def test_names_in_indic_scripts(label, craft_id):
+    for form in ("NFC", "NFD"):
+        assert TAXONOMY.resolve(unicodedata.normalize(form, label)).id == craft_id
+
+
+def test_vowel_signs_tell_names_apart():
+    for label in ("बनरस", "पटाला", "कसी"):
+        with pytest.raises(UnknownCraft):
+            TAXONOMY.resolve(label)
+    for label in ("रेशम", "সুতি শাড়ি", "பட்டு", "చీర"):
+        with pytest.raises(NotACraft):
+            TAXONOMY.resolve(label)

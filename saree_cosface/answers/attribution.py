@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from saree_cosface.answers.verdict import Verdict, judge
 from saree_cosface.runs.calibration import Calibration
 from saree_cosface.runs.gallery import Gallery
-from saree_cosface.taxonomy import Taxonomy
+from saree_cosface.taxonomy import Taxonomy, craft_name
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def attribute(
             which each counts alike or, with a calibration, as much as it is sure of (``Calibration.weights``).
         photos: their files.
         gallery: references and prototypes.
-        taxonomy: names the crafts; a craft it does not know goes by its id.
+        taxonomy: names the crafts; a craft it does not know goes by its label.
         top: how many traditions.
         references: how many reference pieces.
         calibration: of the run, for a verdict and probabilities.
@@ -200,6 +200,6 @@ def _say(
 
 def _tradition(craft: str, cosine: float, taxonomy: Taxonomy) -> RankedTradition:
     if craft not in taxonomy:
-        return RankedTradition(craft, craft, "", "", cosine)
+        return RankedTradition(craft, craft_name(craft), "", "", cosine)
     known = taxonomy[craft]
     return RankedTradition(craft, known.name, known.family, known.place, cosine)

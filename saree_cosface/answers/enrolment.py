@@ -22,13 +22,13 @@ from saree_cosface.answers.enrolment_log import LOG, Enrolment, EnrolmentError, 
 from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import COLUMNS, manifest_of
-from saree_cosface.data.names import tidy
+from saree_cosface.data.names import craft_label, tidy
 from saree_cosface.data.photos import gather_photos
 from saree_cosface.runs.gallery import Gallery
 from saree_cosface.runs.keeping import forget_photos, keep_photos
 from saree_cosface.runs.references import build_gallery
 from saree_cosface.runs.run import load_run
-from saree_cosface.taxonomy import UnknownCraft, craft_id
+from saree_cosface.taxonomy import UnknownCraft
 
 _PATIENCE = 60.0  # seconds until a lock that another process holds is given up
 
@@ -89,7 +89,8 @@ def enrol(
 
     Args:
         folder: of the run.
-        craft: any spelling of the taxonomy; with ``new`` also a name that it does not know.
+        craft: any spelling of the taxonomy, or a tradition that the gallery has beside it; with ``new`` also a name
+            that neither knows, which is kept as it is typed.
         photos: files, or folders that are searched for photos.
         new: the craft is meant to be one that the taxonomy does not know; otherwise that is taken for a slip.
         one_piece: all photos show one saree; otherwise each shows one of its own.
@@ -107,7 +108,7 @@ def enrol(
     with _alone(folder):
         run = load_run(folder)
         try:
-            craft = craft_id(craft, new=new)
+            craft = craft_label(craft, new=new, known=run.gallery.crafts)
         except UnknownCraft as error:
             raise EnrolmentError(str(error)) from error
         files, bad = gather_photos(photos)

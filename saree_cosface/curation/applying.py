@@ -142,7 +142,7 @@ def apply_decisions(
             f"none of the {len(missing)} photos decided on is in this manifest; the first: {missing[0].photo}. Is it"
             " the right one? Where photos have other names now, --by-content finds them."
         )
-    crafts, pieces = manifest.table["craft"].tolist(), manifest.table["piece"].tolist()
+    crafts = manifest.table["craft"].tolist()
     changes: dict[tuple[int, str], tuple[str, str, tuple[Entry, ...]]] = {}
     gone: set[int] = set()
     for entry, rows in usable:
@@ -156,21 +156,27 @@ def apply_decisions(
         elif entry.kind in ("accept", "relabel") and crafts[rows[0]] != entry.value:
             changes[rows[0], entry.kind] = (crafts[rows[0]], entry.value, (entry,))
             crafts[rows[0]] = entry.value
+    said_to_be = {column: manifest.table[column].tolist() for column in ("piece", "shared_piece")}
     joined = _joined(manifest, [(entry, rows) for entry, rows in usable if entry.kind == "merge"])
-    for row, (piece, said) in joined.items():
-        if row not in gone and pieces[row] != piece:
-            changes[row, "merge"] = (pieces[row], piece, said)
-            pieces[row] = piece
+    for row, (column, piece, said) in joined.items():
+        if row not in gone and said_to_be[column][row] != piece:
+            changes[row, "merge"] = (said_to_be[column][row], piece, said)
+            said_to_be[column][row] = piece
+    made = manifest_of(
+        manifest.table.assign(craft=_column(crafts), **{name: _column(each) for name, each in said_to_be.items()}),
+        manifest.root,
+    )
     left = [row for row in range(len(manifest)) if row not in gone]
     if not left:
         raise CurationError("no photo would be left; undo some of the exclusions.")
-    merged = {row: piece for row, (piece, _) in joined.items() if row not in gone}
-    relabelled = {pieces[row] for row, kind in changes if kind in ("accept", "relabel")} - {""}
-    touched = {*merged.values(), *relabelled}
+    pieces = made.pieces.tolist()
+    merged = {row: pieces[row] for row in joined if row not in gone}
+    touched = {*merged.values(), *(pieces[row] for row, kind in changes if kind in ("accept", "relabel"))}
     beside = {row: pieces[row] for row in left if pieces[row] in touched}
+    shown = dict(zip(pieces, made.piece_names, strict=True))
     return Applied(
         manifest,
-        manifest_of(manifest.table.assign(craft=_column(crafts), piece=_column(pieces)).iloc[left], manifest.root),
+        made.select(left),
         tuple(
             Change(paths[row], contents.get(paths[row], ""), part[row], kind, *changes[row, kind])
             for row, kind in sorted(changes)
@@ -179,8 +185,8 @@ def apply_decisions(
         changed,
         missing,
         sum(entry.kind == "defer" for entry, _ in usable),
-        _of_several(merged, {row: part[row] for row in merged if part[row] in ("train", "validation", "test")}),
-        _of_several(beside, {row: crafts[row] for row in beside}),
+        _of_several(merged, {row: part[row] for row in merged if part[row] in ("train", "validation", "test")}, shown),
+        _of_several(beside, {row: crafts[row] for row in beside}, shown),
     )
 
 
@@ -231,10 +237,13 @@ def _sort_out(
     return usable, tuple(changed), tuple(missing)
 
 
-def _joined(manifest: Manifest, merges: Sequence[tuple[Entry, list[int]]]) -> dict[int, tuple[str, tuple[Entry, ...]]]:
-    """Each row of a merged piece to the piece's id and the decisions.
+def _joined(
+    manifest: Manifest, merges: Sequence[tuple[Entry, list[int]]]
+) -> dict[int, tuple[str, str, tuple[Entry, ...]]]:
+    """Each row of a merged piece to the column that says so, the piece's id there, and the decisions.
 
-    The id is the first that the manifest has among those merged, or the path of the first photo where all are unknown.
+    A piece of one source goes by ``piece``, one of several by ``shared_piece``. The id is the first that the manifest
+    has among those merged, or the path of the first photo: of several sources any, since each has its own numbers.
     """
     pieces = manifest.pieces.tolist()
     root = {piece: piece for piece in pieces}
@@ -254,19 +263,22 @@ def _joined(manifest: Manifest, merges: Sequence[tuple[Entry, list[int]]]) -> di
     for row, piece in enumerate(pieces):
         if top(piece) in said:
             members.setdefault(top(piece), []).append(row)
-    joined: dict[int, tuple[str, tuple[Entry, ...]]] = {}
+    joined: dict[int, tuple[str, str, tuple[Entry, ...]]] = {}
     for group, rows in members.items():
-        listed = [piece for piece in manifest.table["piece"].iloc[rows] if piece]
-        joined |= {row: ((listed or [pieces[rows[0]]])[0], tuple(said[group])) for row in rows}
+        table = manifest.table.iloc[rows]
+        column = "shared_piece" if table["source"].nunique() > 1 or (table["shared_piece"] != "").any() else "piece"
+        listed = [name for name in table[column] if name]
+        name = (listed or [table["path"].iloc[0]])[0]
+        joined |= {row: (column, name, tuple(said[group])) for row in rows}
     return joined
 
 
-def _of_several(pieces: Mapping[int, str], values: Mapping[int, str]) -> tuple[str, ...]:
-    """The pieces whose photos, row to piece, have different values."""
+def _of_several(pieces: Mapping[int, str], values: Mapping[int, str], shown: Mapping[str, str]) -> tuple[str, ...]:
+    """The pieces whose photos, row to piece, have different values, as they are shown."""
     found: dict[str, set[str]] = {}
     for row, value in values.items():
         found.setdefault(pieces[row], set()).add(value)
-    return tuple(sorted(piece for piece, several in found.items() if len(several) > 1))
+    return tuple(sorted(shown[piece] for piece, several in found.items() if len(several) > 1))
 
 
 def _listed(things: Sequence[Conflict] | Sequence[Entry]) -> str:

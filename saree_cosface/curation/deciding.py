@@ -11,7 +11,7 @@ from saree_cosface.curation.naming import content_of, find_photo, find_piece, na
 from saree_cosface.curation.text import tidy_name
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.manifest_file import read_manifest
-from saree_cosface.taxonomy import craft_id
+from saree_cosface.data.names import craft_label
 
 
 def open_log(path: Path, manifest: Path | None = None, *, by: str) -> tuple[CurationLog, Manifest]:
@@ -102,7 +102,7 @@ def decide_about(
         photo: as :func:`find_photo` takes it.
         by: who decides.
         craft: of a relabel, in any spelling.
-        new: the craft is one that the taxonomy does not know.
+        new: the craft is one that the taxonomy does not know; its label is the name as it is typed.
         others: of a duplicate the one photo that is kept; of a merge photos or ids of pieces.
         why: the reason.
         seen: number of the last entry on this photo that the curator has seen.
@@ -130,7 +130,8 @@ def decide_about(
         if not value:
             raise CurationError(f"{path}: has no label to accept; give it one with relabel.")
     elif kind == "relabel":
-        value = craft_id(craft, new=new)
+        given = [entry.value for entry in log.entries() if entry.kind == "relabel"]
+        value = craft_label(craft, new=new, known=[*manifest.crafts.tolist(), *given])
         if value == manifest.crafts[row]:
             raise CurationError(f"{path}: is labelled {value} already; say that it is right with accept.")
     elif kind == "duplicate":

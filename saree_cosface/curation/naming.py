@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from saree_cosface.curation.decisions import CurationError, Entry
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.files import sha256_of
@@ -78,9 +80,13 @@ def find_piece(manifest: Manifest, said: Path | str) -> int:
     """Row of a photo, or of the first photo of the piece that has this id.
 
     Raises:
-        CurationError: neither.
+        CurationError: neither, or pieces of several sources have this id.
     """
-    pieces = manifest.table["piece"].tolist()
-    if str(said) in pieces and str(said) not in set(manifest.table["path"]):
-        return pieces.index(str(said))
-    return find_photo(manifest, said)
+    named = (manifest.table[["piece", "shared_piece"]] == str(said)).any(axis="columns").to_numpy()
+    if not named.any() or str(said) in set(manifest.table["path"]):
+        return find_photo(manifest, said)
+    rows = np.flatnonzero(named)
+    if len(set(manifest.pieces[rows].tolist())) > 1:
+        sources = ", ".join(sorted({source or "an unknown one" for source in manifest.sources[rows].tolist()}))
+        raise CurationError(f"{said}: several sources have a piece of this name ({sources}); name a photo of it.")
+    return int(rows[0])

@@ -265,9 +265,12 @@ def _copy_findings(
     splits = manifest.table["split"].to_numpy(dtype=object)
     for members in _joined(len(paths), seen):
         yield from _straddling([paths[row] for row in members], splits[members].tolist(), "copies of one picture")
-    pieces = manifest.table["piece"].to_numpy(dtype=object)
-    for piece in dict.fromkeys(pieces[pieces != ""].tolist()):
-        members = np.flatnonzero(pieces == piece)
+    pieces, called = manifest.pieces, manifest.piece_names
+    for key, several in Counter(pieces.tolist()).items():
+        if several == 1:
+            continue
+        members = np.flatnonzero(pieces == key)
+        piece = called[members[0]]
         yield from _mixed(piece, [paths[row] for row in members], manifest.crafts[members].tolist())
         yield from _straddling([paths[row] for row in members], splits[members].tolist(), f"photos of piece {piece}")
 

@@ -125,7 +125,7 @@ def import_folder(
         craft = resolve(above[0], taxonomy, draft)
         if craft is not None:
             seller = above[1] if len(above) > 1 else source or ""
-            piece = "/".join((craft, *above[1:])) if len(above) > 2 else ""
+            piece = "/".join(above) if len(above) > 2 else ""
             draft.add(photo, {"craft": craft, "source": seller, "piece": piece})
     return finish(draft, folder, out)
 

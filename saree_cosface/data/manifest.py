@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-COLUMNS = ("path", "craft", "piece", "view", "source", "licence", "split", "sha256", "note")
-NAMES = ("craft", "piece", "view", "source")
+from saree_cosface.data.pieces import piece_keys
+
+COLUMNS = ("path", "craft", "piece", "view", "source", "licence", "split", "sha256", "note", "shared_piece")
+NAMES = ("craft", "piece", "view", "source", "shared_piece")
 """Columns of names that people give, which are read in one spelling (:func:`saree_cosface.data.names.tidy`)."""
 
 _IDENTITY = ("path", "craft", "piece", "source", "split", "sha256")
@@ -30,7 +33,7 @@ class Manifest:
             are kept as read.
         root: the folder that the paths are relative to.
         sha256: fingerprint of the content that training and splits depend on (path, craft, piece, source, split,
-            sha256), whatever the order of rows and columns.
+            sha256, and shared_piece where it says anything), whatever the order of rows and columns.
     """
 
     table: pd.DataFrame
@@ -66,9 +69,18 @@ class Manifest:
 
     @property
     def pieces(self) -> NDArray[np.str_]:
-        """Physical saree of each photo, ``(N,)``; a photo whose piece is unknown stands for itself by its path."""
-        pieces = self._column("piece")
-        return np.where(pieces == "", self._column("path"), pieces)
+        """Physical saree of each photo, ``(N,)``, by a name that is the same in every manifest and gallery
+        (:func:`saree_cosface.data.pieces.piece_keys`): two manifests may both have a photo 1.jpg."""
+        paths = [os.path.abspath(path) for path in self.files()]  # noqa: PTH100  # Path.resolve would follow links
+        source, piece, shared = (self.table[name].tolist() for name in ("source", "piece", "shared_piece"))
+        return piece_keys(source, piece, shared, paths)
+
+    @property
+    def piece_names(self) -> list[str]:
+        """What each photo's piece is called, for people: by all its sources or by the photo's own; the path of a photo
+        of unknown piece."""
+        columns = (self.table[name].tolist() for name in ("shared_piece", "piece", "path"))
+        return [shared or piece or path for shared, piece, path in zip(*columns, strict=True)]
 
     @property
     def sources(self) -> NDArray[np.str_]:
@@ -93,8 +105,9 @@ class Manifest:
 def manifest_of(table: pd.DataFrame, root: Path) -> Manifest:
     """Wrap a table that already follows the rules of ``Manifest``: columns present, ids resolved, paths unique."""
     table = table.reset_index(drop=True)
-    rows = sorted(zip(*(table[column].tolist() for column in _IDENTITY), strict=True))
-    content = json.dumps([_IDENTITY, rows], ensure_ascii=False, separators=(",", ":"))
+    identity = (*_IDENTITY, "shared_piece") if (table["shared_piece"] != "").any() else _IDENTITY
+    rows = sorted(zip(*(table[column].tolist() for column in identity), strict=True))
+    content = json.dumps([identity, rows], ensure_ascii=False, separators=(",", ":"))
     return Manifest(table=table, root=root, sha256=hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest())
 
 

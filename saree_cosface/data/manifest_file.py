@@ -168,7 +168,7 @@ def _drop_repeats(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     if not repeated.any():
         return table
     for photo, rows in table[repeated].groupby("path", sort=False):
-        for column in ("craft", "piece", "source", "split", "sha256"):
+        for column in ("craft", "piece", "shared_piece", "source", "split", "sha256"):
             values = rows[column].unique()
             if len(values) > 1:
                 said = " and ".join(repr(str(value)) for value in values)

@@ -9,6 +9,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from saree_cosface.taxonomy import NotACraft, UnknownCraft, load_taxonomy
+
 _BLANK = " "
 
 _UNSEEN = dict.fromkeys(
@@ -34,14 +36,23 @@ def tidy(name: str) -> str:
     return _BLANK.join(unicodedata.normalize("NFC", name.translate(_UNSEEN)).split())
 
 
-def look(name: str) -> str:
-    """What a name is taken for at a glance: without case, width, accents of typography, or the script of a letter.
+def plain(name: str) -> str:
+    """A name without case, width, joiners, or how its words are parted.
 
-    >>> look("ASHA Silks") == look("asha-silks") == look("\\u0430sha silks")
+    >>> plain("ASHA Silks") == plain("asha-silks")
     True
     """
-    plain = unicodedata.normalize("NFKC", tidy(name)).casefold().translate(_JOINERS).translate(_LOOKS_LIKE)
-    return re.sub(r"[ _.-]+", "-", plain).replace("'", "")
+    same = unicodedata.normalize("NFKC", tidy(name)).casefold().translate(_JOINERS)
+    return re.sub(r"[ _.-]+", "-", same)
+
+
+def look(name: str) -> str:
+    """What a name is taken for at a glance: :func:`plain`, and the script of a letter does not matter either.
+
+    >>> look("ASHA Silks") == look("\\u0430sha silks")
+    True
+    """
+    return plain(name).translate(_LOOKS_LIKE).replace("'", "")
 
 
 def lookalikes(names: Iterable[str]) -> list[tuple[str, ...]]:
@@ -55,3 +66,37 @@ def lookalikes(names: Iterable[str]) -> list[tuple[str, ...]]:
         if name:
             groups.setdefault(look(name), {})[name] = None
     return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def craft_label(name: str, *, new: bool = False, known: Iterable[str] = ()) -> str:
+    """The label of a craft by any of its spellings: its id in the taxonomy, or with ``new`` the name itself.
+
+    Args:
+        name: as somebody typed it.
+        new: it may be a craft that the taxonomy does not know. Its label is then the name as typed, in one spelling.
+        known: labels in use, among them perhaps the same name with other capitals, which is then meant.
+
+    Raises:
+        UnknownCraft: no craft is spelt so, and it is not said to be new.
+        NotACraft: it is a material or a use, or no name at all.
+
+    >>> craft_label("Kanchipuram saree"), craft_label("Mashru of Kutch", new=True)
+    ('kanjivaram', 'Mashru of Kutch')
+    >>> craft_label("MASHRU of Kutch", new=True, known=["Mashru of Kutch"])
+    'Mashru of Kutch'
+    """
+    name = tidy(name)
+    try:
+        return load_taxonomy().resolve(name).id
+    except UnknownCraft as error:
+        labels = {plain(label): label for label in known}
+        if plain(name) in labels:
+            return labels[plain(name)]
+        if not new:
+            remedy = "For a tradition that the taxonomy does not know, add --new."
+            raise UnknownCraft(name, error.suggestions, remedy) from error
+    if any(unicodedata.category(mark) in ("Cc", "Cs", "Co") for mark in name):
+        raise NotACraft(name, "it has characters that cannot be shown")
+    if not any(mark.isalnum() for mark in name):
+        raise NotACraft(name, "it has neither letters nor digits")
+    return name

@@ -1,15 +1,31 @@
-"""The piece that a photo is of."""
+"""Which photos show one saree."""
 
-import os
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.data.manifest import Manifest
+_BETWEEN = "\x1f"
+"""Between a source and its piece: no name holds it, since it counts as a blank where names are read."""
 
 
-def piece_names(manifest: Manifest) -> NDArray[np.str_]:
-    """Piece of each photo ``(N,)``; one of unknown piece stands for itself by its whole path, since two manifests may
-    both have a photo 1.jpg."""
-    paths = [os.path.abspath(path) for path in manifest.files()]  # noqa: PTH100  # Path.resolve would follow links
-    return np.where(manifest.table["piece"].to_numpy(str) == "", np.array(paths, dtype=np.str_), manifest.pieces)
+def piece_keys(
+    sources: Iterable[str], pieces: Iterable[str], shared: Iterable[str], paths: Iterable[str]
+) -> NDArray[np.str_]:
+    """One name for the saree of each photo, ``(N,)``, to compare and to group by; not to be shown.
+
+    A number of a piece is one source's number: two shops that both have a ``PAT-001`` have two sarees. What several
+    sources photographed bears one name in ``shared``, which alone counts then. A photo of unknown piece stands for
+    itself by its path.
+
+    >>> keys = piece_keys(["asha", "meera", "asha"], ["1", "1", "1"], ["", "", ""], ["a.jpg", "b.jpg", "c.jpg"])
+    >>> keys[0] == keys[2], keys[0] == keys[1]
+    (True, False)
+    """
+    return np.array(
+        [
+            f"{_BETWEEN}{together}" if together else f"{source}{_BETWEEN}{piece}" if piece else path
+            for source, piece, together, path in zip(sources, pieces, shared, paths, strict=True)
+        ],
+        dtype=np.str_,
+    )

@@ -17,6 +17,7 @@ from saree_cosface.taxonomy import Taxonomy, load_taxonomy
 _HEADERS: Mapping[str, tuple[str, ...]] = {
     "path": ("path", "image", "imagepath", "imagefile", "images", "file", "filename", "filepath", "photo", "picture"),
     "craft": ("craft", "label", "class", "tradition", "category", "weave", "craftcluster", "cluster", "type"),
+    "shared_piece": ("sharedpiece",),
     "piece": ("piece", "pieceid", "saree", "sareeid", "item", "itemid", "object", "objectid", "sku", "accession"),
     "view": ("view", "shot", "angle"),
     "source": ("source", "shop", "seller", "photographer", "collection", "museum", "vendor", "store", "website"),

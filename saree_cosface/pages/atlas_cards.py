@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from saree_cosface.runs.run import Run
 from saree_cosface.scoring.model_card import evaluation_of
-from saree_cosface.taxonomy import Craft, load_taxonomy
+from saree_cosface.taxonomy import Craft, craft_name, load_taxonomy
 
 EXAMPLES = 3
 """Pictures on a card."""
@@ -141,7 +141,8 @@ def make_atlas(run: Run) -> Atlas:
     crafts.sort(key=lambda craft: craft.id not in known)
     cards = []
     for craft in crafts:
-        mine = run.gallery.references[run.gallery.references["craft"] == craft.id]
+        own = run.gallery.references["craft"].to_numpy(str) == craft.id
+        mine = run.gallery.references[own]
         family = [other for other in crafts if other.family == craft.family and craft.family and other.id != craft.id]
         measured: Measured | None = None
         sisters: tuple[Sister, ...] = ()
@@ -156,7 +157,7 @@ def make_atlas(run: Run) -> Atlas:
                 craft.id in known,
                 craft.id in run.classes,
                 len(mine),
-                int(mine["piece"].nunique()),
+                len(set(run.gallery.piece_of[own].tolist())),
                 len(set(mine["source"]) - {""}),
                 _pictures(run, craft.id),
                 measured,
@@ -175,8 +176,8 @@ def search_text(craft: Craft) -> str:
     >>> "kancheepuram" in search_text(load_taxonomy()["kanjivaram"])
     True
     """
-    words = (craft.id.replace("_", " "), craft.name, *craft.spellings, craft.place, craft.family, craft.gi or "")
-    return folded(" | ".join((*words, *craft.look_for)))
+    names = (craft.id.replace("_", " "), craft.name, *craft.spellings, *craft.native)
+    return folded(" | ".join((*names, craft.place, craft.family, craft.gi or "", *craft.look_for)))
 
 
 def folded(text: str) -> str:
@@ -209,11 +210,10 @@ def drawn_example(craft: str) -> NDArray[np.uint8] | None:
 
 
 def _unlisted(craft: str) -> Craft:
-    return Craft(craft, craft.replace("_", " ").title(), (), "", "", None, ())
+    return Craft(craft, craft_name(craft), (), "", "", None, ())
 
 
 def _sisters(matrix: NDArray[np.int_], classes: Sequence[str], index: int) -> tuple[Sister, ...]:
-    taxonomy = load_taxonomy()
     both: Counter[int] = Counter()
     for other in range(len(classes)):
         if other != index:
@@ -221,7 +221,7 @@ def _sisters(matrix: NDArray[np.int_], classes: Sequence[str], index: int) -> tu
     return tuple(
         Sister(
             classes[other],
-            taxonomy[classes[other]].name if classes[other] in taxonomy else classes[other],
+            craft_name(classes[other]),
             int(matrix[index, other]),
             int(matrix[other, index]),
         )
@@ -234,8 +234,8 @@ def _pictures(run: Run, craft: str) -> tuple[Path, ...]:
     """Thumbnails of some references of a craft, of different pieces and, as far as may be, of different sources."""
     if run.gallery.folder is None:
         return ()
-    mine = run.gallery.references[run.gallery.references["craft"] == craft]
-    mine = mine[mine["thumbnail"] != ""].drop_duplicates("piece")
+    references = run.gallery.references.assign(saree=run.gallery.piece_of)
+    mine = references[(references["craft"] == craft) & (references["thumbnail"] != "")].drop_duplicates("saree")
     # One of each source before a second of any; within that, as they stand in the gallery.
     mine = mine.assign(turn=mine.groupby("source").cumcount()).sort_values("turn", kind="stable")
     found = (run.gallery.folder / name for name in mine["thumbnail"])

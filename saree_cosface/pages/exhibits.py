@@ -15,7 +15,6 @@ from saree_cosface.answers.evidence import write_evidence
 from saree_cosface.answers.verdict import Kind, in_words
 from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
-from saree_cosface.data.pieces import piece_names
 from saree_cosface.figures.audit import enough_figure
 from saree_cosface.figures.confidence import confidence_figure
 from saree_cosface.figures.confusion import confusion_figure
@@ -133,7 +132,7 @@ def embedding_map(run: Run, probes: Probes, coordinates_path: Path) -> str:
         "craft": crafts,
         "family": [families.get(craft, "") for craft in crafts],
         "source": [*references["source"].astype(str), *manifest.sources.tolist()],
-        "piece": [*references["piece"].astype(str), *piece_names(manifest).tolist()],
+        "piece": [*references["piece"].astype(str), *manifest.table["piece"].tolist()],
         "part": ["reference"] * len(references) + ["held out"] * len(manifest),
     }
     embeddings = np.concatenate([np.asarray(run.gallery.embeddings)[kept], probes.embeddings])

@@ -15,7 +15,6 @@ from saree_cosface import __version__
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.photos import list_bad
-from saree_cosface.data.pieces import piece_names
 from saree_cosface.files import write_text
 from saree_cosface.html.page import escape, page, table
 from saree_cosface.pages.exhibits import (
@@ -232,11 +231,12 @@ shop's photos add is not to be expected of a new shop.</p>"""
 def _by_protocol(run: Run, probes: Probes) -> dict[tuple[str, str], NDArray[np.int_]]:
     """Answers ``(N,)`` by prototype and by nearest photo, with the source's photos among the references and without."""
     references, manifest = run.gallery.references, probes.manifest
-    gallery: dict[str, NDArray[Any]] = {name: references[name].to_numpy(str) for name in ("craft", "piece", "source")}
+    gallery: dict[str, NDArray[Any]] = {name: references[name].to_numpy(str) for name in ("craft", "source")}
+    gallery["piece"] = run.gallery.piece_of
     gallery["embedding"] = np.asarray(run.gallery.embeddings)
     probe: dict[str, NDArray[Any]] = {
         "craft": manifest.crafts,
-        "piece": piece_names(manifest),
+        "piece": manifest.pieces,
         "source": manifest.sources,
         "embedding": probes.embeddings,
     }

@@ -15,6 +15,7 @@ from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest, manifest_of
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
+from saree_cosface.data.names import lookalikes
 from saree_cosface.data.photos import list_bad
 from saree_cosface.data.splits import Split
 from saree_cosface.files import write_json, write_text
@@ -135,6 +136,9 @@ def _describe(manifest: Manifest, parts: NDArray[np.str_], classes: tuple[str, .
         f"{int((parts == part).sum())} {part} ({len(set(manifest.sources[parts == part]))} sources)" for part in PARTS
     )
     console.print(f"{len(classes)} crafts; photos: {counts}.", highlight=False)
+    for alike in lookalikes(manifest.sources.tolist()):
+        said = f"The sources {' and '.join(map(repr, alike))} look alike: if they are one, give it one spelling."
+        console.print(said, style="yellow", highlight=False, markup=False)
 
 
 def _write_parts(out: Path, manifest: Manifest, parts: NDArray[np.str_], split: Split | None) -> None:

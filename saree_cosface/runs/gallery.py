@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from saree_cosface.data.names import tidy
+from saree_cosface.data.pieces import piece_keys
 from saree_cosface.files import atomic_path, write_json
 from saree_cosface.runs.prototypes import prototypes
 
-COLUMNS = ("craft", "piece", "source", "view", "path", "sha256", "thumbnail")
+COLUMNS = ("craft", "piece", "source", "view", "path", "sha256", "thumbnail", "shared_piece")
 INDEX = "gallery.json"
 
 
@@ -31,11 +33,13 @@ class Gallery:
 
     Attributes:
         embeddings: float32 ``(N, D)`` of length 1, possibly memory-mapped.
-        references: a row a photo with ``COLUMNS``; thumbnails are relative to the gallery's folder, "" for none.
+        references: a row a photo with ``COLUMNS``, those of a manifest; a piece that is unknown is the photo's path.
+            Thumbnails are relative to the gallery's folder, "" for none.
         folder: where it was loaded from or saved to; None when it is only in memory.
 
     >>> photos = {"craft": ["patola", "ikat", "patola"], "piece": ["1", "2", "3"], "source": "", "view": ""}
-    >>> table = pd.DataFrame({**photos, "path": ["a", "b", "c"], "sha256": ["a", "b", "c"], "thumbnail": ""})
+    >>> files = {"path": ["a", "b", "c"], "sha256": ["a", "b", "c"], "thumbnail": "", "shared_piece": ""}
+    >>> table = pd.DataFrame({**photos, **files})
     >>> gallery = Gallery(np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]], np.float32), table)
     >>> gallery.crafts, gallery.nearest(np.array([1.0, 0.0], np.float32), 2)
     (['ikat', 'patola'], [(0, 1.0), (2, 0.6000000238418579)])
@@ -56,14 +60,21 @@ class Gallery:
     @cached_property
     def prototypes(self) -> NDArray[np.float32]:
         """Unit prototype of each craft, ``(C, D)``: the mean over its pieces of the mean over their photos."""
-        pieces = self.references["piece"].to_numpy(str)
         crafts = self.references["craft"].to_numpy(str)
-        return prototypes(self.embeddings, crafts, pieces, self.crafts)
+        return prototypes(self.embeddings, crafts, self.piece_of, self.crafts)
+
+    @cached_property
+    def piece_of(self) -> NDArray[np.str_]:
+        """Physical saree of each reference, ``(N,)``, by the name that :attr:`saree_cosface.data.manifest.Manifest`
+        ``.pieces`` has for it."""
+        known = self.references["piece"].where(self.references["piece"] != self.references["path"], "")
+        names = (self.references["source"], known, self.references["shared_piece"], self.references["path"])
+        return piece_keys(*(column.astype(str).tolist() for column in names))
 
     @cached_property
     def pieces(self) -> NDArray[np.int_]:
         """How many reference pieces each craft has, ``(C,)``."""
-        counts = self.references.groupby("craft")["piece"].nunique()
+        counts = pd.Series(self.piece_of).groupby(self.references["craft"].to_numpy(str)).nunique()
         return np.array([counts[craft] for craft in self.crafts], dtype=np.int_)
 
     def nearest(self, embedding: NDArray[np.float32], k: int, *, one_a_piece: bool = True) -> list[tuple[int, float]]:
@@ -75,15 +86,14 @@ class Gallery:
             one_a_piece: count photos of one saree once, by its nearest photo.
         """
         cosines = self.embeddings @ embedding
-        pieces = self.references["piece"].to_numpy(str)
         found: list[tuple[int, float]] = []
         seen: set[str] = set()
         for position in np.argsort(-cosines, kind="stable"):
             if len(found) == k:
                 break
-            if one_a_piece and pieces[position] in seen:
+            if one_a_piece and self.piece_of[position] in seen:
                 continue
-            seen.add(pieces[position])
+            seen.add(self.piece_of[position])
             found.append((int(position), float(cosines[position])))
         return found
 
@@ -158,4 +168,10 @@ class Gallery:
 def _read_tables(folder: Path) -> tuple[NDArray[np.float32], pd.DataFrame]:
     index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     embeddings = np.load(folder / index["embeddings"], mmap_mode="r", allow_pickle=False)
-    return embeddings, pd.read_parquet(folder / index["references"])
+    references = pd.read_parquet(folder / index["references"])
+    if "shared_piece" not in references.columns:  # a gallery of before there was such a column
+        references = references.assign(shared_piece="")
+    for column in ("craft", "source", "view"):  # or of before names were read in one spelling
+        spelt = {name: tidy(name) for name in references[column].unique()}
+        references[column] = references[column].map(spelt)
+    return embeddings, references

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
@@ -10,7 +11,6 @@ from saree_cosface.console import track
 from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.manifest import Manifest
-from saree_cosface.data.pieces import piece_names
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.files import atomic_path
 from saree_cosface.networks.embedder import Embedder
@@ -44,15 +44,17 @@ def build_gallery(
             thumbnails[index] = f"thumbnails/{hashes[index]}.jpg"
             write_thumbnail(files[row], folder / thumbnails[index])
     read = manifest.select(rows)
+    paths = [os.path.abspath(file) for file in read.files()]  # noqa: PTH100  # Path.resolve would follow links
     references = pd.DataFrame(
         {
             "craft": read.crafts,
-            "piece": piece_names(read),
+            "piece": np.where(read.table["piece"] == "", paths, read.table["piece"]),
             "source": read.sources,
             "view": read.views,
-            "path": [os.path.abspath(file) for file in read.files()],  # noqa: PTH100  # Path.resolve would follow links
+            "path": paths,
             "sha256": hashes,
             "thumbnail": thumbnails,
+            "shared_piece": read.table["shared_piece"].to_numpy(str),
         },
         columns=COLUMNS,
     )

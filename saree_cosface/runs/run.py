@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from saree_cosface.data.names import tidy
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.runs.calibration import FOLDER, Calibration
 from saree_cosface.runs.folder import RunError
@@ -97,6 +98,6 @@ def load_run(folder: Path) -> Run:
         Embedder.load(folder / "embedder"),
         Gallery.load(folder / "gallery"),
         used,
-        {part: frozenset(names) for part, names in sources.items()},
+        {part: frozenset(map(tidy, names)) for part, names in sources.items()},
         split_hash,
     )

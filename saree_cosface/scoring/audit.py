@@ -18,7 +18,6 @@ from rich.console import Console
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.photos import list_bad
-from saree_cosface.data.pieces import piece_names
 from saree_cosface.files import write_json
 from saree_cosface.runs.run import Run
 from saree_cosface.scoring.cheap_features import cheap_features
@@ -96,7 +95,7 @@ def audit_document(run: Run, manifest: Manifest, probes: Probes) -> dict[str, An
         "dominated_crafts": dominated_crafts(manifest.crafts, manifest.sources),
         "shortcut_gap": score(run, probes, "source")["shortcut_gap"],
         "source_in_embedding": source_readability(
-            probes.embeddings, probes.manifest.crafts, probes.manifest.sources, piece_names(probes.manifest)
+            probes.embeddings, probes.manifest.crafts, probes.manifest.sources, probes.manifest.pieces
         ),
         "cheap_features": cheap_features(run, manifest, probes.manifest.sources),
         "hidden": hidden_parts(run, probes),

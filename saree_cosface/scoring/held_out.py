@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.data.pieces import piece_names
+from saree_cosface.data.names import lookalikes
 from saree_cosface.data.splits import Protocol
 from saree_cosface.metrics.classification import (
     balanced_accuracy,
@@ -31,10 +31,10 @@ def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
     taxonomy = load_taxonomy()
     table = run.gallery.references
     gallery = _columns(
-        np.asarray(run.gallery.embeddings), table["craft"], table["piece"], table["source"], table["path"]
+        np.asarray(run.gallery.embeddings), table["craft"], run.gallery.piece_of, table["source"], table["path"]
     )
     manifest = probes.manifest
-    probe = _columns(probes.embeddings, manifest.crafts, piece_names(manifest), manifest.sources, manifest.files())
+    probe = _columns(probes.embeddings, manifest.crafts, manifest.pieces, manifest.sources, manifest.files())
     classes = np.array(run.gallery.crafts)
     labels = np.searchsorted(classes, probe["craft"])
     if protocol == "source":
@@ -51,6 +51,13 @@ def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
         remarks.append(
             "These photos chose the epoch of the weights, so the scores flatter a little: hold a test fold out."
         )
+    seen = run.sources["train"] | run.sources["validation"]
+    for alike in lookalikes([*sorted(seen), *sorted(set(manifest.sources.tolist()) - seen)]):
+        if not seen.issuperset(alike):
+            remarks.append(
+                f"The sources {' and '.join(map(repr, alike))} look alike, and not all of them were held out: if they"
+                " are one, give it one spelling."
+            )
     if protocol != "source":
         remarks.append("Photos of the same source were among the references: this is not the score on a new source.")
     if run.calibration is None:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest
-from saree_cosface.data.pieces import piece_names
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.runs.run import Run
 
@@ -60,7 +59,7 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, ca
     reasons[~np.isin(manifest.crafts, run.gallery.crafts)] = "craft without a reference in the gallery"
     reasons[~np.isin(manifest.crafts, run.classes)] = "craft not among those trained on"
     chose = parts == "validation"
-    pieces, known = piece_names(manifest), np.isin(hashes, references["sha256"].to_numpy(str))
+    pieces, known = manifest.pieces, np.isin(hashes, references["sha256"].to_numpy(str))
     enrolled = known & (parts != "train")
     reasons[np.isin(pieces, pieces[enrolled])] = "piece among the references"
     if needs_source:
@@ -70,8 +69,7 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, ca
         reasons[np.isin(manifest.sources, sorted(run.sources["train"] - {""}))] = "source seen in training"
         chose |= np.isin(manifest.sources, sorted(run.sources["validation"] - {""}))
     else:
-        trained = references["piece"].to_numpy(str)
-        reasons[np.isin(pieces, trained)] = "piece seen in training"
+        reasons[np.isin(pieces, run.gallery.piece_of)] = "piece seen in training"
     reasons[known] = "photo among the references"
     reasons[parts == "train"] = "photo seen in training"
     chosen = (reasons == "") & ~chose

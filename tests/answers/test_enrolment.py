@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from saree_cosface.runs.folder import RunError
 from saree_cosface.runs.gallery import Gallery
 from saree_cosface.runs.run import load_run
 from saree_cosface.scoring.probes import unseen_probes
-from saree_cosface.taxonomy import NotACraft, craft_id
+from saree_cosface.taxonomy import NotACraft
 from tests.helpers.bad_photos import zero_byte
 from tests.helpers.tiny import SOME
 
@@ -128,10 +129,16 @@ def test_several_people_enrol_at_once(run, tiny_corpus):
     assert sorted(references["path"][references["craft"] == "patola"]) == sorted(map(str, files))
 
 
-def test_a_name_that_the_taxonomy_does_not_know():
-    assert craft_id("Mashru of Patan", new=True) == "mashru_of_patan"
-    with pytest.raises(NotACraft, match="neither letters nor digits"):
-        craft_id("!!", new=True)
+def test_traditions_of_any_script_are_told_apart_and_shown_as_typed(run, tiny_corpus):
+    files = photos(tiny_corpus, "patola")[:3]
+    for name, file in zip(("कैसी", "कसी", "Café of Kutch"), files, strict=True):
+        assert enrol(run, name, [file], new=True).new
+    assert {"कैसी", "कसी", "Café of Kutch"} < set(load_run(run).gallery.crafts)
+    again = enrol(run, unicodedata.normalize("NFD", "CAFÉ  of Kutch"), photos(tiny_corpus, "bandhani")[:1])
+    assert (again.enrolment.craft, again.new, again.references) == ("Café of Kutch", False, 2)
+    answer = predict(load_run(run), files[:1]).attributions[0]
+    assert (answer.traditions[0].craft, answer.traditions[0].name) == ("कैसी", "कैसी")
+    assert [entry.craft for entry in enrolments(run)] == ["कैसी", "कसी", "Café of Kutch", "Café of Kutch"]
 
 
 @pytest.mark.slow

@@ -127,7 +127,8 @@ def test_from_the_first_decision_to_a_new_manifest(call, manifest, path, tmp_pat
         "../first/museum/c.jpg": "leheriya",
         "../first/museum/d.jpg": "oddity",
     }
-    assert made.table["piece"].tolist() == ["s1", "", "s4", "s1"]
+    assert made.table["piece"].tolist() == ["s1", "", "s4", ""]
+    assert made.table["shared_piece"].tolist() == ["shop/a.jpg", "", "", "shop/a.jpg"]  # of two sources
     assert [row["accession"] for row in csv.DictReader(new.open())] == ["007", "", "NA", "x"]
     assert document["to"] == {"sha256": made.sha256, "photos": 4}
     assert document["from"]["path"] == "../first/manifest.csv"
@@ -137,17 +138,17 @@ def test_from_the_first_decision_to_a_new_manifest(call, manifest, path, tmp_pat
         "accept": 0,
         "exclude": 1,
         "duplicate": 0,
-        "merge": 1,
+        "merge": 2,  # both rows bear the shared name
     }
     assert document["counts"]["exclude"]["validation"] == document["counts"]["relabel"]["test"] == 1
-    assert document["counts"]["merge"]["unknown"] == 1
-    assert document["pieces_of_several_crafts"] == ["s1"]
+    assert document["counts"]["merge"]["unknown"] == document["counts"]["merge"]["train"] == 1
+    assert document["pieces_of_several_crafts"] == ["shop/a.jpg"]
     with CurationLog(path) as log:
         assert document["log"]["chain"] == log.entries()[-1].chain
         assert document["log"]["last_entry"] == 6
     import getpass
 
-    assert document["changes"][2]["entries"][0]["by"] == getpass.getuser()
+    assert document["changes"][3]["entries"][0]["by"] == getpass.getuser()
 
     code, _, err = call(path, "apply", manifest, "--out", new)
     assert (code, "lies there already" in err) == (1, True)
@@ -413,11 +414,19 @@ def test_a_label_that_is_none_can_be_replaced_but_not_accepted(manifest, path):
     log, read = open_log(path, manifest, by="A")
     with pytest.raises(CurationError, match="has no label to accept"):
         decide_about(log, read, "accept", "d.jpg", by="A")
-    assert (
-        decide_about(log, read, "relabel", "d.jpg", craft="Mashru of Patan", new=True, by="A", why="satin").value
-        == "mashru_of_patan"
-    )
-    assert labels(apply_log(log, manifest)[0])["museum/d.jpg"] == "mashru_of_patan"
+    given = decide_about(log, read, "relabel", "d.jpg", craft="Mashru of Patan", new=True, by="A", why="satin")
+    assert given.value == "Mashru of Patan"
+    assert labels(apply_log(log, manifest)[0])["museum/d.jpg"] == "Mashru of Patan"
+
+
+def test_a_new_label_keeps_its_vowel_signs_and_its_first_capitals(manifest, path):
+    log, read = open_log(path, manifest, by="A")
+
+    def label(photo, craft):
+        return decide_about(log, read, "relabel", photo, craft=craft, new=True, by="A", why="seen").value
+
+    assert [label("a.jpg", "कैसी"), label("b.jpg", "कसी"), label("d.jpg", "Kalna Tant")] == ["कैसी", "कसी", "Kalna Tant"]
+    assert label("shop/c.jpg", "kalna-tant") == "Kalna Tant"
 
 
 def test_names_and_notes_stay_as_they_are(log, call):
@@ -628,6 +637,8 @@ def test_photos_that_are_copies_of_each_other_in_a_ring(log, manifest):
 
 def test_pieces_become_one_whatever_the_order(log, manifest):
     about(log, "merge", "museum/d.jpg", others=["shop/c.jpg"])
+    table = read_manifest(manifest, on_unknown="keep").table
+    write_manifest(table.assign(source="shop"), manifest)
     applied, _ = apply_log(log, manifest)
     assert applied.after.table["piece"].tolist() == ["s1", "s2", "shop/c.jpg", "s4", "shop/c.jpg"]
     about(log, "merge", "shop/c.jpg", others=["s2", "s1"])
@@ -642,6 +653,18 @@ def test_pieces_become_one_whatever_the_order(log, manifest):
     log.undo(left_out.number, by="A", over=True)
     log.undo(2, by="A", over=True)
     assert apply_log(log, manifest)[0].after.table["piece"].tolist() == ["s1", "s1", "s1", "s4", ""]
+
+
+def test_what_several_sources_photographed_is_said_apart_from_their_own_numbers(log, manifest):
+    about(log, "merge", "museum/d.jpg", others=["shop/c.jpg", "s1"])
+    applied, _ = apply_log(log, manifest)
+    together = ["shop/a.jpg", "", "shop/a.jpg", "", "shop/a.jpg"]
+    assert applied.after.table["piece"].tolist() == ["s1", "s2", "", "s4", ""]
+    assert applied.after.table["shared_piece"].tolist() == together
+    assert len(set(applied.after.pieces)) == 3
+    write_manifest(applied.after.table, manifest)
+    about(log, "merge", "shop/b.jpg", others=["shop/a.jpg"])
+    assert apply_log(log, manifest)[0].after.table["shared_piece"][1] == "shop/a.jpg"
 
 
 def test_a_relabelled_photo_leaves_its_saree_between_two_traditions(log, manifest):

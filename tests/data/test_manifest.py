@@ -26,7 +26,7 @@ def test_reading(tmp_path):
     assert len(manifest) == 3
     assert manifest.crafts.tolist() == ["banarasi", "kanjivaram", "patola"]
     assert manifest.sources.tolist() == ["s1", "s2", "s1"]
-    assert manifest.pieces.tolist() == ["a.jpg", "b/c.jpg", "d.jpg"]
+    assert manifest.piece_names == ["a.jpg", "b/c.jpg", "d.jpg"]
     assert manifest.views.tolist() == ["", "", ""]
     assert manifest.files()[1] == tmp_path / "b/c.jpg"
     assert set(COLUMNS) <= set(manifest.table.columns)
@@ -51,7 +51,7 @@ def test_windows_and_dotted_paths_are_one_path(tmp_path):
 def test_missing_values_are_unknown_and_numbers_stay_text(tmp_path):
     text = "path,craft,piece,source\na.jpg,patola,007,NaN\nb.jpg,patola,,12\n"
     manifest = read_manifest(write(tmp_path, text))
-    assert manifest.pieces.tolist() == ["007", "b.jpg"]
+    assert manifest.piece_names == ["007", "b.jpg"]
     assert manifest.sources.tolist() == ["", "12"]
 
 

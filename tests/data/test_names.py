@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from saree_cosface.data.check import check_manifest
 from saree_cosface.data.importing import import_folder
 from saree_cosface.data.manifest_file import read_manifest
-from saree_cosface.data.names import look, lookalikes, tidy
+from saree_cosface.data.names import craft_label, look, lookalikes, tidy
 from saree_cosface.data.splits import make_split
+from saree_cosface.taxonomy import NotACraft, UnknownCraft
 from tests.helpers.bad_photos import save, textured
 
 ALIKE = {
@@ -97,3 +98,15 @@ def test_only_different_names_are_alike():
     assert lookalikes(["", "", "a", "a", "b"]) == []
     assert lookalikes(["s1", "sl", "S1", "t"]) == [("s1", "sl", "S1")]
     assert lookalikes(["1-11", "11-1", "1.1.1", "111"]) == []  # numbers of a museum
+
+
+def test_the_label_of_a_new_craft_is_its_name():
+    assert craft_label(" Mashru  of Kutch ", new=True) == "Mashru of Kutch"
+    assert craft_label("mashru_of_kutch", known=["patola", "Mashru of Kutch"]) == "Mashru of Kutch"
+    assert craft_label("पटोला साड़ी", new=True) == "patola"
+    assert craft_label("कैसी", new=True, known=["कसी", "कासी", "कैसा"]) == "कैसी"
+    with pytest.raises(UnknownCraft, match="add --new"):
+        craft_label("कैसी", known=["कसी"])
+    for nothing, why in (("!!", "neither letters nor digits"), ("a\x00b", "cannot be shown"), ("रेशम", "material")):
+        with pytest.raises(NotACraft, match=why):
+            craft_label(nothing, new=True)

@@ -20,7 +20,8 @@ def collected(crafts, features=None, *, sources=None, pieces=None, files=None, p
     table["path"] = [f"{row}.jpg" for row in range(count)] if files is None else list(files)
     table["craft"] = list(crafts)
     table["source"] = [f"s{row}" for row in range(count)] if sources is None else list(sources)
-    table["piece"] = [f"p{row}" for row in range(count)] if pieces is None else list(pieces)
+    table["piece"] = [f"p{row}" for row in range(count)]
+    table["shared_piece"] = "" if pieces is None else list(pieces)
     manifest = manifest_of(table, folder)
     rng = np.random.default_rng(0)
     features = rng.normal(size=(count, 300)).astype(np.float32) if features is None else features.astype(np.float32)

@@ -30,6 +30,7 @@ def gallery_of(count=8, dim=4, seed=0, prefix=""):
             "path": [f"/photos/{prefix}{row}.jpg" for row in range(count)],
             "sha256": [f"{prefix}{row:064d}" for row in range(count)],
             "thumbnail": "",
+            "shared_piece": "",
         },
         columns=COLUMNS,
     )

@@ -58,7 +58,7 @@ def test_many_copies_give_a_photo_one_reason_of_a_kind(copies):
         ("contradiction", 2),
         ("duplicate", min((1, 2), key=lambda row: collection.manifest.files()[row].stat().st_size)),
     ]
-    assert found[0].says == "the same picture is Ikat as a_small.jpg (and 1 more with another label)"
+    assert found[0].says == "the same picture is ikat as a_small.jpg (and 1 more with another label)"
     assert found[0].others == (1, 2)
     trained = collected(["patola"] * 4, parts=["test", "train", "train", "train"])
     (leak,) = find.leaks(trained, np.array([[0, 1], [0, 2], [0, 3]]))

@@ -75,7 +75,7 @@ def test_a_piece_with_two_labels_blames_the_fewer():
     assert [reason.row for reason in found] == [2, 0, 1]
     assert found[0].rival == "patola"
     assert found[0].others == (0, 1)
-    assert "Patola (2), Ikat (1)" in found[0].says
+    assert "Patola (2), ikat (1)" in found[0].says
 
 
 def test_a_photo_that_looks_unlike_the_rest_of_its_piece():

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from saree_cosface.data.manifest import manifest_of
 from saree_cosface.data.manifest_file import read_manifest
-from saree_cosface.data.pieces import piece_names
 from saree_cosface.runs.gallery import COLUMNS, INDEX, Gallery, GalleryError
 from saree_cosface.runs.prototypes import prototype
 from saree_cosface.runs.references import build_gallery
@@ -180,7 +179,8 @@ def test_paths_are_absolute_and_unknown_pieces_are_told_apart(tiny_embedder, man
     gallery, _ = build_gallery(tiny_embedder, relative)
     assert all(Path(path).is_absolute() for path in gallery.references["path"])
     assert gallery.references["piece"].tolist() == ["p", "p", str(manifest.root / "2.png"), "r"]
-    assert piece_names(relative).tolist() == piece_names(manifest).tolist()
+    assert relative.pieces.tolist() == manifest.pieces.tolist()
+    assert gallery.piece_of.tolist() == manifest.pieces[[0, 2, 3, 4]].tolist()
 
 
 def test_a_manifest_without_readable_photos_gives_an_empty_gallery(tiny_embedder, manifest, tmp_path):

@@ -93,11 +93,13 @@ def test_a_trained_photo_under_another_name_and_source_is_recognised(tiny_run, t
 
 def test_a_piece_seen_in_training_is_excluded_where_its_source_is_not(tiny_run, tmp_path):
     piece = tiny_run.gallery.references["piece"][0]
-    for row in range(2):
+    for row in range(3):
         save(tmp_path / f"{row}.png", textured(64, 64, row))
-    (tmp_path / "m.csv").write_text(f"path,craft,piece\n0.png,chanderi,{piece}\n1.png,chanderi,new\n")
+    source = tiny_run.gallery.references["source"][0]
+    rows = f"0.png,chanderi,{piece},{source}\n1.png,chanderi,new,{source}\n2.png,chanderi,{piece},another\n"
+    (tmp_path / "m.csv").write_text(f"path,craft,piece,source\n{rows}")
     probes = unseen_probes(tiny_run, read_manifest(tmp_path / "m.csv"), needs_source=False)
-    assert names(probes.manifest) == {"1.png"}
+    assert names(probes.manifest) == {"1.png", "2.png"}
 
 
 @pytest.mark.slow
@@ -237,7 +239,9 @@ def planted(tiny_run, encode, *, crafts=3, shops=12, photos=12, noise=0.05):
     vectors += noise * rng.normal(size=vectors.shape).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     table = pd.DataFrame([row[:3] for row in rows], columns=["craft", "source", "piece"])
-    table = table.assign(path=table["piece"] + ".jpg", sha256=table["piece"], view="", thumbnail="", split="")
+    table = table.assign(
+        path=table["piece"] + ".jpg", sha256=table["piece"], view="", thumbnail="", split="", shared_piece=""
+    )
     held_out = table["source"].isin([f"shop {shop}" for shop in range(6)]).to_numpy()
     gallery = Gallery(vectors[~held_out], table.loc[~held_out, list(COLUMNS)].reset_index(drop=True))
     manifest = manifest_of(table[held_out].reset_index(drop=True), Path("/photos"))
