@@ -13,6 +13,7 @@ import numpy as np
 
 from saree_cosface.curation.decisions import CurationError, Entry
 from saree_cosface.data.manifest import Manifest
+from saree_cosface.data.names import tidy
 from saree_cosface.files import sha256_of
 
 _SHOWN = 5
@@ -82,7 +83,7 @@ def find_piece(manifest: Manifest, said: Path | str) -> int:
     Raises:
         CurationError: neither, or pieces of several sources have this id.
     """
-    named = (manifest.table[["piece", "shared_piece"]] == str(said)).any(axis="columns").to_numpy()
+    named = (manifest.table[["piece", "shared_piece"]] == tidy(str(said))).any(axis="columns").to_numpy()
     if not named.any() or str(said) in set(manifest.table["path"]):
         return find_photo(manifest, said)
     rows = np.flatnonzero(named)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,10 +113,16 @@ def manifest_of(table: pd.DataFrame, root: Path) -> Manifest:
 
 
 def rows_of_query(table: pd.DataFrame, query: str, name: str) -> pd.DataFrame:
-    """The rows for which a pandas query holds; ``name`` is that of the manifest, for the error."""
+    """The rows for which a pandas query holds; ``name`` is that of the manifest, for the error.
+
+    Letters of the query are composed, as those of names are; a column that is kept as written is asked as written too.
+    """
     columns = ", ".join(str(column) for column in table.columns)
+    composed = unicodedata.normalize("NFC", query)
     try:
-        selected = table.query(query, local_dict={}, global_dict={})
+        selected = table.query(composed, local_dict={}, global_dict={})
+        if selected.empty and composed != query:
+            selected = table.query(query, local_dict={}, global_dict={})
     except Exception as error:  # a query can fail in as many ways as Python can
         raise ManifestError(f"{name}: cannot select {query!r} ({error}); columns: {columns}.") from error
     if not isinstance(selected, pd.DataFrame) or selected.empty:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saree_cosface.curation.naming import find_piece
 from saree_cosface.data.check import check_manifest
 from saree_cosface.data.importing import import_folder
 from saree_cosface.data.manifest_file import read_manifest
@@ -110,3 +111,12 @@ def test_the_label_of_a_new_craft_is_its_name():
     for nothing, why in (("!!", "neither letters nor digits"), ("a\x00b", "cannot be shown"), ("रेशम", "material")):
         with pytest.raises(NotACraft, match=why):
             craft_label(nothing, new=True)
+
+
+def test_a_selection_may_be_typed_in_either_form(tmp_path):
+    name = "Café Silks"
+    manifest = read_manifest(manifest_of_names(tmp_path, "source", [name, "Asha"]))
+    for form in ("NFC", "NFD"):
+        assert len(manifest.where(f"source == '{unicodedata.normalize(form, name)}'")) == 1
+        listed = read_manifest(manifest_of_names(tmp_path, "piece", [name, "other"]))
+        assert find_piece(listed, unicodedata.normalize(form, name)) == 0
