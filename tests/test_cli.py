@@ -238,7 +238,7 @@ def test_import_lists_what_it_leaves_out(call, tmp_path):
         (folder / "kasavu" / f"notes {number}.txt").write_text("")
     code, out, err = call("data", "import", folder, "--out", tmp_path / "m.parquet")
     assert (code, out) == (0, "")
-    for wanted in ("banarasi", "organza: ", "[red].jpg: empty", "Left out, 13 files", "… and 3 more"):
+    for wanted in ("banarasi", "organza (1 photo): ", "[red].jpg: empty", "Left out, 13 files", "… and 3 more"):
         assert wanted in err
     assert len(read_manifest(tmp_path / "m.parquet")) == 8
 

@@ -16,9 +16,9 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     data_commands = data.add_subcommands(dest="subcommand", metavar="COMMAND")
     importing = new_parser(
         "Make a manifest from a folder tree (craft/photo, craft/source/photo, craft/source/piece/photo)\n"
-        "or from a spreadsheet with a column for the photo and one for the craft."
+        "or from a table with a column for the photo and one for the craft."
     )
-    importing.add_argument("folder", type=Path, help="folder of photos, or a .csv or .xlsx table")
+    importing.add_argument("folder", type=Path, help="folder of photos, or a table: .xlsx, .csv, .tsv or .txt")
     importing.add_argument(
         "--out", type=Path | None, help="manifest to write (default: manifest.csv beside the photos)"
     )

@@ -14,6 +14,7 @@ import numpy as np
 from saree_cosface.curation.decisions import CurationError, Entry
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.names import tidy
+from saree_cosface.data.paths import listed
 from saree_cosface.files import sha256_of
 
 _SHOWN = 5
@@ -49,7 +50,7 @@ def find_photo(manifest: Manifest, said: Path | str) -> int:
         CurationError: no photo, or several.
     """
     paths = manifest.table["path"].tolist()
-    wanted = str(PurePosixPath(str(said).replace("\\", "/")))
+    wanted = listed(str(said))
     if wanted in paths:
         return paths.index(wanted)
     file = os.path.abspath(said)  # noqa: PTH100  # Path.resolve follows links, under whose names photos are listed
@@ -72,7 +73,7 @@ def find_photo(manifest: Manifest, said: Path | str) -> int:
 def content_of(manifest: Manifest, row: int) -> str:
     """SHA-256 of a photo's file, or what the manifest says of it where there is no file to read; "" for neither."""
     try:
-        return sha256_of(manifest.root / manifest.table["path"].iloc[row])
+        return sha256_of(manifest.file(row))
     except (OSError, ValueError):
         return str(manifest.table["sha256"].iloc[row]).lower()
 

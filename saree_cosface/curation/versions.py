@@ -13,7 +13,7 @@ from saree_cosface.curation.applying import Applied, apply_decisions
 from saree_cosface.curation.decisions import CurationError, Entry, replay
 from saree_cosface.curation.log import CurationLog
 from saree_cosface.curation.naming import content_of, names_in_log, relative
-from saree_cosface.data.manifest import COLUMNS, Manifest, manifest_of
+from saree_cosface.data.manifest import manifest_of
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.files import write_json
 
@@ -45,7 +45,7 @@ def apply_log(
         ManifestError: the manifest cannot be read.
     """
     entries = log.trusted(upto)
-    manifest = _verbatim(path, read_manifest(path, on_unknown="keep"))
+    manifest = read_manifest(path, on_unknown="keep")
     names = names_in_log(manifest, [entry for entry in entries if entry.kind == "manifest"], log.path.parent)
     decided = {name for entry in entries for name in (entry.photo, *entry.others)}
     everywhere = run is not None or by_content
@@ -171,21 +171,6 @@ def _moved(path: str, root: Path, folder: Path) -> str:
     # Real folders, since ".." leaves a linked one elsewhere than its name says; the photo keeps its name.
     start, end = os.path.realpath(folder), os.path.realpath(root)
     return path if start == end else relative(Path(end) / path, Path(start))
-
-
-def _verbatim(path: Path, manifest: Manifest) -> Manifest:
-    """The manifest with its further columns as they are written: 007 stays 007, though queries see a number."""
-    extra = [column for column in manifest.table.columns if column not in COLUMNS]
-    if path.suffix.lower() != ".csv" or not extra:
-        return manifest
-    raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
-    table, columns = manifest.table.copy(), manifest.table.columns.tolist()
-    listed = [str(PurePosixPath(said.strip().replace("\\", "/"))) for said in raw.iloc[:, columns.index("path")]]
-    rows = {name: row for row, name in reversed(list(enumerate(listed)))}  # the first of those that repeat
-    order = [rows[name] for name in table["path"]]
-    for column in extra:
-        table[column] = raw.iloc[order, columns.index(column)].tolist()
-    return manifest_of(table, manifest.root)
 
 
 def _parts(run: Path) -> dict[str, str]:

@@ -37,6 +37,7 @@ class ImportReport:
         crafts: photos of each craft.
         sources: how many sources are named.
         unknown: labels (or folders) that name no craft, with the reason; their photos are not listed.
+        unknown_photos: how many photos bear each of these labels.
         skipped: files that are not listed, with the reason.
     """
 
@@ -45,6 +46,7 @@ class ImportReport:
     crafts: Mapping[str, int]
     sources: int
     unknown: Mapping[str, str]
+    unknown_photos: Counter[str]
     skipped: tuple[BadImage, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -55,6 +57,7 @@ class ImportReport:
             "crafts": dict(self.crafts),
             "sources": self.sources,
             "unknown": dict(self.unknown),
+            "unknown_photos": dict(self.unknown_photos),
             "skipped": [{"path": str(bad.path), "reason": bad.reason} for bad in self.skipped],
         }
 
@@ -67,10 +70,14 @@ class ImportReport:
         for craft, photos in self.crafts.items():
             table.add_row(Text(craft), str(photos))
         console.print(table)
-        left_out = [f"{label or 'no label'}: {reason}" for label, reason in self.unknown.items()]
-        for kind, lines in (("labels that name no craft", left_out), ("files", [str(bad) for bad in self.skipped])):
+        counts = self.unknown_photos
+        labels = [f"{label or 'no label'} ({_photos(counts[label])}): {why}" for label, why in self.unknown.items()]
+        for kind, lines in (
+            (f"{_photos(counts.total())}, whose labels name no craft ({len(labels)})", labels),
+            (f"{len(self.skipped)} files or rows", [str(bad) for bad in self.skipped]),
+        ):
             if lines:
-                console.print(Text(f"Left out, {len(lines)} {kind}:", "yellow"))
+                console.print(Text(f"Left out, {kind}:", "yellow"))
             for line in lines[:_SHOWN]:
                 console.print(Text(f"  {line}"), soft_wrap=True)
             if len(lines) > _SHOWN:
@@ -84,6 +91,7 @@ class Draft:
     rows: list[dict[str, Any]] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     unknown: dict[str, str] = field(default_factory=dict)
+    unknown_photos: Counter[str] = field(default_factory=Counter)
     skipped: list[BadImage] = field(default_factory=list)
 
     def add(self, file: Path, row: dict[str, Any]) -> None:
@@ -131,16 +139,16 @@ def import_folder(
 
 
 def resolve(label: str, taxonomy: Taxonomy | None, draft: Draft) -> str | None:
-    """The craft id of a label, or None for one that is left out; what is wrong with it is noted in the draft."""
-    if label in draft.unknown:
-        return None
-    try:
-        if not label:
-            raise UnknownCraft(label)
-        return taxonomy.resolve(label).id if taxonomy is not None else label
-    except (UnknownCraft, NotACraft) as error:
-        draft.unknown[label] = str(error) if label else "no label given"
-        return None
+    """The craft id of a photo's label, or None if it is left out; the draft notes what is wrong, and counts."""
+    if label not in draft.unknown:
+        try:
+            if not label:
+                raise UnknownCraft(label)
+            return taxonomy.resolve(label).id if taxonomy is not None else label
+        except (UnknownCraft, NotACraft) as error:
+            draft.unknown[label] = str(error) if label else "no label given"
+    draft.unknown_photos[label] += 1
+    return None
 
 
 def finish(draft: Draft, origin: Path, out: Path) -> ImportReport:
@@ -150,9 +158,13 @@ def finish(draft: Draft, origin: Path, out: Path) -> ImportReport:
     rows: list[dict[str, Any]] = []
     seen: set[str] = set()
     for file, row, outcome in zip(draft.files, draft.rows, reasons, strict=True):
-        path = Path(os.path.relpath(file.parent.resolve() / file.name, base)).as_posix()
         if isinstance(outcome, BadImage):
             draft.skipped.append(outcome)
+            continue
+        path = Path(os.path.relpath(file.parent.resolve() / file.name, base)).as_posix()
+        if _UNWRITABLE.search(path):
+            reason = "a name with a backslash, a line break or broken text; rename the file or its folder"
+            draft.skipped.append(BadImage(file, reason))
         elif path in seen:
             draft.skipped.append(BadImage(file, "listed more than once; the first row is kept"))
         else:
@@ -160,8 +172,9 @@ def finish(draft: Draft, origin: Path, out: Path) -> ImportReport:
             named = {column: tidy(value) if column in NAMES else value for column, value in row.items()}
             rows.append({"path": path, **named, "sha256": outcome})
     if not rows:
-        because = [*(f"{label}: {reason}" for label, reason in draft.unknown.items()), *map(str, draft.skipped)]
+        because = [*(f"{label or 'no label'}: {why}" for label, why in draft.unknown.items()), *map(str, draft.skipped)]
         shown = "".join(f"\n  {line}" for line in because[:8])
+        shown += f"\n  … and {len(because) - 8} more" if len(because) > 8 else ""
         raise ManifestError(
             f"{origin}: not one valid photo of a known craft, so no manifest was written."
             f" Photos must lie in folders named after crafts, or be named in a sheet.{shown}"
@@ -177,15 +190,18 @@ def finish(draft: Draft, origin: Path, out: Path) -> ImportReport:
         crafts=dict(sorted(Counter(row["craft"] for row in rows).items())),
         sources=len({row["source"] for row in rows} - {""}),
         unknown=draft.unknown,
+        unknown_photos=draft.unknown_photos,
         skipped=tuple(sorted(draft.skipped, key=lambda bad: bad.path)),
     )
+
+
+def _photos(count: int) -> str:
+    return f"{count} photo{'s' * (count != 1)}"
 
 
 def _examine(path: Path) -> str | BadImage:
     """The file's checksum, or why it is no photo."""
     try:
-        if _UNWRITABLE.search(path.as_posix()):
-            raise BadImage(path, "a name with a backslash, a line break or broken text; rename the file")
         decode(path, shrink_to=64)
         return sha256_of(path)
     except BadImage as error:

@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from saree_cosface.data.paths import locate
 from saree_cosface.data.pieces import piece_keys
+from saree_cosface.data.values import as_said
 
 COLUMNS = ("path", "craft", "piece", "view", "source", "licence", "split", "sha256", "note", "shared_piece")
 NAMES = ("craft", "piece", "view", "source", "shared_piece")
@@ -31,7 +33,7 @@ class Manifest:
 
     Attributes:
         table: a row a photo, numbered from 0. All of ``COLUMNS`` are there as text, "" where unknown; further columns
-            are kept as read.
+            are numbers or truth values where that keeps their text, else text (see :mod:`saree_cosface.data.values`).
         root: the folder that the paths are relative to.
         sha256: fingerprint of the content that training and splits depend on (path, craft, piece, source, split,
             sha256, and shared_piece where it says anything), whatever the order of rows and columns.
@@ -45,8 +47,12 @@ class Manifest:
         return len(self.table)
 
     def files(self) -> list[Path]:
-        """Where each photo lies."""
-        return [self.root / path for path in self.table["path"]]
+        """Where each photo lies (:func:`saree_cosface.data.paths.locate`)."""
+        return locate(self.root, self.table["path"])
+
+    def file(self, row: int) -> Path:
+        """Where the photo of a row lies."""
+        return locate(self.root, [self.table["path"].iloc[row]])[0]
 
     def select(self, rows: Sequence[int] | NDArray[np.int_] | NDArray[np.bool_]) -> "Manifest":
         """The given rows, in the order given; positions or a mask."""
@@ -116,15 +122,18 @@ def rows_of_query(table: pd.DataFrame, query: str, name: str) -> pd.DataFrame:
     """The rows for which a pandas query holds; ``name`` is that of the manifest, for the error.
 
     Letters of the query are composed, as those of names are; a column that is kept as written is asked as written too.
+    To the query a further column of numbers is one, however they are written: 007 is 7, and NA is not known.
     """
     columns = ", ".join(str(column) for column in table.columns)
+    further = [column for column in table.columns if column not in COLUMNS]
+    seen = table.assign(**{str(column): as_said(table[column]) for column in further})
     composed = unicodedata.normalize("NFC", query)
     try:
-        selected = table.query(composed, local_dict={}, global_dict={})
+        selected = seen.query(composed, local_dict={}, global_dict={})
         if selected.empty and composed != query:
-            selected = table.query(query, local_dict={}, global_dict={})
+            selected = seen.query(query, local_dict={}, global_dict={})
     except Exception as error:  # a query can fail in as many ways as Python can
         raise ManifestError(f"{name}: cannot select {query!r} ({error}); columns: {columns}.") from error
     if not isinstance(selected, pd.DataFrame) or selected.empty:
         raise ManifestError(f"{name}: no photo of {len(table)} has {query!r}; columns: {columns}.")
-    return selected
+    return table.loc[selected.index]

@@ -1,22 +1,27 @@
 """Manifests read from and written to CSV and Parquet."""
 
 import csv
-import io
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from saree_cosface.console import console
 from saree_cosface.data.manifest import COLUMNS, NAMES, Manifest, ManifestError, manifest_of, rows_of_query
 from saree_cosface.data.names import tidy
+from saree_cosface.data.paths import listed
+from saree_cosface.data.sheet import numbered, read_csv
+from saree_cosface.data.values import as_kept, as_written, text_of
 from saree_cosface.files import atomic_path
 from saree_cosface.taxonomy import NotACraft, Taxonomy, UnknownCraft, load_taxonomy
 
 _SHOWN = 8
+
+_TEXT = {"path": listed, **dict.fromkeys(NAMES, tidy), "split": str.strip, "sha256": str.strip}
+"""How the text of a column is read where it is not taken as it stands."""
 
 
 def read_manifest(
@@ -29,7 +34,8 @@ def read_manifest(
     """Read a CSV (UTF-8) or Parquet manifest.
 
     Paths are relative to the manifest's folder; whether the photos exist is found out when they are decoded. Names that
-    look alike are one name, however their letters and blanks are written (:mod:`saree_cosface.data.names`).
+    look alike are one name, however their letters and blanks are written (:mod:`saree_cosface.data.names`). All other
+    text is as it stands there: a source NA is called NA, and only an empty field is unknown.
     Rows that repeat another row are dropped with a warning.
 
     Args:
@@ -47,15 +53,16 @@ def read_manifest(
     (8, {'jamdani'}, 5)
     """
     path = Path(path)
-    table = _tidy(_read_table(path), path)
+    table, places = _read_table(path)
+    table = _tidy(table, places, path)
     if isinstance(taxonomy, str):
         taxonomy = load_taxonomy()
     problems = _resolve_crafts(table, taxonomy)
-    table = _drop_repeats(table, path)
+    table = _drop_repeats(table, places, path)
     if where is not None:
         table = rows_of_query(table, where, str(path))
     if on_unknown == "error":
-        _refuse_unknown(table, problems, path)
+        _refuse_unknown(table, problems, places, path)
     if table.empty:
         raise ManifestError(f"{path}: lists no photo; add a row a photo under its header.")
     return manifest_of(table, path.parent)
@@ -73,7 +80,11 @@ def write_manifest(table: pd.DataFrame, path: Path) -> None:
     ordered = table[first + [column for column in table.columns if column not in COLUMNS]]
     with atomic_path(path) as temporary:
         if path.suffix.lower() == ".csv":
-            ordered.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
+            ordered = pd.DataFrame({column: as_written(ordered[column]) for column in ordered.columns})
+            # The writer leaves a carriage return unquoted, and no reader takes that.
+            broken = any(isinstance(value, str) and "\r" in value for value in ordered.to_numpy(object).flat)
+            quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if broken else csv.QUOTE_MINIMAL
+            ordered.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n", quoting=quoting)
         else:
             ordered.to_parquet(temporary, index=False)
 
@@ -86,66 +97,54 @@ def _require_suffix(path: Path) -> None:
         )
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+@dataclass(frozen=True)
+class _Places:
+    """Where the rows of a table, numbered from 0, stand in its file."""
+
+    word: str
+    numbers: Sequence[int]
+
+    def __call__(self, rows: Iterable[int]) -> str:
+        return numbered([self.numbers[row] for row in rows], _SHOWN, self.word)
+
+
+def _read_table(path: Path) -> tuple[pd.DataFrame, _Places]:
     _require_suffix(path)
     try:
         if path.suffix.lower() == ".parquet":
-            return pd.read_parquet(path)
-        text = path.read_bytes().decode("utf-8-sig")
-        return _read_csv(text, path)
+            table = pd.read_parquet(path).reset_index(drop=True)
+            return table, _Places("row", range(1, len(table) + 1))
+        sheet = read_csv(path, lambda names: {"path", "craft"} <= set(names))
     except ManifestError:
         raise
     except FileNotFoundError as error:
         raise ManifestError(f"{path}: no such file; make one with `saree-cosface data import FOLDER`.") from error
     except OSError as error:
         raise ManifestError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    except UnicodeDecodeError as error:
-        raise ManifestError(
-            f"{path}: not UTF-8 text (byte {error.start}); save the spreadsheet as 'CSV UTF-8'."
-        ) from error
-    except (ValueError, csv.Error) as error:  # pandas' and pyarrow's errors of format are ValueErrors
+    except ValueError as error:  # as pyarrow's errors of format are
         raise ManifestError(f"{path}: not a readable table ({error}).") from error
+    table = pd.DataFrame(sheet.rows, columns=list(sheet.header), dtype=object)
+    for column in set(sheet.header) - set(COLUMNS):
+        table[column] = as_kept(table[column].where(table[column] != "", np.nan))
+    return table, _Places("line", sheet.lines)
 
 
-def _read_csv(text: str, path: Path) -> pd.DataFrame:
-    lines = csv.reader(io.StringIO(text, newline=""))
-    header = [name.strip() for name in next(lines, [])]
-    repeated = sorted({name for name in header if name and header.count(name) > 1})
-    if repeated:
-        raise ManifestError(f"{path}: the header repeats {', '.join(repeated)}; keep one column of each name.")
-    for fields in lines:  # pandas would shift or cut such rows
-        if len(fields) > len(header):
-            raise ManifestError(
-                f"{path}: line {lines.line_num} has {len(fields)} fields and the header {len(header)};"
-                ' put a value that holds a comma in "double quotes".'
-            )
-    names = [name or f"unnamed {index}" for index, name in enumerate(header)]
-    as_text = {column: str for column in COLUMNS if column in names}
-    return pd.read_csv(io.StringIO(text, newline=""), names=names, header=0, index_col=False, dtype=as_text)
-
-
-def _tidy(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _tidy(table: pd.DataFrame, places: _Places, path: Path) -> pd.DataFrame:
     missing = [column for column in ("path", "craft") if column not in table.columns]
     if missing:
         found = ", ".join(str(column) for column in table.columns) or "nothing"
-        hint = " The separator must be a comma." if ";" in found or "\t" in found else ""
-        raise ManifestError(f"{path}: the column {' and '.join(missing)} is missing; the header has: {found}.{hint}")
-    table = table.reset_index(drop=True).copy()
+        raise ManifestError(
+            f"{path}: the column {' and '.join(missing)} is missing; the header has: {found}. `saree-cosface data"
+            " import` makes a manifest of a table with other headers."
+        )
+    table = table.copy()
     for column in COLUMNS:
         values = table[column].tolist() if column in table.columns else [""] * len(table)
-        table[column] = pd.Series(["" if pd.isna(value) else str(value).strip() for value in values], dtype=object)
-    for column in NAMES:
-        table[column] = table[column].map(tidy).astype(object)
-    table["path"] = pd.Series([_tidy_path(value) for value in table["path"]], dtype=object)
+        table[column] = pd.Series([_TEXT.get(column, str)(text_of(value)) for value in values], dtype=object)
     nameless = np.flatnonzero(table["path"] == "")
     if nameless.size:
-        raise ManifestError(f"{path}: {_rows(nameless)} without a path; fill it in or remove the row.")
+        raise ManifestError(f"{path}: {places(nameless)} without a path; fill it in or remove the row.")
     return table
-
-
-def _tidy_path(text: str) -> str:
-    # One spelling for each path, so that "./a.jpg" and a Windows "photos\a.jpg" are known again.
-    return str(PurePosixPath(text.replace("\\", "/"))) if text else ""
 
 
 def _resolve_crafts(table: pd.DataFrame, taxonomy: Taxonomy | None) -> dict[str, str]:
@@ -163,7 +162,7 @@ def _resolve_crafts(table: pd.DataFrame, taxonomy: Taxonomy | None) -> dict[str,
     return problems
 
 
-def _drop_repeats(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _drop_repeats(table: pd.DataFrame, places: _Places, path: Path) -> pd.DataFrame:
     repeated = table["path"].duplicated(keep=False)
     if not repeated.any():
         return table
@@ -173,7 +172,7 @@ def _drop_repeats(table: pd.DataFrame, path: Path) -> pd.DataFrame:
             if len(values) > 1:
                 said = " and ".join(repr(str(value)) for value in values)
                 raise ManifestError(
-                    f"{path}: {_rows(rows.index)} list {photo} with different {column}: {said}; keep the right one."
+                    f"{path}: {places(rows.index)} list {photo} with different {column}: {said}; keep the right one."
                 )
     kept = table[~table["path"].duplicated()]
     dropped = len(table) - len(kept)
@@ -182,24 +181,16 @@ def _drop_repeats(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     return kept
 
 
-def _refuse_unknown(table: pd.DataFrame, problems: dict[str, str], path: Path) -> None:
+def _refuse_unknown(table: pd.DataFrame, problems: dict[str, str], places: _Places, path: Path) -> None:
     wrong = [label for label in table["craft"].unique() if label in problems]
     if not wrong:
         return
-    lines = []
-    for label in wrong:
-        rows = table.index[table["craft"] == label]
-        lines.append(f"  {_rows(rows)}: {problems[label]}")
+    lines = [f"  {places(table.index[table['craft'] == label])}: {problems[label]}" for label in wrong[:_SHOWN]]
+    if len(wrong) > _SHOWN:
+        lines.append(f"  … and {len(wrong) - _SHOWN} more labels; `saree-cosface data check --json` lists all.")
     count = int(table["craft"].isin(wrong).sum())
     raise ManifestError(
         f"{path}: {count} of {len(table)} photos have labels that are no crafts:\n"
         + "\n".join(lines)
         + "\nCorrect the labels, or leave these rows out with a selection such as `craft not in [...]`."
     )
-
-
-def _rows(positions: Sequence[int] | NDArray[np.int_] | pd.Index) -> str:
-    # As a text editor or a spreadsheet counts: the header is line 1.
-    lines = [str(int(position) + 2) for position in positions]
-    shown = ", ".join(lines[:_SHOWN]) + (f", … ({len(lines)} in all)" if len(lines) > _SHOWN else "")
-    return f"line{'s' * (len(lines) > 1)} {shown}"

@@ -1,16 +1,15 @@
 """A spreadsheet made a manifest."""
 
-import csv
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
-from zipfile import BadZipFile
-
-import pandas as pd
+from typing import Literal
 
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.importing import Draft, ImportReport, finish, resolve
 from saree_cosface.data.manifest import ManifestError
+from saree_cosface.data.paths import listed, locate
+from saree_cosface.data.sheet import Sheet, read_csv, read_workbook
 from saree_cosface.taxonomy import Taxonomy, load_taxonomy
 
 # How people head their columns; compared in lower case without spaces and underscores.
@@ -35,89 +34,93 @@ def import_spreadsheet(
     taxonomy: Taxonomy | Literal["packaged"] | None = "packaged",
     source: str | None = None,
 ) -> ImportReport:
-    """Write a manifest from the first sheet of an ``.xlsx`` file, or from a ``.csv`` file, with a header.
+    """Write a manifest from the tables of an ``.xlsx`` workbook, or from a text file, with a header.
 
     Columns may be headed as people do: image, file or photo for the path; label or tradition for the craft; shop,
-    seller or photographer for the source; and so on. Others are kept. Paths are relative to the sheet's folder.
+    seller or photographer for the source; and so on. Others are kept. The header may stand below a title. Paths are
+    relative to the sheet's folder. Text stays as it is written; only an empty cell is unknown.
 
     Args:
-        sheet: the spreadsheet; of a CSV file, commas, semicolons or tabs part the fields.
+        sheet: a workbook, of which all sheets with such a header are read unless they are hidden; or a ``.csv``,
+            ``.tsv`` or ``.txt`` file, UTF-8 or UTF-16, whose fields are parted by commas, semicolons or tabs.
         out: the manifest, ``.csv`` or ``.parquet``; its paths are relative to the folder it lies in.
         taxonomy: resolves labels; ``None`` takes them as they are.
         source: who took the photos for which the sheet does not say.
 
     Raises:
-        ManifestError: the sheet cannot be read, has no column for path or craft or several for one, or there is not
-            one valid photo; nothing is written.
+        ManifestError: the sheet cannot be read, has no column for path or craft or several for one, there is not one
+            valid photo, or ``out`` is the sheet itself; nothing is written.
     """
     sheet, out = Path(sheet), Path(out)
+    if out.resolve() == sheet.resolve():
+        raise ManifestError(f"{out}: is the table itself, which is never written over; give --out another name.")
     if isinstance(taxonomy, str):
         taxonomy = load_taxonomy()
-    table = _rename(_read_sheet(sheet), sheet)
-    draft = Draft()
-    for number, values in enumerate(table.to_dict("records"), start=2):
-        row = {str(column): _cell(value) for column, value in values.items()}
-        if not any(row.values()):
-            continue
-        path = row.pop("path").replace("\\", "/")
-        if not path:
-            draft.skipped.append(BadImage(sheet, f"line {number} has no path"))
-            continue
-        craft = resolve(row["craft"], taxonomy, draft)
-        if craft is not None:
-            row.pop("sha256", None)
-            draft.add(sheet.parent / path, {**row, "craft": craft, "source": row.get("source") or source or ""})
+    tables, others = _read(sheet)
+    draft = Draft(skipped=[BadImage(sheet, other) for other in others])
+    paths, rows = [], []
+    for table in tables:
+        header = _columns(table)
+        for line, fields in zip(table.lines, table.rows, strict=True):
+            row = dict(zip(header, fields, strict=True))
+            path = row.pop("path")
+            if not path.strip():
+                draft.skipped.append(BadImage(Path(table.place), f"line {line} has no path"))
+            elif "://" in path and not path.lower().startswith("file:"):
+                draft.skipped.append(BadImage(Path(path), "a web address; give the path of a file"))
+            elif (craft := resolve(row["craft"].strip(), taxonomy, draft)) is not None:
+                row.pop("sha256", None)
+                known = row.get("source", "").strip()
+                paths.append(path)
+                rows.append({**row, "craft": craft, "source": known or source or ""})
+    for file, row in zip(_files(sheet.parent, paths), rows, strict=True):
+        draft.add(file, row)
     return finish(draft, sheet, out)
 
 
-def _read_sheet(sheet: Path) -> pd.DataFrame:
+def _read(sheet: Path) -> tuple[list[Sheet], list[str]]:
     try:
         if sheet.suffix.lower() == ".xlsx":
-            return pd.read_excel(sheet, dtype=object)
-        if sheet.suffix.lower() == ".csv":
-            text = sheet.read_bytes().decode("utf-8-sig")
-            header = text.partition("\n")[0]
-            separator = max(",;\t", key=header.count)
-            fields = [row for row in csv.reader(text.splitlines(keepends=True), delimiter=separator) if row]
-            if not fields:
-                raise ManifestError(f"{sheet}: empty; it needs a header and a row a photo.")
-            if len({len(row) for row in fields}) > 1:
-                raise ManifestError(f"{sheet}: rows of different length; quote values that hold a {separator!r}.")
-            return pd.DataFrame(fields[1:], columns=fields[0], dtype=object)
-    except ManifestError:
-        raise
+            return read_workbook(sheet, _is_header)
+        if sheet.suffix.lower() in (".csv", ".tsv", ".txt"):
+            return [read_csv(sheet, _is_header)], []
     except OSError as error:
         raise ManifestError(f"{sheet}: cannot be read ({error.strerror or error}).") from error
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{sheet}: not UTF-8 text (byte {error.start}); save it as 'CSV UTF-8'.") from error
-    except (ValueError, KeyError, BadZipFile, csv.Error) as error:
-        raise ManifestError(f"{sheet}: not a readable spreadsheet ({error}).") from error
-    raise ManifestError(f"{sheet}: a spreadsheet must be .xlsx or .csv.")
+    raise ManifestError(f"{sheet}: a spreadsheet must be .xlsx or .csv; save it as one of these.")
 
 
-def _rename(table: pd.DataFrame, sheet: Path) -> pd.DataFrame:
-    names = [str(name).strip() for name in table.columns]
+def _positions(names: Sequence[str], column: str) -> list[int]:
+    """Where a column stands. One that bears the very name wins; its near-synonyms are then something else, and kept."""
     keys = [name.lower().replace(" ", "").replace("_", "") for name in names]
+    exact = [index for index, key in enumerate(keys) if key == column]
+    return exact or [index for index, key in enumerate(keys) if key in _HEADERS[column]]
+
+
+def _is_header(names: Sequence[str]) -> bool:
+    return bool(_positions(names, "path")) and bool(_positions(names, "craft"))
+
+
+def _columns(table: Sheet) -> list[str]:
+    """The header in the words of a manifest."""
+    names = list(table.header)
     for column, spellings in _HEADERS.items():
-        # A column that bears the very name wins; its near-synonyms are then something else, and kept.
-        positions = [index for index, key in enumerate(keys) if key == column]
-        positions = positions or [index for index, key in enumerate(keys) if key in spellings]
+        positions = _positions(names, column)
         if len(positions) > 1:
             several = ", ".join(names[index] for index in positions)
             raise ManifestError(
-                f"{sheet}: several columns for the {column} ({several}); head the right one {column!r}."
+                f"{table.place}: several columns for the {column} ({several}); head the right one {column!r}."
             )
         if positions:
             names[positions[0]] = column
         elif column in ("path", "craft"):
             raise ManifestError(
-                f"{sheet}: no column for the {column}; head it with one of: {', '.join(spellings[:6])}."
+                f"{table.place}: no column for the {column} among {', '.join(table.header)}; head it with one of:"
+                f" {', '.join(spellings[:6])}."
             )
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ManifestError(f"{sheet}: the header repeats {', '.join(repeated)}; keep one column of each name.")
-    return table.set_axis(names, axis="columns")
+    return names
 
 
-def _cell(value: Any) -> str:
-    return "" if value is None or pd.isna(value) else str(value).strip()
+def _files(folder: Path, paths: Sequence[str]) -> list[Path]:
+    """The photos that cells name. On Linux a name may hold a backslash, which is for :func:`finish` to refuse."""
+    pairs = zip(locate(folder, paths), locate(folder, map(listed, paths)), strict=True)
+    return [as_written if os.path.lexists(as_written) else as_listed for as_written, as_listed in pairs]

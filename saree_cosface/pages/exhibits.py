@@ -190,7 +190,7 @@ def _varied(rows: NDArray[np.int_], crafts: NDArray[np.str_]) -> list[int]:
 
 
 def _example(run: Run, probes: Probes, row: int) -> str:
-    file = probes.manifest.files()[row]
+    file = probes.manifest.file(row)
     found = attribute(
         probes.embeddings[row : row + 1],
         [file],

@@ -141,7 +141,7 @@ def _history(said: Said) -> str:
 
 
 def _picture(bench: Bench, row: int, side: int) -> str:
-    path = bench.queue.collection.manifest.files()[row]
+    path = bench.queue.collection.manifest.file(row)
     try:
         return _uri(path, path.stat().st_mtime_ns, side)
     except OSError:

@@ -110,7 +110,7 @@ def _photo(axes: mpl.axes.Axes, queue: Queue, row: int, colour: str) -> None:
     manifest = queue.collection.manifest
     photo = manifest.table.iloc[row]
     try:
-        axes.imshow(decode(manifest.root / photo["path"], shrink_to=_SIDE), interpolation="antialiased")
+        axes.imshow(decode(manifest.file(row), shrink_to=_SIDE), interpolation="antialiased")
     except BadImage:
         axes.imshow(np.full((3, 4, 3), 240, np.uint8))
         axes.text(0.5, 0.5, "gone", transform=axes.transAxes, ha="center", va="center", fontsize=7, color=MUTED)

@@ -1,7 +1,10 @@
+import io
 import json
 
+import openpyxl
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from saree_cosface.data import importing
 from saree_cosface.data.importing import import_folder
@@ -59,6 +62,7 @@ def test_what_is_left_out_is_listed(tmp_path):
     report = import_folder(tmp_path, tmp_path / "m.csv")
     assert read_manifest(tmp_path / "m.csv").files() == [good]
     assert set(report.unknown) == {"organza", "banarsee"}
+    assert report.unknown_photos == {"organza": 1, "banarsee": 2}
     assert "did you mean banarasi" in report.unknown["banarsee"]
     assert [entry.path for entry in report.skipped] == sorted([loose, notes, backslash, *awkward])
     reasons = {entry.path: entry.reason for entry in report.skipped}
@@ -67,6 +71,11 @@ def test_what_is_left_out_is_listed(tmp_path):
     document = json.loads(json.dumps(report.to_json()))
     assert len(document["skipped"]) == len(report.skipped)
     assert document["crafts"] == {"ajrakh": 1}
+    assert document["unknown_photos"] == {"organza": 1, "banarsee": 2}
+    buffer = io.StringIO()
+    report.print_table(Console(file=buffer, width=200))
+    assert "Left out, 3 photos, whose labels name no craft (2):" in buffer.getvalue()
+    assert "banarsee (2 photos): " in buffer.getvalue()
 
 
 def test_labels_as_they_are_without_a_taxonomy(tmp_path):
@@ -153,11 +162,13 @@ def test_a_column_of_the_very_name_wins(tmp_path):
     ("text", "message"),
     [
         ("", "empty"),
-        ("name,label\nx,patola\n", "no column for the path; head it with one of: path, image"),
+        ("name,label\nx,patola\n", "no column for the path among name, label; head it with one of: path, image"),
         ("image,colour\nx,red\n", "no column for the craft"),
         ("image,photo,craft\nx,y,patola\n", "several columns for the path"),
         ("image,craft,a,a\nx,patola,1,2\n", "header repeats a"),
-        ("image,craft\nx,y,patola\n", "different length"),
+        ("image,craft\nx,y,patola\n", "line 2 has 3 fields and the header 2; put a value that holds a ','"),
+        ("sep=;\nimage;craft\nx;y;patola\n", "line 3 has 3 fields and the header 2; put a value that holds a ';'"),
+        ('image,craft\n"x,patola\n', "line 2 cannot be parted into fields"),
         ("image,craft\nnothing.jpg,patola\n", "not one valid photo"),
     ],
 )
@@ -172,10 +183,116 @@ def test_files_that_are_no_sheets(tmp_path):
     with pytest.raises(ManifestError, match="cannot be read"):
         import_spreadsheet(tmp_path / "none.csv", tmp_path / "m.csv")
     (tmp_path / "bad.xlsx").write_bytes(b"not a workbook")
-    with pytest.raises(ManifestError, match="not a readable spreadsheet"):
+    with pytest.raises(ManifestError, match="not a readable workbook"):
         import_spreadsheet(tmp_path / "bad.xlsx", tmp_path / "m.csv")
     (tmp_path / "latin.csv").write_bytes("image,craft\nà,patola".encode("latin-1"))
-    with pytest.raises(ManifestError, match="not UTF-8"):
+    with pytest.raises(ManifestError, match="line 2 is not UTF-8"):
         import_spreadsheet(tmp_path / "latin.csv", tmp_path / "m.csv")
     with pytest.raises(ManifestError, match=r"must be \.xlsx or \.csv"):
         import_spreadsheet(tmp_path / "list.ods", tmp_path / "m.csv")
+
+
+def test_a_sheet_is_never_written_over(tmp_path):
+    photo(tmp_path / "0.png")
+    sheet = tmp_path / "manifest.csv"
+    sheet.write_text("image,craft\n0.png,patola\n")
+    with pytest.raises(ManifestError, match="is the table itself.*--out"):
+        import_spreadsheet(sheet, tmp_path / "x" / ".." / "manifest.csv")
+    assert sheet.read_text() == "image,craft\n0.png,patola\n"
+
+
+def test_folders_of_blanks_come_back(tmp_path):
+    files = [photo(tmp_path / " Banarasi" / "1.png"), photo(tmp_path / "Patola " / " NA" / "2.png", 1)]
+    import_folder(tmp_path, tmp_path / "m.csv")
+    manifest = read_manifest(tmp_path / "m.csv")
+    assert manifest.files() == files
+    assert manifest.sources.tolist() == ["", "NA"]
+
+
+def test_the_ways_in_which_cells_name_a_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    composed, decomposed = "caf\u00e9.png", "cafe\u0301 2.png"
+    for number, name in enumerate((composed, decomposed, "a b.png", " x.png", "in\\it.png", "home.png")):
+        photo(tmp_path / "pics" / name, number)
+    cells = ("pics/cafe\u0301.png", "pics/caf\u00e9 2.png", (tmp_path / "pics" / "a b.png").as_uri(), "pics/ x.png")
+    cells += ("pics\\in\\it.png", "~/pics/home.png", "pics/a b.png ", "https://shop.example/1.jpg")
+    (tmp_path / "list.csv").write_text("image,craft\n" + "".join(f"{cell},patola\n" for cell in cells))
+    report = import_spreadsheet(tmp_path / "list.csv", tmp_path / "m.csv")
+    expected = [composed, decomposed, "a b.png", " x.png", "home.png"]
+    assert [file.name for file in read_manifest(tmp_path / "m.csv").files()] == expected
+    reasons = sorted(entry.reason for entry in report.skipped)
+    assert reasons == [
+        "a web address; give the path of a file",
+        "listed more than once; the first row is kept",
+        "no such file",
+    ]
+
+
+def workbook(path, sheets):
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return book
+
+
+def test_a_workbook_of_several_sheets(tmp_path):
+    for number in range(5):
+        photo(tmp_path / f"{number}.png", number)
+    book = workbook(
+        tmp_path / "list.xlsx",
+        {
+            "About": [["Our collection"], [], ["x", "y"]],
+            "Silk": [
+                ["Sarees of silk"],
+                [],
+                [None, "Photo", "Craft", "Object", "Shop"],
+                [None, "0.png", "patola", 7, "NA"],
+            ],
+            "Cotton": [
+                ["craft", "photo", "year"],
+                ["jamdani", "1.png", 1990],
+                [None, "2.png", None],
+                [None, None, None],
+            ],
+            "Old": [["photo", "craft"], ["4.png", "patola"]],
+        },
+    )
+    book["Silk"].merge_cells("A1:E1")
+    book["Silk"]["D4"].number_format = "0000"
+    book["Cotton"].merge_cells("A2:A3")
+    book["Cotton"].append(["wool", "3.png", "#N/A"])
+    book["Cotton"]["C5"].data_type = "e"
+    book["Old"].sheet_state = "hidden"
+    book.save(tmp_path / "list.xlsx")
+    report = import_spreadsheet(tmp_path / "list.xlsx", tmp_path / "m.csv")
+    table = read_manifest(tmp_path / "m.csv").table
+    assert table[["path", "craft", "piece", "source"]].to_numpy().tolist() == [
+        ["0.png", "patola", "0007", "NA"],
+        ["1.png", "jamdani", "", ""],
+        ["2.png", "jamdani", "", ""],
+    ]
+    assert report.unknown_photos == {"wool": 1}
+    assert [entry.reason for entry in report.skipped] == [
+        "the sheet 'About' has no header that names photo and craft, and was not read",
+        "the sheet 'Old' is hidden, and was not read",
+    ]
+
+
+def test_workbooks_without_a_table(tmp_path):
+    out = tmp_path / "m.csv"
+    workbook(tmp_path / "list.xlsx", {"One": [], "Two": [["photo", "colour"], ["x.png", "red"]]})
+    with pytest.raises(ManifestError, match="list.xlsx, sheet 'Two': no column for the craft among photo, colour"):
+        import_spreadsheet(tmp_path / "list.xlsx", out)
+    workbook(tmp_path / "empty.xlsx", {"One": []})
+    with pytest.raises(ManifestError, match="empty.xlsx: holds no text"):
+        import_spreadsheet(tmp_path / "empty.xlsx", out)
+    workbook(tmp_path / "list.xlsx", {"One": [["photo", "craft"], ['=A1&".png"', "patola"]]})
+    with pytest.raises(ManifestError, match="sheet 'One': the formula in A2 has no result; open the workbook"):
+        import_spreadsheet(tmp_path / "list.xlsx", out)
+    workbook(tmp_path / "list.xlsx", {"One": [["photo", "craft"], [None, "patola"], ["gone.png", "patola"]]})
+    with pytest.raises(ManifestError, match=r"(?s)list.xlsx, sheet 'One': line 2 has no path"):
+        import_spreadsheet(tmp_path / "list.xlsx", out)
