@@ -5,8 +5,10 @@ Results go to stdout as one document where ``--json`` or ``--csv`` asks for it; 
 
 import os
 import sys
+from pathlib import Path
 
-from jsonargparse import ArgumentParser
+import yaml
+from jsonargparse import ArgumentParser, get_loader, set_loader
 
 from saree_cosface import __version__, threads
 from saree_cosface.commands import (
@@ -28,6 +30,7 @@ from saree_cosface.commands import (
 )
 from saree_cosface.commands.common import Command
 from saree_cosface.console import console
+from saree_cosface.files import require_utf8
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -41,6 +44,8 @@ def main(arguments: list[str] | None = None) -> None:
         if curate.LOG in outer:  # which stands before the sub-command
             chosen[curate.LOG] = outer[curate.LOG]
     try:
+        for path in (value for value in chosen.values() if isinstance(value, Path)):  # photos, which are lists, may be
+            require_utf8(path)
         threads.use(chosen.get("threads"))  # before what computes is loaded
         code = commands[name](chosen)
         sys.stdout.flush()  # here, where a reader who has left can be dealt with
@@ -66,6 +71,8 @@ def _said(error: OSError | ValueError) -> str:
 
 def command_line() -> tuple[ArgumentParser, dict[str, Command]]:
     """The parser, and what runs each command, by name: "train", "data check"."""
+    # Values are looked at as YAML first, and a name of a file that is not UTF-8 is none.
+    set_loader("yaml", get_loader("yaml"), (yaml.YAMLError, UnicodeEncodeError))
     parser = ArgumentParser(
         prog="saree-cosface",
         version=__version__,

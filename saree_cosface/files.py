@@ -44,6 +44,19 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def require_utf8(path: Path | str) -> None:
+    """Make sure that a path can be told in the files that will name it, which are UTF-8 text.
+
+    Raises:
+        ValueError: a name in it comes from a system of another encoding.
+    """
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise ValueError(f"{shown}: its name, or that of its folder, is not UTF-8 text; rename it.") from error
+
+
 def write_text(target: Path | str, text: str) -> None:
     """Write ``text`` as UTF-8 with Unix line ends, all or nothing."""
     with atomic_path(target) as temporary:

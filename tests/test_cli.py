@@ -243,6 +243,37 @@ def test_import_lists_what_it_leaves_out(call, tmp_path):
     assert len(read_manifest(tmp_path / "m.parquet")) == 8
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["data", "check", "caf\udce9.csv"],
+        ["data", "import", "photos", "--out", "caf\udce9.csv"],
+        ["train", "--data.manifest", "caf\udce9.csv", "--out", "run"],
+        ["train", "--data.manifest", "manifest.csv", "--out", "caf\udce9"],
+    ],
+)
+def test_a_name_that_is_not_utf8_is_told(arguments, call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    collection(tmp_path / "photos")
+    code, out, err = call(*arguments)
+    assert (code, out) == (1, "")
+    assert "caf\\xe9" in err
+    assert "is not UTF-8 text; rename it" in err
+    assert [each.name for each in tmp_path.iterdir()] == ["photos"]
+
+
+def test_a_photo_of_such_a_name_does_not_cost_the_others(call, tiny_run, tmp_path):
+    photos = [tmp_path / "caf\udce9" / "a.png", tmp_path / "ajrakh" / "b\udce9.png", tmp_path / "ajrakh" / "c.png"]
+    for number, path in enumerate(photos):
+        save(path, textured(seed=number))
+    code, out, _ = call("predict", tiny_run.folder, *photos, "--json")
+    assert code == 0
+    assert [answer["photos"] for answer in json.loads(out)["answers"]] == [[str(path)] for path in photos]
+    imported = python("-m", "saree_cosface", "data", "import", tmp_path, "--json")
+    assert (imported.returncode, json.loads(imported.stdout)["photos"]) == (0, 1)
+    assert "b\\udce9.png: a name with a backslash" in imported.stderr
+
+
 def test_import_of_a_spreadsheet(call, tmp_path):
     folder = collection(tmp_path)
     (tmp_path / "list.csv").write_text("Image;Label;Shop\nkasavu/shop a/साड़ी 0.png;Kerala saree;a\n", encoding="utf-8")

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from saree_cosface.data.images import PHOTO_SUFFIXES, BadImage, decode
 from saree_cosface.data.manifest import COLUMNS, NAMES, ManifestError
-from saree_cosface.data.manifest_file import write_manifest
+from saree_cosface.data.manifest_file import require_name, write_manifest
 from saree_cosface.data.names import tidy
 from saree_cosface.data.photos import find_photos, map_files
 from saree_cosface.files import sha256_of
@@ -118,9 +118,10 @@ def import_folder(
 
     Raises:
         NotADirectoryError: ``folder`` is not a folder.
-        ManifestError: there is not one valid photo; nothing is written.
+        ManifestError: ``out`` is no name for a manifest, or there is not one valid photo; nothing is written.
     """
     folder, out = Path(folder), Path(out)
+    require_name(out)
     if isinstance(taxonomy, str):
         taxonomy = load_taxonomy()
     photos, bad = find_photos(folder)

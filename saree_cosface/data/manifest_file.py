@@ -1,6 +1,7 @@
 """Manifests read from and written to CSV and Parquet."""
 
 import csv
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from saree_cosface.data.names import tidy
 from saree_cosface.data.paths import listed
 from saree_cosface.data.sheet import numbered, read_csv
 from saree_cosface.data.values import as_kept, as_written, text_of
-from saree_cosface.files import atomic_path
+from saree_cosface.files import atomic_path, require_utf8
 from saree_cosface.taxonomy import NotACraft, Taxonomy, UnknownCraft, load_taxonomy
 
 _SHOWN = 8
@@ -47,6 +48,7 @@ def read_manifest(
     Raises:
         ManifestError: the file cannot be read, a column is missing, a path is listed twice with different facts,
             labels are no crafts, or the query is wrong or leaves no row.
+        ValueError: the path is no UTF-8 text.
 
     >>> manifest = read_manifest(manifest_file, where="craft == 'jamdani'")
     >>> len(manifest), set(manifest.crafts.tolist()), len(set(manifest.sources.tolist()))
@@ -72,10 +74,10 @@ def write_manifest(table: pd.DataFrame, path: Path) -> None:
     """Write a manifest as CSV or Parquet, by its suffix, all or nothing; the known columns come first.
 
     Raises:
-        ManifestError: neither suffix.
+        ManifestError, ValueError: as in :func:`require_name`.
     """
     path = Path(path)
-    _require_suffix(path)
+    require_name(path)
     first = [column for column in COLUMNS if column in table.columns]
     ordered = table[first + [column for column in table.columns if column not in COLUMNS]]
     with atomic_path(path) as temporary:
@@ -89,7 +91,14 @@ def write_manifest(table: pd.DataFrame, path: Path) -> None:
             ordered.to_parquet(temporary, index=False)
 
 
-def _require_suffix(path: Path) -> None:
+def require_name(path: Path) -> None:
+    """Make sure that a manifest may be called so, before there is something to write.
+
+    Raises:
+        ManifestError: it is neither ``.csv`` nor ``.parquet``.
+        ValueError: its path is no UTF-8 text, and photos are told by paths from it.
+    """
+    require_utf8(os.path.abspath(path))  # noqa: PTH100  # Path.absolute keeps ".."
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise ManifestError(
             f"{path}: a manifest is a .csv or a .parquet file; for a folder or a spreadsheet, make one with"
@@ -109,7 +118,7 @@ class _Places:
 
 
 def _read_table(path: Path) -> tuple[pd.DataFrame, _Places]:
-    _require_suffix(path)
+    require_name(path)
     try:
         if path.suffix.lower() == ".parquet":
             table = pd.read_parquet(path).reset_index(drop=True)

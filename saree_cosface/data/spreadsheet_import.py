@@ -8,6 +8,7 @@ from typing import Literal
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.importing import Draft, ImportReport, finish, resolve
 from saree_cosface.data.manifest import ManifestError
+from saree_cosface.data.manifest_file import require_name
 from saree_cosface.data.paths import listed, locate
 from saree_cosface.data.sheet import Sheet, read_csv, read_workbook
 from saree_cosface.taxonomy import Taxonomy, load_taxonomy
@@ -49,9 +50,10 @@ def import_spreadsheet(
 
     Raises:
         ManifestError: the sheet cannot be read, has no column for path or craft or several for one, there is not one
-            valid photo, or ``out`` is the sheet itself; nothing is written.
+            valid photo, or ``out`` is the sheet itself or no name for a manifest; nothing is written.
     """
     sheet, out = Path(sheet), Path(out)
+    require_name(out)
     if out.resolve() == sheet.resolve():
         raise ManifestError(f"{out}: is the table itself, which is never written over; give --out another name.")
     if isinstance(taxonomy, str):

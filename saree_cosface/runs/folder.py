@@ -1,5 +1,6 @@
 """The folder of a training: who may write there, and with which options it was begun."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from saree_cosface.files import require_utf8
 from saree_cosface.networks.precision import resolved_precision
 from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
 
@@ -85,6 +87,7 @@ def _recorded(out: Path) -> dict[str, Any]:
 
 def check_folder(out: Path, settings: dict[str, Any], resume: bool) -> None:
     """Whether a run can be made there: in a new folder, or in one where it was begun with the same options."""
+    require_utf8(os.path.abspath(out))  # noqa: PTH100  # Path.absolute keeps ".."
     if (out / CONFIG).is_file():
         if not resume:
             raise RunError(f"{out} holds a run already: go on with --resume, or choose another --out.")
