@@ -1,6 +1,6 @@
 """What people read goes to stderr through one rich console; stdout is kept for machine-readable output."""
 
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
@@ -16,6 +16,16 @@ Listener = Callable[[str, int, int | None], None]
 """What is told of progress: what is being done, how many are done, of how many (None where nobody knows)."""
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+
+def few(things: Sequence[object], shown: int = 3) -> str:
+    """The first of them, and how many more there are.
+
+    >>> few(["a.jpg", "b.jpg"]), few(["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"])
+    ('a.jpg, b.jpg', 'a.jpg, b.jpg, c.jpg and 2 more')
+    """
+    more = f" and {len(things) - shown} more" if len(things) > shown else ""
+    return ", ".join(map(str, things[:shown])) + more
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from saree_cosface.console import few
 from saree_cosface.data.duplicates import (
     HASH_SIDE,
     MAX_DISTANCE,
@@ -104,7 +105,7 @@ class CheckReport:
             cases = [finding for finding in self.findings if finding.kind == kind]
             if cases:
                 examples = "\n".join(finding.message for finding in cases[:_SHOWN])
-                examples += f"\n… and {len(cases) - _SHOWN} more" if len(cases) > _SHOWN else ""
+                examples += f"\n… and {len(cases) - _SHOWN} more; --json lists all" if len(cases) > _SHOWN else ""
                 colour = "red" if severity == "error" else "yellow"
                 table.add_row(Text(kind, colour), str(len(cases)), Text(examples), Text(cases[0].remedy))
         console.print(table)
@@ -234,7 +235,7 @@ def _name_findings(manifest: Manifest) -> Iterable[Finding]:
     for column in ("source", "piece", "craft"):
         values = manifest.table[column].to_numpy(dtype=object)
         for alike in lookalikes(values.tolist()):
-            said = " and ".join(f"{name!r} ({int((values == name).sum())} photos)" for name in alike)
+            said = few([f"{name!r} ({int((values == name).sum())} photos)" for name in alike])
             paths = manifest.table["path"][np.isin(values, alike)].tolist()
             remedy = "if they are one, give them one spelling: else one may be held out and the other trained on"
             yield _finding("names that look alike", paths, f"{column} {said}", remedy)
@@ -257,7 +258,7 @@ def _copy_findings(
         for members in _joined(len(paths), pairs):
             if len(set(already[members])) > 1:  # copies found by a stricter test are not news
                 names = [paths[row] for row in members]
-                yield _finding(kind, names, f"{what}: {', '.join(names)}", remedy)
+                yield _finding(kind, names, f"{what}: {few(names)}", remedy)
         seen = np.concatenate([seen, pairs])
     # What cosines call alike may be two sarees of one design; only copies of one picture contradict each other.
     for members in _joined(len(paths), np.concatenate([exact, near])):
@@ -281,24 +282,31 @@ def _joined(n: int, pairs: NDArray[np.int_]) -> Iterable[NDArray[np.int_]]:
         yield np.flatnonzero(member_of == group)
 
 
+def _differing(names: Sequence[str], values: Sequence[str], missing: str) -> str:
+    """Some photos with what is said of each: as many of different values as can be shown."""
+    first = {value: row for row, value in reversed(list(enumerate(values)))}
+    order = sorted(range(len(names)), key=lambda row: (first[values[row]] != row, row))
+    return few([f"{names[row]} ({values[row] or missing})" for row in order])
+
+
 def _contradiction(names: Sequence[str], crafts: Sequence[str]) -> Iterable[Finding]:
     if len(set(crafts)) > 1:
-        said = ", ".join(f"{name} ({craft or 'no label'})" for name, craft in zip(names, crafts, strict=True))
+        said = _differing(names, crafts, "no label")
         remedy = "find out which label is right; remove the other, or both"
         yield _finding("contradictory", names, f"one picture, several labels: {said}", remedy)
 
 
 def _mixed(piece: str, names: Sequence[str], crafts: Sequence[str]) -> Iterable[Finding]:
     if len(set(crafts)) > 1:
-        said = ", ".join(f"{name} ({craft or 'no label'})" for name, craft in zip(names, crafts, strict=True))
+        said = _differing(names, crafts, "no label")
         remedy = "give its photos one label, or say which of them show another saree"
         yield _finding("piece of several crafts", names, f"piece {piece}: {said}", remedy)
 
 
 def _straddling(names: Sequence[str], splits: Sequence[str], what: str) -> Iterable[Finding]:
     if len({split for split in splits if split}) > 1:
-        said = ", ".join(f"{name} ({split or 'no split'})" for name, split in zip(names, splits, strict=True))
-        remedy = "put them on one side, or let the splits be made anew"
+        said = _differing(names, splits, "no split")
+        remedy = "put them on one side, or empty the column split, so that sources are dealt anew"
         yield _finding("straddles split", names, f"{what} on both sides of the split: {said}", remedy)
 
 
@@ -314,7 +322,7 @@ def _balance_findings(
             yield _finding("too few photos", paths[crafts == craft], message, "add photos, or leave the craft out")
         known = set(sources[mine].tolist()) - {""}
         if known and len(known) < min_sources:
-            message = f"{craft}: {len(known)} source, fewer than {min_sources} ({', '.join(sorted(known))})"
+            message = f"{craft}: {len(known)} source, fewer than {min_sources} ({few(sorted(known))})"
             remedy = "add photos by others: with a source held out nothing of this craft is left to learn"
             yield _finding("too few sources", paths[mine], message, remedy)
     for column, kind, remedy in (

@@ -85,12 +85,13 @@ def map_files(function: Callable[[Path], Result], files: Sequence[Path], descrip
             raise
 
 
-def list_bad(bad: tuple[BadImage, ...], shown: int = 10) -> None:
-    """Say on stderr which photos were left out, and why."""
+def list_bad(bad: tuple[BadImage, ...], manifest: Path | None = None, shown: int = 10) -> None:
+    """Say on stderr which photos were left out, and why, and what lists all of those in a manifest."""
     if bad:
         several = f"{len(bad)} photos could not be read and were left out:"
         console.print("[yellow]1 photo could not be read and was left out:" if len(bad) == 1 else f"[yellow]{several}")
         for each in bad[:shown]:
             console.print(f"  {each}", highlight=False, markup=False, soft_wrap=True)
         if len(bad) > shown:
-            console.print(f"  … and {len(bad) - shown} more; `saree-cosface data check` lists all.")
+            all_of_them = f"; `saree-cosface data check {manifest} --json` lists all" if manifest else ""
+            console.print(f"  … and {len(bad) - shown} more{all_of_them}.", highlight=False, markup=False)

@@ -26,6 +26,10 @@ class SplitError(ValueError):
     """A split cannot be made, read or applied; the message says why and what to do."""
 
 
+class TooManyFolds(SplitError):
+    """There are fewer groups than folds, and yet several."""
+
+
 @dataclass(frozen=True)
 class Split:
     """A fold for every photo of one manifest.
@@ -63,8 +67,8 @@ class Split:
         if manifest.sha256 != self.manifest_sha256:
             raise SplitError(
                 "the split was made for other photos, labels or sources than the manifest now has"
-                f" ({self.manifest_sha256[:12]}…, not {manifest.sha256[:12]}…); make the split anew,"
-                " or select the same photos as then."
+                f" ({self.manifest_sha256[:12]}…, not {manifest.sha256[:12]}…): select the same photos as then, or"
+                " leave the split out, so that one is made."
             )
         folds = np.array([self.fold[path] for path in manifest.table["path"]])
         return np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
@@ -94,16 +98,20 @@ def load_split(path: Path) -> Split:
     except OSError as error:
         raise SplitError(f"{path}: cannot be read ({error.strerror or error}).") from error
     except ValueError as error:
-        raise SplitError(f"{path}: not a split but damaged or foreign text ({error}); make it anew.") from error
+        raise SplitError(
+            f"{path}: not a split but damaged or foreign text ({error}); give the split.json of a run."
+        ) from error
     expected = {"protocol": str, "seed": int, "manifest_sha256": str, "fold": dict, "hash": str}
     if not isinstance(document, dict) or any(not isinstance(document.get(key), kind) for key, kind in expected.items()):
         raise SplitError(f"{path}: not a split; it needs {', '.join(expected)}.")
     numbers = document["fold"].values()
     if any(type(number) is not int for number in numbers) or set(numbers) != set(range(len(set(numbers)))):
-        raise SplitError(f"{path}: the folds must be numbered 0, 1, 2, … without gaps; make the split anew.")
+        raise SplitError(f"{path}: the folds must be numbered 0, 1, 2, … without gaps; give the split.json of a run.")
     split = Split(**{key: document[key] for key in expected if key != "hash"})
     if not split.fold or split.hash != document["hash"]:
-        raise SplitError(f"{path}: the content does not match its hash: it was changed by hand; make the split anew.")
+        raise SplitError(
+            f"{path}: the content does not match its hash: it was changed by hand; give the split.json of a run."
+        )
     return split
 
 
@@ -132,15 +140,7 @@ def make_split(
     """
     if protocol not in get_args(Protocol):
         raise SplitError(f"unknown protocol {protocol!r}; choose from {', '.join(get_args(Protocol))}.")
-    if n_folds < 2:
-        raise SplitError(f"{n_folds} folds cannot hold anything out; take at least 2.")
-    groups = held_together(manifest, protocol, duplicate_groups)
-    count = len(np.unique(groups))
-    if count < n_folds:
-        raise SplitError(
-            f"{len(manifest)} photos fall into {count} group{'s' * (count != 1)} by {protocol}, fewer than {n_folds}"
-            f" folds; take at most {count} folds, or add photos of other {protocol}s."
-        )
+    groups = groups_to_deal(manifest, protocol, n_folds, duplicate_groups)
     folds = np.full(len(manifest), -1)
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
@@ -158,6 +158,33 @@ def make_split(
     return _split(protocol, seed, manifest, folds)
 
 
+def groups_to_deal(
+    manifest: Manifest, protocol: Protocol, n_folds: int, duplicate_groups: NDArray[np.int_] | None = None
+) -> NDArray[np.str_]:
+    """The groups of :func:`held_together`, of which there are enough for so many folds.
+
+    Without ``duplicate_groups``, which take time to be found, it can be asked before anything is decoded.
+
+    Raises:
+        SplitError: as there, or there are too few.
+    """
+    if n_folds < 2:
+        raise SplitError(f"{n_folds} folds cannot hold anything out; take at least 2.")
+    groups = held_together(manifest, protocol, duplicate_groups)
+    count = len(np.unique(groups))
+    if count >= n_folds:
+        return groups
+    shared = "" if duplicate_groups is None else ", counting those that share a picture as one"
+    if count < 2:
+        raise SplitError(
+            f"all {len(manifest)} photos are of one {protocol}{shared}, so none can be held out; add photos of others."
+        )
+    raise TooManyFolds(
+        f"{len(manifest)} photos fall into {count} groups by {protocol}{shared}, fewer than {n_folds} folds; take at"
+        f" most {count} folds, or add photos of other {protocol}s."
+    )
+
+
 def held_together(
     manifest: Manifest, protocol: Protocol, duplicate_groups: NDArray[np.int_] | None = None
 ) -> NDArray[np.str_]:
@@ -173,7 +200,7 @@ def held_together(
     if unknown.size:
         raise SplitError(
             f"{unknown.size} of {len(manifest)} photos have no source (first: {manifest.table['path'][unknown[0]]});"
-            " fill in the column source, or split by piece and say so."
+            " fill in the column source; `saree-cosface data import --source NAME` does it for a folder."
         )
     if duplicate_groups is None:
         return groups

@@ -32,7 +32,7 @@ from saree_cosface.runs.run import Run
 from saree_cosface.scoring.audit import audit_document, is_trained_on
 from saree_cosface.scoring.curated import curated, curated_in_words
 from saree_cosface.scoring.held_out import score
-from saree_cosface.scoring.open_set import score_open_set
+from saree_cosface.scoring.open_set import other_things, score_open_set
 from saree_cosface.scoring.probes import Probes, unseen_probes
 from saree_cosface.scoring.shortcut import pooled_cosines
 from saree_cosface.taxonomy import craft_name
@@ -69,9 +69,9 @@ def write_report(run: Run, manifest: Path, out: Path, *, cache: Path | None = No
     """
     asked = read_manifest(manifest, on_unknown="keep")
     probes = unseen_probes(run, asked, cache=cache)
-    list_bad(probes.bad)
+    list_bad(probes.bad, manifest)
     document = score(run, probes, "source")
-    open_set = score_open_set(run, probes, asked, cache=cache) if run.calibration else None
+    open_set = score_open_set(run, probes, asked, other_things(run), cache) if run.calibration else None
     trained_on = read_manifest(run.folder / "manifest.csv")
     title = "Naming the craft of a saree"
     body = "".join(

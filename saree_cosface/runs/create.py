@@ -63,8 +63,9 @@ def create_run(data: DataOptions, recipe: Recipe, out: Path, *, resume: bool = F
     classes = tuple(sorted({str(craft) for craft in manifest.crafts[parts == "train"]}))
     if len(classes) < 2:
         raise RunError(
-            f"{data.manifest}: the training part holds {len(classes)} craft; a comparison needs at least 2. Look at "
-            "the options data.test_fold and data.validation_fold, or add photos."
+            f"{data.manifest}: the training part holds {len(classes)} craft{'s' * (len(classes) != 1)}; a comparison "
+            "needs at least 2. Hold fewer photos out, with --data.validation_fold -1 or more --data.folds, or add "
+            "photos."
         )
     train = _photos(manifest, np.flatnonzero(parts == "train"), classes)
     known = np.isin(manifest.crafts, classes)
@@ -88,7 +89,7 @@ def create_run(data: DataOptions, recipe: Recipe, out: Path, *, resume: bool = F
         resume=resume and (out / CHECKPOINT).is_file(),
         card=card,
     )
-    list_bad(fitted.bad)
+    list_bad(fitted.bad, data.manifest)
     scores = {"best_epoch": fitted.best_epoch, **fitted.history[fitted.best_epoch]}
     metrics = {name: value for name, value in scores.items() if name != "epoch"}
     embedder = fitted.embedder

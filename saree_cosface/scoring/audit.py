@@ -66,7 +66,7 @@ def audit_run(run: Run, manifest_path: Path, out: Path, *, cache: Path | None = 
     if not is_trained_on(run, manifest):
         raise EvaluationError(f"{manifest_path}: holds too few of the photos trained on; give the manifest trained on.")
     probes = unseen_probes(run, manifest, cache=cache)
-    list_bad(probes.bad)
+    list_bad(probes.bad, manifest_path)
     document = {"run": str(run.folder), "manifest": str(manifest_path), **audit_document(run, manifest, probes)}
     write_json(out / "audit.json", document)
     return Audit(document)

@@ -25,7 +25,7 @@ from saree_cosface.runs.calibration import FOLDER, Calibration, CalibrationError
 from saree_cosface.runs.folder import recorded_recipe
 from saree_cosface.runs.run import Run
 from saree_cosface.scoring.open_set import FARS, open_set_scores
-from saree_cosface.scoring.out_of_fold import OutOfFold, score_out_of_fold
+from saree_cosface.scoring.out_of_fold import OutOfFold, require_folds, require_rate, score_out_of_fold
 
 FOREIGN = 0.02
 """Share of photos of sarees that the threshold on familiarity takes for something else."""
@@ -57,6 +57,7 @@ def calibrate(
         raise CalibrationError(f"groups is {groups}; with fewer than 2 all crafts would be left out at once.")
     manifest = read_manifest(run.folder / "manifest.csv", taxonomy=None)
     manifest = manifest.select(manifest.table["split"].to_numpy(str) == "train")
+    require_folds(manifest, folds)
     recipe = recorded_recipe(run.folder)
     recipe = replace(recipe, optim=replace(recipe.optim, patience=0))  # no photos are set aside to choose an epoch
     cache = Path("~/.cache/saree-cosface") if cache is None else cache
@@ -64,7 +65,9 @@ def calibrate(
     if not len(embedded.rows):
         raise CalibrationError(f"none of the {len(manifest)} training photos can be read; the first: {embedded.bad[0]}")
     manifest = manifest.select(embedded.rows)
-    scored = score_out_of_fold(manifest, recipe, embedded, folds, groups, cache, run.folder / FOLDER / "cells")
+    scored = score_out_of_fold(
+        manifest, recipe, embedded, folds, groups, false_accepts, cache, run.folder / FOLDER / "cells"
+    )
     calibration = fit_calibration(
         scored, Familiarity.of(embedded.features), false_accepts, tuple(np.unique(manifest.crafts).tolist())
     )
@@ -80,18 +83,12 @@ def fit_calibration(
     Raises:
         CalibrationError: there are too few photos of crafts left out for this rate.
     """
+    require_rate(len(scored.unknown_cosines), false_accepts)
     unknown = scored.unknown_cosines.max(axis=1)
     open_set = open_set_scores(
         scored.cosines, scored.labels, scored.sources, unknown, scored.unknown_sources, (*FARS, false_accepts)
     )
-    named = open_set["dir"][f"{false_accepts:g}"]
-    if named is None:
-        raise CalibrationError(
-            f"{len(unknown)} training photos could be scored by embedders that saw neither their source nor their "
-            f"craft: too few for a false accept rate of {false_accepts:g}. Ask for at least {3 / len(unknown):.2g} "
-            "with --false_accepts, or train on more photos."
-        )
-    threshold = named["threshold"]
+    threshold = open_set["dir"][f"{false_accepts:g}"]["threshold"]
     ranked = np.sort(scored.cosines, axis=1)[:, ::-1]
     best, gap = ranked[:, 0], ranked[:, 0] - ranked[:, 1]
     correct = scored.cosines.argmax(axis=1) == scored.labels

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.console import console, track
+from saree_cosface.console import console, few, track
 from saree_cosface.data.duplicates import duplicate_groups
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.photos import list_bad
-from saree_cosface.data.splits import make_split
+from saree_cosface.data.splits import SplitError, TooManyFolds, groups_to_deal, make_split
 from saree_cosface.data.views import BRIEF, PyramidViews
 from saree_cosface.features.embedding import fuse_features
 from saree_cosface.features.extraction import PhotoFeatures, photo_features
@@ -74,11 +74,17 @@ def compare(
             "optim.patience needs validation photos, which a comparison does not set aside: set it to 0."
         )
     manifest = _comparable(read_manifest(manifest_path, where=where))
+    try:
+        for protocol in PROTOCOLS:
+            groups_to_deal(manifest, protocol, folds)  # before anything is decoded
+    except SplitError as error:
+        option = " The option is --folds." if isinstance(error, TooManyFolds) else ""
+        raise ComparisonError(f"{manifest_path}: {error}{option}") from error
     backbone = create_backbone(recipe.model.backbone)
     views = PyramidViews(backbone.preprocessing.size)
     precision = resolved_precision(recipe.model)
     read = photo_features(backbone, precision, manifest.files(), views, cache=cache, description="Frozen features")
-    list_bad(read.bad)
+    list_bad(read.bad, manifest_path)
     manifest = manifest.select(read.rows)
     classes, labels = np.unique(manifest.crafts, return_inverse=True)
     copies = duplicate_groups(manifest)
@@ -137,7 +143,7 @@ def _comparable(manifest: Manifest) -> Manifest:
     if alone:
         console.print(
             f"[yellow]{len(alone)} crafts have photos of one source only, which cannot be held out, and are left out: "
-            f"{', '.join(alone)}.",
+            f"{few(alone)}.",
             highlight=False,
         )
     kept = manifest.select(~np.isin(crafts, alone))

@@ -27,7 +27,7 @@ from saree_cosface.scoring.before_after import EVALUATION, before_after, print_b
 from saree_cosface.scoring.confidence import sets_in_words, verdicts_in_words
 from saree_cosface.scoring.curated import curated, curated_in_words
 from saree_cosface.scoring.held_out import score
-from saree_cosface.scoring.open_set import print_open_set, score_open_set
+from saree_cosface.scoring.open_set import other_things, print_open_set, score_open_set
 from saree_cosface.scoring.probes import unseen_probes
 from saree_cosface.taxonomy import load_taxonomy
 
@@ -122,12 +122,13 @@ def evaluate(
     ('source', 1, ['balanced_accuracy', 'family_accuracy', 'macro_f1'])
     """
     earlier = None if before is None else read_evaluation(before)
+    pictures = other_things(run, others) if open_set else []  # what is missing is told before the long work
     manifest = read_manifest(manifest_path, where=where, on_unknown="keep")
     probes = unseen_probes(run, manifest, needs_source=protocol == "source", cache=cache)
-    list_bad(probes.bad)
+    list_bad(probes.bad, manifest_path)
     document = score(run, probes, protocol)
     if open_set:
-        document["open_set"] = score_open_set(run, probes, manifest, others, cache)
+        document["open_set"] = score_open_set(run, probes, manifest, pictures, cache)
     for photo, path in zip(document["photos"], probes.manifest.files(), strict=True):
         photo["sha256"] = photo_hash(path)
     document["manifest"] = str(manifest_path)

@@ -43,7 +43,8 @@ def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
         cosines, nearest = pooled_cosines(probe, gallery, classes, protocol)
         if np.any(nearest < 0):
             raise EvaluationError(
-                f"{probe['path'][nearest < 0][0]}: the protocol {protocol} leaves it no reference to be compared with."
+                f"{probe['path'][nearest < 0][0]}: the protocol {protocol} leaves it no reference to be compared with;"
+                " leave it out with --where, or score by another --protocol."
             )
     predictions = cosines.argmax(axis=1)
     remarks = []

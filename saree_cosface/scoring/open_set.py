@@ -219,11 +219,8 @@ def bundled_pictures() -> list[Path]:
     return sorted(path for folder in folders for path in folder.glob("*") if path.suffix in (".png", ".jpg", ".jpeg"))
 
 
-def score_open_set(
-    run: Run, probes: Probes, manifest: Manifest, others: Sequence[Path] = (), cache: Path | None = None
-) -> dict[str, Any]:
-    """What becomes of photos that no tradition of the run is the answer to; see
-    :func:`saree_cosface.scoring.open_set.evaluate_open_set`.
+def other_things(run: Run, others: Sequence[Path] = ()) -> list[Path]:
+    """The pictures of other things that an open set is scored with: files, those in folders, or bundled ones.
 
     Raises:
         EvaluationError: the run is not calibrated, or other things are not there.
@@ -239,6 +236,16 @@ def score_open_set(
     if not pictures:
         raise EvaluationError(f"{', '.join(map(str, others))}: holds no photo of other things to be scored.")
     list_bad(tuple(bad))
+    return pictures
+
+
+def score_open_set(
+    run: Run, probes: Probes, manifest: Manifest, pictures: Sequence[Path], cache: Path | None = None
+) -> dict[str, Any]:
+    """What becomes of photos that no tradition of a calibrated run is the answer to; see
+    :func:`saree_cosface.scoring.open_set.evaluate_open_set`, and :func:`other_things` for the pictures.
+    """
+    assert run.calibration is not None  # or other_things() would have said so
     cosines = run.cosines(probes.embeddings)
     with tempfile.TemporaryDirectory() as folder:
         return evaluate_open_set(

@@ -1,5 +1,7 @@
 """Training photos scored by embedders that never saw their source, nor, for the open set, their craft."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,15 +11,20 @@ from numpy.typing import NDArray
 from saree_cosface.console import track
 from saree_cosface.data.duplicates import duplicate_groups
 from saree_cosface.data.manifest import Manifest
-from saree_cosface.data.splits import SplitError, make_split
+from saree_cosface.data.splits import SplitError, TooManyFolds, groups_to_deal, make_split
 from saree_cosface.features.embedding import PhotoEmbeddings, embed_photos
 from saree_cosface.features.familiarity import Familiarity
 from saree_cosface.files import atomic_path
+from saree_cosface.metrics.operating_point import TooFewImpostors
+from saree_cosface.metrics.operating_point import false_accepts as accepted
 from saree_cosface.options import Recipe
 from saree_cosface.runs.calibration import CalibrationError
 from saree_cosface.runs.prototypes import prototypes
 from saree_cosface.training.fit import fit
 from saree_cosface.training.labelled import Photos
+
+_Cell = tuple[int, int, NDArray[np.int_], NDArray[np.int_], NDArray[np.int_]]
+"""A training: fold, group of crafts left out or -1, and the rows of its other folds, to train on and to score."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +51,31 @@ class OutOfFold:
     kin: NDArray[np.float32]
 
 
+def require_folds(manifest: Manifest, folds: int) -> None:
+    """Make sure, before anything is decoded, that photos can be scored by embedders that saw neither source nor craft.
+
+    Raises:
+        CalibrationError: there are too few sources or crafts, or sources are unknown.
+    """
+    crafts = len(set(manifest.crafts.tolist()))
+    if crafts < 3:
+        raise CalibrationError(
+            f"the run was trained on {crafts} crafts: with one left out, no two are left to tell apart. A calibration"
+            " takes 3 crafts or more: train on photos of others too."
+        )
+    try:
+        groups_to_deal(manifest, "source", folds)
+    except SplitError as error:
+        raise _undealt(error) from error
+
+
 def score_out_of_fold(
     manifest: Manifest,
     recipe: Recipe,
     embedded: PhotoEmbeddings,
     folds: int,
     groups: int,
+    false_accepts: float,
     cache: Path,
     cells: Path,
 ) -> OutOfFold:
@@ -57,7 +83,8 @@ def score_out_of_fold(
     see its craft.
 
     Raises:
-        CalibrationError: there are fewer sources than folds, or sources are unknown.
+        CalibrationError: there are fewer sources than folds, sources are unknown, or there would be too few photos of
+            crafts left out for this rate of false accepts.
     """
     classes, labels = np.unique(manifest.crafts, return_inverse=True)
     try:
@@ -65,7 +92,7 @@ def score_out_of_fold(
             manifest, "source", n_folds=folds, seed=recipe.seed, duplicate_groups=duplicate_groups(manifest)
         )
     except SplitError as error:
-        raise CalibrationError(f"the training photos cannot be dealt into folds by source: {error}") from error
+        raise _undealt(error) from error
     cells = cells / manifest.sha256[:12]  # a photo that has gone, or come back, changes the folds
     group_of = craft_groups(labels, groups)
     group = group_of[labels]
@@ -73,13 +100,18 @@ def score_out_of_fold(
     unknown, familiarity = known.copy(), np.full(len(manifest), np.nan, np.float32)
     kin = familiarity.copy()
     unseen = np.zeros(len(manifest), dtype=bool)  # of a craft that only their own fold has
-    work = [(fold, left_out) for fold in range(folds) for left_out in range(-1, groups)]
-    for fold, left_out in track(work, "Training without a fold of sources, and without some crafts"):
+    work = []
+    for fold in range(folds):
         others, test = split.rows(manifest, fold)
-        train = others[group[others] != left_out]
-        test = test[group[test] == left_out] if left_out >= 0 else test
-        if not len(test) or len(set(labels[train])) < 2:
-            continue
+        for left_out in range(-1, groups):
+            train = others[group[others] != left_out]
+            asked = test[group[test] == left_out] if left_out >= 0 else test
+            if len(asked) and len(set(labels[train])) > 1:
+                work.append((fold, left_out, others, train, asked))
+    _require_photos(labels, work, false_accepts)
+    for fold, left_out, others, train, test in track(
+        work, "Training without a fold of sources, and without some crafts"
+    ):
         cell = cells / f"fold{fold}of{folds}-unlearned{left_out}of{groups}.npy"
         cosines = _known(cell, (len(test), len(classes)))
         if cosines is None:
@@ -98,8 +130,6 @@ def score_out_of_fold(
     unknown[unseen] = known[unseen]  # these are of a craft and a source never seen by the embedder of the whole fold
     kept = ~np.isnan(known[:, 0]) & ~unseen
     strange = ~np.isnan(unknown[:, 0])
-    if not kept.any() or not strange.any():
-        raise CalibrationError("the crafts of the training photos are of too few sources each: add photos of others.")
     sources = manifest.sources
     return OutOfFold(
         known[kept],
@@ -110,6 +140,44 @@ def score_out_of_fold(
         sources[strange],
         kin[~np.isnan(kin)],
     )
+
+
+def _undealt(error: SplitError) -> CalibrationError:
+    remedy = (
+        "The option is --folds; with other photos, train again."
+        if isinstance(error, TooManyFolds)
+        else "Then train again."
+    )
+    return CalibrationError(f"the training photos cannot be dealt into folds by source: {error} {remedy}")
+
+
+def _require_photos(labels: NDArray[np.int_], work: Sequence[_Cell], false_accepts: float) -> None:
+    """Make sure, before anything is trained, that there will be photos enough to find thresholds by."""
+    named, strange = set(), set()
+    for _, left_out, _, train, test in work:
+        known = np.isin(labels[test], labels[train])
+        strange |= set(test[~known].tolist())
+        named |= set(test[known].tolist()) if left_out < 0 else set()
+    if not named or not strange:
+        raise CalibrationError("the crafts of the training photos are of too few sources each: add photos of others.")
+    require_rate(len(strange), false_accepts)
+
+
+def require_rate(strange: int, false_accepts: float) -> None:
+    """Make sure that so many photos of crafts left out can show a rate of false accepts.
+
+    Raises:
+        CalibrationError: they cannot.
+    """
+    try:
+        accepted(false_accepts, strange)
+    except TooFewImpostors as error:
+        least = math.ceil(3000 / strange) / 1000
+        lower = f"Ask for at least {least:g} with --false_accepts, or train" if least < 1 else "Train"
+        raise CalibrationError(
+            f"{strange} training photos can be scored by embedders that saw neither their source nor their craft: too"
+            f" few for a false accept rate of {false_accepts:g}. {lower} on more photos."
+        ) from error
 
 
 def craft_groups(labels: NDArray[np.int_], groups: int) -> NDArray[np.int_]:

@@ -81,7 +81,8 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, ca
     skipped = {str(reason): int((reasons == reason).sum()) for reason in sorted(set(reasons)) if reason}
     if not chosen.any():
         why = "; ".join(f"{number}: {reason}" for reason, number in skipped.items())
-        raise EvaluationError(f"no photo is left to score ({why}). Give a manifest with photos of other sources.")
+        fill = ", and fill in the column source" if np.any(manifest.sources == "") else ""
+        raise EvaluationError(f"no photo is left to score ({why}). Give a manifest with photos of other sources{fill}.")
     rows = np.flatnonzero(chosen)
     embedded = embed_photos(
         run.embedder, [files[row] for row in rows], cache=cache, description="Embedding held-out photos"

@@ -105,6 +105,25 @@ def test_a_saree_of_two_traditions(tmp_path):
     assert found[0].severity == "warning"
 
 
+def test_long_cases_are_told_by_three_examples(tmp_path):
+    first = photo(tmp_path, "00.png", split="train")
+    rows = [first]
+    for number in range(1, 40):
+        rows.append({**first, "path": f"{number:02}.png", "piece": "p", "split": "test" if number == 30 else "train"})
+        rows[-1]["craft"] = "bandhani" if number == 20 else "patola"
+        (tmp_path / f"{number:02}.png").write_bytes((tmp_path / "00.png").read_bytes())
+    report = checked(tmp_path, rows)
+    said = {finding.kind: finding.message for finding in report.findings}
+    assert said["exact duplicate"] == "the same file: 00.png, 01.png, 02.png and 37 more"
+    assert said["contradictory"].endswith("labels: 00.png (patola), 20.png (bandhani), 01.png (patola) and 37 more")
+    assert "00.png (train), 30.png (test), 01.png (train) and 37 more" in " ".join(
+        finding.message for finding in report.findings if finding.kind == "straddles split"
+    )
+    document = report.to_json()
+    assert {len(finding["paths"]) for finding in document["findings"] if finding["kind"] == "exact duplicate"} == {40}
+    assert max(len(finding["message"]) for finding in document["findings"]) < 200
+
+
 def test_embeddings_find_more_copies(tmp_path):
     rows = [photo(tmp_path, f"{seed}.png", seed, source=f"s{seed}") for seed in range(3)]
     rows.append(photo(tmp_path, "copy.png", 0))

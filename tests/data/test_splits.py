@@ -12,6 +12,7 @@ from saree_cosface.data.manifest import COLUMNS, manifest_of
 from saree_cosface.data.splits import (
     Split,
     SplitError,
+    TooManyFolds,
     held_together,
     load_split,
     make_split,
@@ -132,6 +133,15 @@ def test_splits_that_cannot_be_made():
         make_split(manifest_from(list("aab"), ["s", "", "t"]), "source", n_folds=2)
     with pytest.raises(SplitError, match="into 3 groups by source, fewer than 5"):
         make_split(manifest_from(list("aabb"), list("xyzz")), "source")
+    alone = manifest_from(list("aabb"), ["x"] * 4)
+    with pytest.raises(SplitError, match="all 4 photos are of one source, so none can be held out; add photos"):
+        make_split(alone, "source", n_folds=2)
+    with pytest.raises(SplitError, match="of one source, counting those that share a picture as one, so"):
+        make_split(
+            manifest_from(list("aabb"), list("xxyy")), "source", n_folds=2, duplicate_groups=np.array([0, 1, 1, 2])
+        )
+    with pytest.raises(TooManyFolds, match="fewer than 3 folds; take at most 2 folds"):
+        make_split(manifest_from(list("aabb"), list("xxyy")), "source", n_folds=3)
     with pytest.raises(SplitError, match="no craft has as many as 5"):
         make_split(manifest_from(list("abcdef"), list("uvwxyz")), "source")
     with pytest.raises(SplitError, match="unknown protocol 'shop'"):

@@ -20,7 +20,7 @@ from saree_cosface.data.splits import SplitError, load_split, make_split
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.files import sha256_of
 from saree_cosface.options import DataOptions, ModelOptions, OptimOptions, Recipe
-from saree_cosface.runs import create
+from saree_cosface.runs import create, parts
 from saree_cosface.runs import folder as run_folder
 from saree_cosface.runs.create import create_run
 from saree_cosface.runs.folder import RunError
@@ -312,17 +312,36 @@ def test_a_craft_with_one_photo_and_one_that_training_misses(tmp_path, captured)
     ("crafts", "sources", "data", "error", "said"),
     [
         (["kasavu"] * 12, SHOPS, {}, RunError, "holds 1 craft; a comparison needs at least 2"),
-        (TWELVE, [""] * 12, {}, SplitError, "have no source"),
-        (TWELVE, ["a", "b"] * 6, {}, SplitError, "fewer than 4 folds"),
+        (TWELVE, [""] * 12, {}, SplitError, "have no source.*column split.*--data.test_fold -1"),
+        (TWELVE, ["a"] * 12, {}, SplitError, "of one source, so none.*column split.*--data.test_fold -1"),
+        (TWELVE, ["a", "b"] * 6, {}, SplitError, "fewer than 4 folds.*--data.folds; with 2, --data.validation_fold -1"),
         (TWELVE, SHOPS, {"test_fold": 9}, SplitError, "there is no fold 9"),
         (TWELVE, ["a", "b"] * 6, {"folds": 2}, RunError, "holds 0 craft"),
     ],
 )
-def test_what_cannot_be_trained_leaves_nothing_behind(tmp_path, crafts, sources, data, error, said, no_training):
+def test_what_cannot_be_trained_leaves_nothing_behind(
+    tmp_path, crafts, sources, data, error, said, no_training, monkeypatch
+):
     manifest = table(tmp_path, crafts, sources)
+    if len(set(sources)) < 3 and "folds" not in data:  # told before anything is decoded
+        monkeypatch.setattr(parts, "duplicate_groups", lambda manifest: pytest.fail("photos were decoded"))
     with pytest.raises(error, match=said):
         create_run(DataOptions(manifest, **{"folds": 4, **data}), RECIPE, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("sources", "data"),
+    [
+        ([""] * 12, {"test_fold": -1, "validation_fold": -1}),
+        (["a"] * 12, {"test_fold": -1, "validation_fold": -1}),
+        (["a", "b"] * 6, {"folds": 2, "validation_fold": -1}),
+    ],
+)
+def test_what_is_advised_where_sources_are_too_few_works(tmp_path, captured, sources, data):
+    manifest = table(tmp_path, ["chanderi", "chanderi", "jamdani", "jamdani"] * 3, sources)
+    begin(manifest, tmp_path / "run", **data)
+    assert len(captured["train"]) == (6 if "folds" in data else 12)
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from saree_cosface.features.embedding import embed_photos
 from saree_cosface.pages.exhibits import confidence
 from saree_cosface.runs.calibration import CalibrationError
 from saree_cosface.runs.run import load_run
-from saree_cosface.scoring import calibrate, out_of_fold
+from saree_cosface.scoring import calibrate, evaluation, out_of_fold
 from saree_cosface.scoring.evaluation import Evaluation
 from saree_cosface.scoring.held_out import score
 from saree_cosface.scoring.probes import Probes
@@ -46,7 +46,7 @@ def calibrated(options, run_folder):
     return run_folder
 
 
-def test_what_a_run_without_calibration_says(tiny_run, tiny_corpus, tiny_cache, capsys):
+def test_what_a_run_without_calibration_says(tiny_run, tiny_corpus, tiny_cache, capsys, monkeypatch):
     photo = read_manifest(tiny_corpus).files()[0]
     assert call("predict", tiny_run.folder, photo, "--json") == 0
     answer = json.loads(capsys.readouterr().out)["answers"][0]
@@ -54,6 +54,7 @@ def test_what_a_run_without_calibration_says(tiny_run, tiny_corpus, tiny_cache, 
     assert answer["traditions"][0]["probability"] is None
     assert call("predict", tiny_run.folder, photo) == 0
     assert "saree-cosface calibrate" in capsys.readouterr().err
+    monkeypatch.setattr(evaluation, "unseen_probes", lambda *_, **__: pytest.fail("photos were embedded"))
     assert call("evaluate", tiny_run.folder, tiny_corpus, "--open-set", "--cache", tiny_cache) == 1
     assert "saree-cosface calibrate" in capsys.readouterr().err
 
@@ -204,3 +205,41 @@ def test_what_cannot_be_calibrated(calibrated, tiny_cache, tmp_path, capsys):
     (other / "calibration" / "calibration.json").write_text("{")
     with pytest.raises(CalibrationError, match="damaged"):
         _ = load_run(other).calibration
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda text: text.replace(",leheriya,", ",jamdani,"),
+            "trained on 2 crafts: with one left out, no two are left",
+        ),
+        (lambda text: re.sub(r"shop_\d\d", "shop_00", text), "photos are of one source.*Then train again"),
+        (lambda text: re.sub(r"shop_\d\d", "", text), "have no source.*Then train again"),
+        (lambda text: text, "take at most 3 folds.*The option is --folds"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_told_before_the_work(change, said, tiny_run, tmp_path, tiny_cache, monkeypatch):
+    run = shutil.copytree(tiny_run.folder, tmp_path / "run")
+    (run / "manifest.csv").write_text(change((run / "manifest.csv").read_text()))
+    monkeypatch.setattr(calibrate, "embed_photos", lambda *_, **__: pytest.fail("photos were embedded"))
+    with pytest.raises(CalibrationError, match=said):
+        calibrate.calibrate(load_run(run), folds=5, false_accepts=0.3, cache=tiny_cache)
+
+
+def test_too_few_photos_for_a_rate_are_told_before_training(tiny_run, tmp_path, tiny_cache, monkeypatch):
+    run = load_run(shutil.copytree(tiny_run.folder, tmp_path / "run"))
+    monkeypatch.setattr(out_of_fold, "_cosines", lambda *_: pytest.fail("a training was begun"))
+    with pytest.raises(CalibrationError, match=r"Ask for at least 0\.2 with --false_accepts") as told:
+        calibrate.calibrate(run, folds=2, false_accepts=0.05, cache=tiny_cache)
+    assert str(told.value).startswith("15 training photos")
+
+
+def test_the_rate_that_is_advised_is_allowed():
+    for strange in range(4, 400):
+        try:
+            out_of_fold.require_rate(strange, 1e-3)
+        except CalibrationError as told:
+            out_of_fold.require_rate(strange, float(re.search(r"at least ([\d.]+)", str(told))[1]))
+    with pytest.raises(CalibrationError, match=r"0\.5\. Train on more photos"):
+        out_of_fold.require_rate(3, 0.5)
