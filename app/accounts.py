@@ -1,14 +1,12 @@
 """Accounts: who may log in, from a file with a line ``name:password`` or ``name:HASH`` each.
 
-``python -m app.accounts FILE NAME`` asks for a password and adds the line with its hash (scrypt). That is better:
+``saree-cosface accounts FILE NAME`` asks for a password and adds the line with its hash (scrypt). That is better:
 whoever reads the file cannot log in with it.
 """
 
-import argparse
 import getpass
 import hashlib
 import secrets
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,7 +32,9 @@ def read_accounts(path: Path) -> Callable[[str, str], bool]:
             continue
         name, _, secret = line.strip().partition(":")
         if not name or not secret:
-            raise ValueError(f"{path}, line {number}: must be name:password, or name:HASH as app.accounts writes it.")
+            raise ValueError(
+                f"{path}, line {number}: must be name:password, or name:HASH as `saree-cosface accounts` writes it."
+            )
         if name in accounts:
             raise ValueError(f"{path}, line {number}: {name!r} is there already; keep one line.")
         accounts[name] = secret if secret.startswith(_PREFIX) else hash_of(secret)
@@ -60,25 +60,26 @@ def _matches(password: str, known: str) -> bool:
     return secrets.compare_digest(hash_of(password[:1000], salt), known)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Add an account to a file, or change its password."""
-    parser = argparse.ArgumentParser(prog="python -m app.accounts", description="Add an account for the app.")
-    parser.add_argument("file", type=Path)
-    parser.add_argument("name")
-    options = parser.parse_args(arguments)
-    if not options.name or ":" in options.name or options.name.startswith("#"):
-        print("a name must not be empty, hold a colon or begin with #", file=sys.stderr)
-        return 2
-    password = getpass.getpass("Password: ")
-    if not password or getpass.getpass("Once more: ") != password:
-        print("empty, or not the same twice; nothing was changed", file=sys.stderr)
-        return 1
-    before = options.file.read_text(encoding="utf-8").splitlines() if options.file.exists() else []
-    kept = [line for line in before if not line.startswith(f"{options.name}:")]
-    write_text(options.file, "\n".join([*kept, f"{options.name}:{hash_of(password)}"]) + "\n")
-    options.file.chmod(0o600)
-    return 0
+def add_account(file: Path, name: str) -> None:
+    """Ask for a password, and add an account to a file, or change its password.
 
-
-if __name__ == "__main__":
-    sys.exit(main())
+    Raises:
+        ValueError: that can be no name, no password was typed, or the file is no text.
+        OSError: the file cannot be read or written.
+    """
+    if not name or ":" in name or name.startswith("#") or len(name.splitlines()) > 1:
+        raise ValueError(f"{name!r} can be no name: it must not be empty, hold a colon or begin with #.")
+    try:
+        password = getpass.getpass("Password: ")
+        again = getpass.getpass("Once more: ") if password else ""
+    except EOFError as error:
+        raise ValueError("no password could be asked for: run this in a terminal; nothing was changed.") from error
+    if not password or again != password:
+        raise ValueError("the password was empty, or not the same twice; nothing was changed.")
+    try:
+        before = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: not text, so no file of accounts; name another.") from error
+    kept = [line for line in before if not line.startswith(f"{name}:")]
+    write_text(file, "\n".join([*kept, f"{name}:{hash_of(password)}"]) + "\n")
+    file.chmod(0o600)

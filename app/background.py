@@ -19,6 +19,7 @@ from .desk import Desk
 from .uploads import sweep
 
 _PAUSE = 600.0  # seconds between two sweeps
+_BEING_DRAWN = "The map of the references is still being drawn; the next answer will have it."
 
 
 class ReferenceMaps:
@@ -28,11 +29,12 @@ class ReferenceMaps:
         self._desk = desk
         self._lock = threading.Lock()
         self._made: EmbeddingMap | None = None
+        self._missing = ""
         self._of: Run | None = None
         self._busy = False
 
     def of(self, run: Run) -> EmbeddingMap | None:
-        """The map of a run's references; None while it is being drawn."""
+        """The map of a run's references; where there is none, :meth:`remark` says why."""
         with self._lock:
             if self._of is run:
                 return self._made
@@ -41,14 +43,20 @@ class ReferenceMaps:
                 threading.Thread(target=self._make, args=(run,), daemon=True, name=f"{THREADS}: map").start()
             return None
 
+    def remark(self, run: Run) -> str:
+        """Why there is no map of a run's references, or none yet, in a sentence."""
+        with self._lock:
+            return self._missing if self._of is run else _BEING_DRAWN
+
     def _make(self, run: Run) -> None:
+        made, missing = None, "There is no map of a single reference."
         try:
             made = reference_map(run) if len(run.gallery) > 1 else None
-        except ValueError as error:
-            console.print(f"No map of the references: {error}", style="yellow", highlight=False, markup=False)
-            made = None
+        except Exception as error:  # whatever it is, those who wait for the map must hear of it
+            missing = "The map of the references could not be drawn; whoever runs this app finds the reason in its log."
+            _log("no map of the references", error)
         with self._lock:
-            self._made, self._of, self._busy = made, run, False
+            self._made, self._missing, self._of, self._busy = made, missing, run, False
 
 
 def warm_up(desk: Desk, maps: ReferenceMaps, scratch: Path) -> None:
@@ -57,14 +65,14 @@ def warm_up(desk: Desk, maps: ReferenceMaps, scratch: Path) -> None:
     def answer() -> None:
         picture = scratch / "warm-up.png"
         noise = np.random.default_rng(0).integers(0, 256, (480, 360, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(picture)
         try:
+            Image.fromarray(noise).save(picture)
             run = desk.run
             seen, _ = see(run, [(picture, picture.name)])
             gather_evidence(run, examine(run, seen))
             maps.of(run)
-        except (OSError, ValueError):  # whoever asks will hear of it
-            return
+        except Exception as error:  # the page is served all the same
+            _log("the warm-up failed", error)
         finally:
             picture.unlink(missing_ok=True)
 
@@ -77,6 +85,14 @@ def sweep_now_and_then() -> None:
     def sweeping() -> None:
         while True:
             time.sleep(_PAUSE)
-            sweep()
+            try:
+                sweep()
+            except OSError as error:
+                _log("uploads could not be swept", error)
 
     threading.Thread(target=sweeping, daemon=True, name="sweep of uploads").start()
+
+
+def _log(what: str, error: Exception) -> None:
+    said = f"app: {what}: {str(error) or type(error).__name__}"
+    console.print(said, style="yellow", highlight=False, markup=False, soft_wrap=True)

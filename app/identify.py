@@ -118,8 +118,10 @@ def _closer(run: Run, examination: Examination, unread: Sequence[Unread], maps: 
     evidence = gather_evidence(run, examination)
     references = None if maps is None else maps.of(run)
     crafts = [tradition.craft for tradition in examination.attribution.traditions]
-    drawn, place = "", None
-    if references is not None:
+    drawn, place, remark = "", None, ""
+    if references is None and maps is not None:
+        remark = f'<p class="fine">{escape(maps.remark(run))}</p>'
+    elif references is not None:
         place = references.place(examination.embedding[None])[0]
         drawn = small_map(references, crafts, place)
     page = report_page(run, examination, evidence, drawn, unread)
@@ -129,7 +131,7 @@ def _closer(run: Run, examination: Examination, unread: Sequence[Unread], maps: 
         '<div class="saree found"><h3>What the answer rests on</h3>'
         f"{evidence_html(evidence, examination)}"
         "<h3>Among the references</h3>"
-        f"{drawn or '<p class=fine>The map of the references is still being drawn; the next answer will have it.</p>'}"
+        f"{drawn or remark}"
         f"<h3>What a specialist would look at</h3>{marks_html(crafts[:2])}"
         "<h3>Keep it</h3><p>With the model’s version, the date, the thresholds and the checksums of your photos, so "
         "that it can be cited. Where the photos were taken is not in it.</p>"

@@ -24,6 +24,7 @@ from .gate import Gate
 from .identify import identify_tab
 from .opening import when_opened
 from .running import Running
+from .titled import Titled
 from .traditions import traditions_tab
 from .uploads import forget
 
@@ -101,7 +102,7 @@ def serve(
     Raises:
         OSError: the port is taken.
     """
-    gate = Middleware(Gate, megabytes=megabytes, local=auth is None)
+    around = [Middleware(Gate, megabytes=megabytes, local=auth is None), Middleware(Titled, title=TITLE)]
     _, url, _ = page.launch(
         prevent_thread_lock=True,
         quiet=True,
@@ -120,7 +121,7 @@ def serve(
         auth_message=f"{TITLE} Photos stay on this machine." if auth else None,
         max_threads=_THREADS,
         state_session_capacity=_SESSIONS,
-        app_kwargs={"middleware": [gate], "routes": [health_route(desk)]},
+        app_kwargs={"middleware": around, "routes": [health_route(desk)]},
         theme=theme(),
         css=style(),
     )

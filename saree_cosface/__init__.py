@@ -16,7 +16,7 @@ import os
 from importlib import import_module
 from typing import Any
 
-from saree_cosface.threads import prepare
+from saree_cosface import caches, threads
 
 __version__ = "0.1.0"
 
@@ -69,7 +69,8 @@ _HOMES = {
 
 # albumentations asks a server for its newest version on import; nothing here calls home.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-prepare()
+caches.prepare()
+threads.prepare()
 
 
 def __getattr__(name: str) -> Any:

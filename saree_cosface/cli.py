@@ -3,6 +3,7 @@
 Results go to stdout as one document where ``--json`` or ``--csv`` asks for it; everything for people goes to stderr.
 """
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import yaml
 from jsonargparse import ArgumentParser, get_loader, set_loader
 
-from saree_cosface import __version__, threads
+from saree_cosface import __version__, caches, threads
 from saree_cosface.commands import (
     app,
     audit,
@@ -29,12 +30,41 @@ from saree_cosface.commands import (
     train,
 )
 from saree_cosface.commands.common import Command
-from saree_cosface.console import console
+from saree_cosface.console import abandon_stdout, console, prepare_streams
 from saree_cosface.files import require_utf8
+
+_REMEDIES = {
+    errno.ENOSPC: "make room there, or write elsewhere",
+    errno.EDQUOT: "make room there, or write elsewhere",
+    errno.EROFS: "write elsewhere",
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 the job could not be done, 2 the call was wrong."""
+    code: int | str | None = 1
+    try:
+        try:
+            code = _run(arguments)
+        except SystemExit as stopped:  # after --help, or a wrong call
+            code = stopped.code
+        sys.stdout.flush()  # here, where a reader who has left can be dealt with
+    except KeyboardInterrupt:
+        console.print("Interrupted; what was finished is kept.")
+        code = 130
+    except BrokenPipeError:  # the reader of stdout has left
+        code = 1
+    except (OSError, ValueError) as error:  # the errors of this package are ValueErrors
+        console.print(
+            f"saree-cosface: {_said(error)}", style="red", highlight=False, markup=False, emoji=False, soft_wrap=True
+        )
+        code = 1
+    abandon_stdout()
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> int:
+    open_stdout = prepare_streams()
     parser, commands = command_line()
     options = parser.parse_args(arguments)
     name = options.subcommand
@@ -43,30 +73,26 @@ def main(arguments: list[str] | None = None) -> None:
         name, outer, chosen = f"{name} {chosen.subcommand}", chosen, chosen[chosen.subcommand]
         if curate.LOG in outer:  # which stands before the sub-command
             chosen[curate.LOG] = outer[curate.LOG]
-    try:
-        for path in (value for value in chosen.values() if isinstance(value, Path)):  # photos, which are lists, may be
-            require_utf8(path)
-        threads.use(chosen.get("threads"))  # before what computes is loaded
-        code = commands[name](chosen)
-        sys.stdout.flush()  # here, where a reader who has left can be dealt with
-    except KeyboardInterrupt:
-        console.print("Interrupted; what was finished is kept.")
-        code = 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    except (OSError, ValueError) as error:  # the errors of this package are ValueErrors
-        console.print(
-            f"saree-cosface: {_said(error)}", style="red", highlight=False, markup=False, emoji=False, soft_wrap=True
-        )
-        code = 1
-    sys.exit(code)
+    for path in (value for value in chosen.values() if isinstance(value, Path)):  # photos, which are lists, may be
+        require_utf8(path)
+    if not open_stdout and (chosen.get("json") or chosen.get("csv")):
+        raise ValueError("stdout is closed, so nothing can be put there: leave --json out, or name a file with >.")
+    if caches.instead is not None:
+        said = f"{caches.refused} cannot be written: caches lie in {caches.instead}"
+        console.print(said, style="dim", highlight=False, markup=False, soft_wrap=True)
+    threads.use(chosen.get("threads"))  # before what computes is loaded
+    return commands[name](chosen)
 
 
 def _said(error: OSError | ValueError) -> str:
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{os.fsdecode(error.filename)}: {error.strerror[:1].lower()}{error.strerror[1:]}"
-    return str(error)
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    said = f"{error.strerror[:1].lower()}{error.strerror[1:]}"
+    if error.errno == errno.ENOENT and error.filename is None:  # of all calls, the search for such a folder
+        said += "; set TMPDIR to a folder that can be written."
+    if error.errno in _REMEDIES:
+        said += f"; {_REMEDIES[error.errno]}."
+    return said if error.filename is None else f"{os.fsdecode(error.filename)}: {said}"
 
 
 def command_line() -> tuple[ArgumentParser, dict[str, Command]]:

@@ -1,5 +1,8 @@
 """What people read goes to stderr through one rich console; stdout is kept for machine-readable output."""
 
+import io
+import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,7 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 Item = TypeVar("Item")
 
-console = Console(stderr=True)
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever read stderr has left: the work goes on without them."""
+        self.quiet = True
+
+
+console = _Console(stderr=True)
 
 Listener = Callable[[str, int, int | None], None]
 """What is told of progress: what is being done, how many are done, of how many (None where nobody knows)."""
@@ -47,6 +57,36 @@ def telling(listener: Listener) -> Iterator[None]:
         _listener.reset(before)
 
 
+def prepare_streams() -> bool:
+    """Make the three standard streams what the rest relies on, when the program begins.
+
+    One that is closed leads nowhere from now on: the next file to be opened would else get its number, and whatever
+    libraries say there. Documents on stdout are UTF-8 in every locale; a file name that is not comes out as it is on
+    disk.
+
+    Returns:
+        whether stdout was open.
+    """
+    closed = []
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            closed.append(name)
+            setattr(sys, name, open(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    return "stdout" not in closed
+
+
+def abandon_stdout() -> None:
+    """Throw away what stdout does not take, lest Python complain of it at the end."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def announce(description: str) -> None:
     """Say what begins now and takes a while, where nobody can tell how long; see :func:`telling`."""
     listener = _listener.get()
@@ -71,7 +111,8 @@ def track(items: Iterable[Item], description: str, total: int | None = None) -> 
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    # Rich would else show what is written to stdout meanwhile above the bar, on stderr.
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False) as progress:
         yield from progress.track(items, total=total, description=description)
 
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @contextmanager
 def atomic_path(target: Path | str) -> Iterator[Path]:
@@ -24,7 +26,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:80]}-", suffix=target.suffix, dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{shortened(target.stem)}-", suffix=target.suffix, dir=target.parent)
     except OSError as error:  # which names the temporary file, that nobody asked for
         raise OSError(error.errno, error.strerror, str(target)) from error
     os.close(handle)
@@ -33,8 +35,11 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         try:
             yield temporary
         except OSError as error:
-            if error.filename is None:  # a full disk does not say which file it had no room for
-                raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(target)) from error
+            # A full disk does not say which file it had no room for, or names the one that was copied.
+            if error.filename is None or error.errno in _NO_ROOM:
+                raise OSError(
+                    error.errno or errno.EIO, error.strerror or f"{error}; is the disk full?", str(target)
+                ) from error
             raise
         umask = os.umask(0)
         os.umask(umask)
@@ -55,6 +60,16 @@ def require_utf8(path: Path | str) -> None:
     except UnicodeEncodeError as error:
         shown = os.fsencode(path).decode(errors="backslashreplace")
         raise ValueError(f"{shown}: its name, or that of its folder, is not UTF-8 text; rename it.") from error
+
+
+def shortened(name: str, most: int = 80) -> str:
+    """The beginning of a file's name, of at most so many bytes: most file systems take 255, and a letter may have four.
+
+    >>> shortened("साड़ी", 8), shortened("saree")
+    ('सा', 'saree')
+    """
+    coded = os.fsencode(name)
+    return name if len(coded) <= most else coded[:most].decode(errors="ignore")
 
 
 def write_text(target: Path | str, text: str) -> None:

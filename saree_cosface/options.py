@@ -1,4 +1,4 @@
-"""What can be set: YAML files in ``configs/`` and flags on the command line are the same options.
+"""What can be set: YAML files, such as the recipes in ``configs/``, and flags on the command line are the same options.
 
 Nothing heavy is imported here, so that ``--help`` is instant. A value out of its range raises ValueError.
 """

@@ -26,6 +26,8 @@ def test_a_full_disk_is_reported_with_the_files_name(tmp_path):
     assert error.value.errno == errno.ENOSPC
     with pytest.raises(OSError, match="12 requested and 3 written.*photo.npy"), atomic_path(tmp_path / "photo.npy"):
         raise OSError("12 requested and 3 written")  # NumPy's words
+    with pytest.raises(OSError, match=r"No space left on device.*photo\.jpg"), atomic_path(tmp_path / "photo.jpg"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/copied.jpg", None, "/tmp/.photo-xyz.jpg")
     with pytest.raises(FileNotFoundError, match="elsewhere"), atomic_path(tmp_path / "photo.npy"):
         (tmp_path / "elsewhere").read_text()
     assert not list(tmp_path.iterdir())
@@ -48,9 +50,10 @@ def test_files_have_ordinary_permissions_and_unix_line_ends(tmp_path):
 
 
 def test_long_names_fit(tmp_path):
-    name = "s" * 245 + ".json"
-    write_json(tmp_path / name, [1])
-    assert [path.name for path in tmp_path.iterdir()] == [name]
+    for name in ("s" * 245 + ".json", "स" * 80 + ".json"):
+        write_json(tmp_path / name, [1])
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+        (tmp_path / name).unlink()
 
 
 def test_numbers_that_json_has_not_are_refused(tmp_path):

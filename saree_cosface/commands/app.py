@@ -1,6 +1,9 @@
-"""``saree-cosface app``: the app, served on this machine."""
+"""``saree-cosface app``: the app, served on this machine; and ``accounts``: who may log in there."""
 
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import Namespace
 
@@ -8,25 +11,39 @@ from saree_cosface.commands.common import Command, Subcommands, add_run, new_par
 
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
-    """Add the command."""
+    """Add the commands."""
     app = new_parser(
         "Serve the app on this machine: name sarees, one or many, browse the traditions, and, for curators, map,\n"
         "review and enrol. It binds to 127.0.0.1 and asks nothing of the network."
     )
     add_run(app)
     app.add_argument("--port", type=int | None, help="port on 127.0.0.1 (default: the first free one from 7860)")
-    app.add_argument("--auth", type=Path | None, help="file with a line name:password, or name:HASH, for each user")
+    app.add_argument("--auth", type=Path | None, help="file of those who may log in, as `saree-cosface accounts` makes")
     app.add_argument("--max-upload-mb", type=int, default=1000, help="megabytes of one upload, all its files together")
     app.add_argument("--manifest", type=Path | None, help="manifest of the collection that curators work on")
     app.add_argument("--log", type=Path | None, help="log of their decisions; made with the first one")
     subcommands.add_subcommand("app", app, help="serve the app")
-    return {"app": _run}
+    accounts = new_parser(
+        "Let somebody log in to the app, or change their password, which is asked for. The file, made if need be,\n"
+        "gets a line with the name and a hash: whoever reads it cannot log in with that."
+    )
+    accounts.add_argument("file", type=Path, help="file for `saree-cosface app --auth`")
+    accounts.add_argument("name", type=str, help="of the user")
+    subcommands.add_subcommand("accounts", accounts, help="let somebody log in to the app")
+    return {"app": _serve, "accounts": _account}
 
 
-def _run(options: Namespace) -> int:
-    try:
-        from saree_cosface.app.__main__ import serve_run  # type: ignore[import-untyped]  # where it lies in an installed package
-    except ModuleNotFoundError:
-        from app.__main__ import serve_run  # in a checkout
-    serve_run(options.run, options.port, options.auth, options.max_upload_mb, options.manifest, options.log)
+def _serve(options: Namespace) -> int:
+    serve = _of_the_app("__main__").serve_run
+    serve(options.run, options.port, options.auth, options.max_upload_mb, options.manifest, options.log)
     return 0
+
+
+def _account(options: Namespace) -> int:
+    _of_the_app("accounts").add_account(options.file, options.name)
+    return 0
+
+
+def _of_the_app(module: str) -> Any:
+    """A module of the app, which lies within an installed package, and beside the package in a checkout."""
+    return import_module(f"saree_cosface.app.{module}" if find_spec("saree_cosface.app") else f"app.{module}")

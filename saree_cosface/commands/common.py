@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ActionSubCommands, ArgumentParser, Namespace
+import yaml
+from jsonargparse import ActionSubCommands, ArgumentParser, Namespace, get_loader, set_loader
 
 from saree_cosface import threads
+from saree_cosface.commands.recipes import ConfigFile, recipe_names
 from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
 
 Command = Callable[[Namespace], int]
@@ -17,10 +19,29 @@ Command = Callable[[Namespace], int]
 Subcommands = ActionSubCommands
 
 
+_read_yaml = get_loader("yaml")
+
+
+def _read_value(text: str) -> Any:
+    """What a text says as YAML; a file's name that is not UTF-8 can only be itself."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text
+    return _read_yaml(text)
+
+
+set_loader("yaml", _read_value, (yaml.YAMLError,))
+
+
 def new_parser(description: str) -> ArgumentParser:
     """A parser whose options may also come from a YAML file."""
     parser = ArgumentParser(description=description)
-    parser.add_argument("--config", action="config", help="YAML file with any of these options (see configs/)")
+    parser.add_argument(
+        "--config",
+        action=ConfigFile,
+        help=f"YAML file with any of these options, or a recipe by its name: {', '.join(recipe_names())}",
+    )
     parser.add_argument(
         "--threads",
         type=int | None,
@@ -86,9 +107,18 @@ def finish(options: Namespace, document: Any, *, ok: bool = True) -> int:
 
 def print_json(value: Any) -> None:
     """One document on stdout: all of it or, where something in it is no JSON, nothing."""
+    sys.stdout.write(json_text(value) + "\n")
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON that stdout can spell.
+
+    Raises:
+        ValueError: something in it is no JSON.
+    """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:  # a file name that is not UTF-8, or a terminal that is not
-        text = json.dumps(value, indent=2, allow_nan=False)
-    sys.stdout.write(text + "\n")
+    except UnicodeEncodeError:  # a file name that is not UTF-8, or a stream that is not
+        return json.dumps(value, indent=2, allow_nan=False)
+    return text

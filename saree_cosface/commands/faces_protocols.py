@@ -117,7 +117,7 @@ def _verified(options: Namespace, pairs: Any, *, unequal: bool = False) -> Any:
             load_encoder(options.run),
             options.images,
             pairs,
-            cache=options.cache.expanduser(),
+            cache=options.cache,
             allow_missing=options.allow_missing,
             unequal=unequal,
         )
@@ -172,7 +172,7 @@ def _verified_bin(options: Namespace, packed: Any) -> int:
     found = verify_packed(
         load_encoder(options.run),
         packed,
-        cache=options.cache.expanduser(),
+        cache=options.cache,
         allow_missing=options.allow_missing,
     )
     found.print_table(console)
@@ -189,7 +189,7 @@ def _ytf(options: Namespace) -> int:
         load_encoder(options.run),
         options.images,
         pairs,
-        cache=options.cache.expanduser(),
+        cache=options.cache,
         allow_missing=options.allow_missing,
     )
     return _kept(options, "ytf", found)
@@ -212,7 +212,7 @@ def _megaface(options: Namespace) -> int:
         embeddings = embed_folder(
             load_encoder(options.run),
             options.images,
-            cache=options.cache.expanduser(),
+            cache=options.cache,
             allow_missing=options.allow_missing,
         )
     return _kept(options, "megaface", identify(embeddings))
@@ -233,7 +233,7 @@ def _challenge(options: Namespace) -> int:
         (options.probes, read_probes(options.devkit, options.probe_set)),
         (options.distractors, read_distractors(options.devkit, options.count, options.subset)),
         noise={path.name: read_noise_list(path) for path in options.noises},
-        cache=options.cache.expanduser(),
+        cache=options.cache,
         allow_missing=options.allow_missing,
     )
     return _kept(options, "challenge", found)

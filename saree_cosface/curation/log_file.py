@@ -13,6 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from saree_cosface.curation.decisions import CurationError, Entry
+from saree_cosface.files import shortened
 
 VERSION = 1
 """Of the tables, kept in the file's ``user_version``."""
@@ -68,7 +69,7 @@ def make(path: Path) -> None:
     # Made beside and linked into place: nobody ever opens half a log, and of several who begin at once one wins.
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name[:80]}-", dir=path.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=f".{shortened(path.name)}-", dir=path.parent) as folder:
             made = Path(folder) / "log.db"
             with told(path):
                 connection = _connect(made)

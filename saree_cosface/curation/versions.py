@@ -15,7 +15,7 @@ from saree_cosface.curation.log import CurationLog
 from saree_cosface.curation.naming import content_of, names_in_log, relative
 from saree_cosface.data.manifest import manifest_of
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
-from saree_cosface.files import write_json
+from saree_cosface.files import shortened, write_json
 
 SUFFIX = ".curation.json"
 """In the place of a manifest's suffix: the account of how it was made."""
@@ -135,7 +135,7 @@ def write_version(applied: Applied, document: Mapping[str, Any], out: Path, path
     document = {"manifest": out.name, **document, "to": {**document["to"], "sha256": made.sha256}}
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        temporary = TemporaryDirectory(prefix=f".{out.stem[:80]}-", dir=out.parent)
+        temporary = TemporaryDirectory(prefix=f".{shortened(out.stem)}-", dir=out.parent)
     except OSError as error:  # which names the temporary folder, that nobody asked for
         raise OSError(error.errno, error.strerror, str(out)) from error
     with temporary as folder:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from saree_cosface.caches import located
 from saree_cosface.files import sha256_of
 
 YUNET = "face_detection_yunet_2023mar.onnx"
@@ -122,8 +123,8 @@ def detect_mtcnn() -> Detector:
 
 
 def _yunet_file(model: Path | str | None) -> Path:
-    places = (Path(), Path("models"), Path.home() / ".cache" / "saree-cosface")
-    candidates = [place / YUNET for place in places] if model is None else [Path(model).expanduser()]
+    places = (Path(), Path("models"), located("~/.cache/saree-cosface"))
+    candidates = [place / YUNET for place in places] if model is None else [located(model)]
     for path in candidates:
         if path.is_file():
             return path

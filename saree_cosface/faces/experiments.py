@@ -144,7 +144,7 @@ def _train_cell(data: FaceOptions, recipe: Recipe, folder: Path, pairs: Pairs, t
         console.print(f"[bold]{folder.name}", highlight=False)
     embedder = train_faces(data, recipe, folder, resume=True)
     images = expanded(data.lfw_images, "data.lfw_images")
-    embeddings = embed_folder(on_accelerator(embedder), images, cache=data.cache.expanduser())
+    embeddings = embed_folder(on_accelerator(embedder), images, cache=data.cache)
     found = verify_embeddings(embeddings, pairs)
     # What the first process writes another may be too early to read.
     training = json.loads((folder / "run.json").read_text(encoding="utf-8")) if first_process() else {}

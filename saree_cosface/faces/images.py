@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface import threads
+from saree_cosface.caches import located
 from saree_cosface.console import track
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.files import atomic_path, write_json
@@ -106,7 +107,7 @@ def load_faces(
     """
     if not files:
         raise ValueError("no face images were given")
-    target = None if cache is None else Path(cache).expanduser() / f"faces-{size[0]}x{size[1]}" / _key(files)
+    target = None if cache is None else located(cache) / f"faces-{size[0]}x{size[1]}" / _key(files)
     known = None if target is None else _cached(target, files, size)
     if known is not None:
         return known

@@ -55,7 +55,7 @@ def write_report(out: Path) -> dict[str, Any]:
     found = {name: document for name in EXPERIMENTS if (document := _read(out / f"{name}.json"))}
     if not found:
         raise ReportError(
-            f"{out} holds no experiment yet: run 'saree-cosface faces losses --config configs/faces/laptop.yaml "
+            f"{out} holds no experiment yet: run 'saree-cosface faces losses --config faces/laptop "
             f"--out {out}' first, or one of {', '.join(sorted(set(EXPERIMENTS.values())))}."
         )
     try:

@@ -125,7 +125,7 @@ def faces(data: FaceOptions) -> ToyImages:
         raise FaceDataError(f"{folder}: photos of {len(identities.names)} people; the toy experiment takes {CLASSES}.")
     most = np.argsort(-np.bincount(identities.labels), kind="stable")[:CLASSES]
     rows = np.flatnonzero(np.isin(identities.labels, most))
-    read = load_faces([identities.files[row] for row in rows], cache=data.cache.expanduser())
+    read = load_faces([identities.files[row] for row in rows], cache=data.cache)
     list_bad(read.bad)
     place = {person: index for index, person in enumerate(most.tolist())}
     labels = np.array([place[person] for person in identities.labels[rows[read.rows]].tolist()], dtype=np.int64)

@@ -15,6 +15,7 @@ from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from saree_cosface import threads
+from saree_cosface.caches import located
 from saree_cosface.console import console
 from saree_cosface.data.photos import list_bad
 from saree_cosface.data.views import Pixels
@@ -149,7 +150,7 @@ def train_faces(
     identities = read_identities(expanded(data.images, "data.images"), data.min_photos, data=TRAINING)
     if len(identities.names) < 2:
         raise RunError(f"{data.images}: photos of {len(identities.names)} people; at least 2 are needed.")
-    faces = _load(identities.files, data.cache.expanduser(), progress)
+    faces = _load(identities.files, data.cache, progress)
     if first_process():
         list_bad(identities.bad + faces.bad)
     labels = identities.labels[faces.rows]
@@ -219,7 +220,7 @@ def expanded(path: str, option: str) -> Path:
     Raises:
         RunError: a variable is not set.
     """
-    replaced = os.path.expandvars(Path(path).expanduser())
+    replaced = os.path.expandvars(located(path))
     if "$" in replaced:
         raise RunError(f"option {option} is {path}, and that variable is not set: set it, or give a path.")
     return Path(replaced)

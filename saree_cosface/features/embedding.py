@@ -1,6 +1,6 @@
 """From features of photos to unit embeddings: of whole photos, and of their four sides."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import SIDES, PyramidViews
-from saree_cosface.features.extraction import PhotoFeatures, photo_features
+from saree_cosface.features.extraction import PhotoFeatures, features_of_each, photo_features
 from saree_cosface.networks.embedder import Embedder
 
 
@@ -58,6 +58,13 @@ def embed_photos(
         embedder.backbone, embedder.card.precision, files, brief, cache=cache, description=description
     )
     return embeddings_of(embedder, read)
+
+
+def embed_each(embedder: Embedder, files: Sequence[Path]) -> Iterator[PhotoEmbeddings]:
+    """The same, a file at a time, as each is done."""
+    brief = PyramidViews(embedder.backbone.preprocessing.size, brief=True)
+    each = features_of_each(embedder.backbone, embedder.card.precision, files, brief, description="Embedding photos")
+    return (embeddings_of(embedder, read) for read in each)
 
 
 def embeddings_of(embedder: Embedder, read: PhotoFeatures) -> PhotoEmbeddings:

@@ -4,7 +4,7 @@ A photo's features under a frozen backbone never change, so they are kept on dis
 training, fold, seed or evaluation reads them instead of decoding and computing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from saree_cosface.caches import located
 from saree_cosface.console import track
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import BRIEF, Views
@@ -56,32 +57,51 @@ def photo_features(
         cache: folder to remember features in, by photo content and network; nothing is remembered when None.
         description: of the progress bar; None shows none.
     """
+    each = list(features_of_each(backbone, precision, files, views, cache=cache, description=description))
+    if not each:
+        return PhotoFeatures(_none(backbone), np.zeros(0, np.int_), ())
+    read = [one for one in each if len(one.rows)]
+    return PhotoFeatures(
+        np.concatenate([one.features for one in read or each[:1]]),
+        np.concatenate([one.rows for one in each]),
+        tuple(bad for one in each for bad in one.bad),
+    )
+
+
+def features_of_each(
+    backbone: Backbone,
+    precision: Precision,
+    files: Sequence[Path],
+    views: Views,
+    *,
+    cache: Path | None = None,
+    description: str | None = "Reading photos",
+) -> Iterator[PhotoFeatures]:
+    """The same, a file at a time, as each is done."""
     folder = None
     if cache is not None:
         network = f"{backbone.name}-{fingerprint(backbone)}-{precision}"
-        folder = Path(cache).expanduser() / network / views.key
+        folder = located(cache) / network / views.key
     was_training = backbone.training
     backbone.eval()
-    found: list[NDArray[np.float16]] = []
-    rows: list[int] = []
-    bad: list[BadImage] = []
     try:
         with Prepared(files, views, backbone.preprocessing.size, folder) as prepared:
             shown = prepared if description is None else track(prepared, description, total=len(files))
             for row, item in enumerate(shown):
                 if isinstance(item, BadImage):
-                    bad.append(item)
+                    yield PhotoFeatures(_none(backbone), np.zeros(0, np.int_), (item,))
                     continue
                 features = _run(backbone, precision, item.views) if item.features is None else item.features
                 if folder is not None and item.features is None:
                     with atomic_path(folder / f"{item.sha256}.npy") as temporary:
                         np.save(temporary, features)
-                found.append(features)
-                rows.append(row)
+                yield PhotoFeatures(features[None], np.array([row]), ())
     finally:
         backbone.train(was_training)
-    empty = np.zeros((0, BRIEF, backbone.num_features), np.float16)
-    return PhotoFeatures(np.stack(found) if found else empty, np.array(rows, dtype=np.int_), tuple(bad))
+
+
+def _none(backbone: Backbone) -> NDArray[np.float16]:
+    return np.zeros((0, BRIEF, backbone.num_features), np.float16)
 
 
 def _run(backbone: Backbone, precision: Precision, views: NDArray[np.uint8]) -> NDArray[np.float16]:

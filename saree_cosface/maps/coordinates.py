@@ -37,7 +37,7 @@ def umap_coordinates(
         start: places to start from, ``(N, 2)``, so that another map is kept in mind.
 
     Raises:
-        ValueError: an embedding is not finite.
+        ValueError: an embedding is not finite, or UMAP cannot be loaded.
 
     >>> umap_coordinates(np.eye(3, dtype=np.float32), seed=0).shape
     (3, 2)
@@ -59,7 +59,7 @@ def umap_coordinates(
         warnings.filterwarnings("ignore", message=".*n_jobs value.*")
         warnings.filterwarnings("ignore", message=".*(?i:spectral initiali[sz]ation|graph is not fully connected).*")
         warnings.filterwarnings("ignore", message=".*precomputed_knn.*")
-        from umap import UMAP  # numba is slow to import
+        UMAP = _umap()
 
         reducer = UMAP(
             n_neighbors=neighbours(count),
@@ -72,6 +72,21 @@ def umap_coordinates(
         )
         coordinates = reducer.fit_transform(embeddings)
     return np.asarray(coordinates, dtype=np.float32)
+
+
+def _umap() -> Any:
+    """UMAP, which takes numba, that is slow to import.
+
+    Raises:
+        ValueError: numba keeps what it compiles on disk, and finds no folder for that.
+    """
+    try:
+        from umap import UMAP
+    except RuntimeError as error:
+        raise ValueError(
+            f"no map can be drawn ({error}); set NUMBA_CACHE_DIR or TMPDIR to a folder that can be written."
+        ) from error
+    return UMAP
 
 
 def neighbours(count: int) -> int:

@@ -95,9 +95,7 @@ def create_run(data: DataOptions, recipe: Recipe, out: Path, *, resume: bool = F
     embedder = fitted.embedder
     embedder.card = replace(embedder.card, metrics=metrics)
     embedder.save(out / "embedder")
-    gallery, _ = build_gallery(
-        embedder, manifest.select(parts == "train"), folder=out / "gallery", cache=data.cache.expanduser()
-    )
+    gallery, _ = build_gallery(embedder, manifest.select(parts == "train"), folder=out / "gallery", cache=data.cache)
     gallery.save(out / "gallery")
     _write_parts(out, manifest, parts, split)
     write_json(out / "run.json", {"best_epoch": fitted.best_epoch, "score": metrics.get(SCORE), "classes": classes})

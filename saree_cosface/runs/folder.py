@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from saree_cosface.caches import located
 from saree_cosface.files import require_utf8
 from saree_cosface.networks.precision import resolved_precision
 from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
@@ -62,8 +63,8 @@ def recorded_cache(folder: Path) -> Path:
     Raises:
         RunError: its config.yaml is missing or damaged.
     """
-    cache = Path(str(_recorded(folder)["data"].get("cache", DataOptions.cache))).expanduser()
-    return cache if cache.is_dir() else DataOptions.cache.expanduser()
+    cache = located(str(_recorded(folder)["data"].get("cache", DataOptions.cache)))
+    return cache if cache.is_dir() else located(DataOptions.cache)
 
 
 def with_precision(recipe: Recipe, out: Path) -> Recipe:

@@ -21,6 +21,7 @@ from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.features.familiarity import Familiarity
 from saree_cosface.metrics.calibration import fit_temperature, probabilities
+from saree_cosface.options import DataOptions
 from saree_cosface.runs.calibration import FOLDER, Calibration, CalibrationError
 from saree_cosface.runs.folder import recorded_recipe
 from saree_cosface.runs.run import Run
@@ -60,8 +61,8 @@ def calibrate(
     require_folds(manifest, folds)
     recipe = recorded_recipe(run.folder)
     recipe = replace(recipe, optim=replace(recipe.optim, patience=0))  # no photos are set aside to choose an epoch
-    cache = Path("~/.cache/saree-cosface") if cache is None else cache
-    embedded = embed_photos(run.embedder, manifest.files(), cache=cache.expanduser())
+    cache = DataOptions.cache if cache is None else cache
+    embedded = embed_photos(run.embedder, manifest.files(), cache=cache)
     if not len(embedded.rows):
         raise CalibrationError(f"none of the {len(manifest)} training photos can be read; the first: {embedded.bad[0]}")
     manifest = manifest.select(embedded.rows)

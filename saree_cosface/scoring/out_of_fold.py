@@ -213,7 +213,7 @@ def _cosines(
         [files[row] for row in train], np.searchsorted(present, labels[train]), pieces[train], manifest.sources[train]
     )
     embedder = fit(recipe, photos, None, classes[present].tolist(), cache=cache, progress=False).embedder
-    folder = cache.expanduser() if recipe.model.trainable_stages == 0 else None
+    folder = cache if recipe.model.trainable_stages == 0 else None
     rows = np.concatenate([train, test, kept_back])
     embeddings = embed_photos(embedder, [files[row] for row in rows], cache=folder, description=None).embeddings
     if len(embeddings) != len(rows):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from saree_cosface import threads
+from saree_cosface.caches import located
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import LARGEST, PyramidViews, RandomViews
 from saree_cosface.features.extraction import photo_features
@@ -42,7 +43,7 @@ class SareeData(L.LightningDataModule):
         self.views = views
         self.frozen = frozen
         self.optim = optim
-        self.cache = Path(cache).expanduser()
+        self.cache = located(cache)
         self.workers = workers
         self.seed = seed
         self.progress = progress

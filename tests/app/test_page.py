@@ -13,8 +13,7 @@ import pandas as pd
 import pytest
 
 from app import __main__ as command
-from app.accounts import hash_of, read_accounts
-from app.accounts import main as accounts
+from app.accounts import add_account, hash_of, read_accounts
 from app.batch import _counts, name_all, of_folder, results
 from app.desk import Desk
 from app.identify import identify
@@ -245,12 +244,25 @@ def test_accounts_are_made_with_hashes(tmp_path, monkeypatch):
     file = tmp_path / "accounts"
     for password in ("first", "second"):
         monkeypatch.setattr("getpass.getpass", lambda _, password=password: password)
-        assert accounts([str(file), "asha"]) == 0
+        add_account(file, "asha")
     assert file.stat().st_mode & 0o077 == 0
     assert "second" not in file.read_text()
     assert read_accounts(file)("asha", "second")
     assert not read_accounts(file)("asha", "first")
-    assert accounts([str(file), "a:b"]) == 2
+    for name in ("a:b", "", "#a", "a\nb"):
+        with pytest.raises(ValueError, match="can be no name"):
+            add_account(file, name)
+    monkeypatch.setattr("getpass.getpass", lambda _: "")
+    with pytest.raises(ValueError, match="nothing was changed"):
+        add_account(file, "asha")
+
+    def no_terminal(_):
+        raise EOFError
+
+    monkeypatch.setattr("getpass.getpass", no_terminal)
+    with pytest.raises(ValueError, match="in a terminal"):
+        add_account(file, "asha")
+    assert read_accounts(file)("asha", "second")
 
 
 # --- The command --------------------------------------------------------------------------------------------------

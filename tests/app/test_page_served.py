@@ -12,7 +12,7 @@ import pytest
 
 from app.accounts import hash_of
 from app.gate import _CLOSED
-from app.page import style, theme
+from app.page import TITLE, style, theme
 from saree_cosface.answers.prediction import predict
 from saree_cosface.data.manifest_file import read_manifest
 from tests.helpers.bad_photos import BAD, ODD, picture, save
@@ -251,6 +251,7 @@ def test_login(calibrated_run, photos, tmp_path):
     try:
         assert httpx.get(serving.address + "health").json()["status"] == "ok"
         assert httpx.get(serving.address + "config").status_code == 401
+        assert httpx.get(serving.address).text.count(f"<title>{TITLE}</title>") == 1
         for call in (lambda: serving.upload(photos[0]), lambda: serving.call("health")):
             with pytest.raises((httpx.HTTPStatusError, AssertionError, KeyError)):
                 kind, _ = call()

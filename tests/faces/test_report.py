@@ -108,7 +108,7 @@ def test_an_experiment_that_was_cut_off_is_shown_as_far_as_it_went(experiments, 
 
 
 def test_nothing_to_report_on_says_what_to_run(tmp_path):
-    with pytest.raises(ReportError, match=r"faces losses --config configs/faces/laptop.yaml --out"):
+    with pytest.raises(ReportError, match=r"faces losses --config faces/laptop --out"):
         write_report(tmp_path)
     assert not list(tmp_path.iterdir())
 
