@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from saree_cosface.answers.batch import Row, as_csv, count_photos, name_photos
-from saree_cosface.data.images import PHOTO_SUFFIXES
+from saree_cosface.data.photos import is_photo
 from saree_cosface.html.page import escape
 
 from .desk import Desk
@@ -74,13 +74,16 @@ def batch_tab(desk: Desk, running: Running) -> None:
 
 
 def of_folder(files: Sequence[tuple[Path, str]]) -> list[tuple[Path, str]]:
-    """What of a folder's files is a photo or an archive by its name; others and hidden ones lie about in any folder.
+    """What of a folder's files is a photo or an archive; others and hidden ones lie about in any folder.
 
     >>> of_folder([(Path("1"), "a.JPG"), (Path("2"), "Thumbs.db"), (Path("3"), ".a.jpg"), (Path("4"), "b.zip")])
     [(PosixPath('1'), 'a.JPG'), (PosixPath('4'), 'b.zip')]
     """
-    known = {*PHOTO_SUFFIXES, ".zip"}
-    return [(path, name) for path, name in files if Path(name).suffix.lower() in known and name[:1] != "."]
+    return [
+        (path, name)
+        for path, name in files
+        if name[:1] != "." and (name.lower().endswith(".zip") or is_photo(path, name))
+    ]
 
 
 def name_all(
@@ -187,6 +190,6 @@ def _number(value: float | None, digits: int) -> str:
 
 
 _INTRODUCTION = """<div class="saree"><p>Every photo is looked at by itself, as a piece of its own. Those that cannot be
-read are listed with the reason. What is not a photo by its name is passed over in a folder or an archive.
-Of a folder that holds folders only the names of the files arrive here; a ZIP archive of it keeps where they
+read are listed with the reason. What is not a photo, by its name or its first bytes, is passed over in a folder or an
+archive. Of a folder that holds folders only the names of the files arrive here; a ZIP archive of it keeps where they
 lie.</p></div>"""

@@ -12,6 +12,7 @@ from saree_cosface.answers.examination import Examination
 from saree_cosface.answers.heat_map import HeatMap, heat_map, heat_map_of
 from saree_cosface.answers.matches import MATCHED_SIDE, Match, match_regions, match_regions_of
 from saree_cosface.data.images import BadImage, decode
+from saree_cosface.files import shortened
 from saree_cosface.runs.run import Run
 
 
@@ -70,29 +71,32 @@ def write_evidence(run: Run, attribution: Attribution, folder: Path) -> list[dic
         run: that answered.
         attribution: its answer.
         folder: for ``NAME.heat.png``, what carries the cosine to the first tradition, and ``NAME.matches.png``, which
-            regions match which of the nearest reference of that tradition.
+            regions match which of the nearest reference of that tradition; a long name of a photo is cut short.
 
     Returns:
         A JSON-able entry a photo. Where no reference's file is left there are no matches, and a remark says so.
 
     Raises:
         BadImage: a photo has become unreadable.
+        OSError: the folder cannot be written.
         BackboneError: the backbone's features are no average over a map.
     """
     from saree_cosface.figures.evidence import heat_figure, matches_figure  # matplotlib is slow to import
+    from saree_cosface.figures.style import one_line
 
     first = attribution.traditions[0]
     target = run.gallery.prototypes[run.gallery.crafts.index(first.craft)]
     reference = next((near for near in attribution.references if near.craft == first.craft), None)
     entries: list[dict[str, Any]] = []
     for number, photo in enumerate(map(Path, attribution.photos)):
-        name = f"{number}-{photo.stem}" if len(attribution.photos) > 1 else photo.stem
+        stem = shortened(photo.stem)
+        name = f"{number}-{stem}" if len(attribution.photos) > 1 else stem
         found = heat_map(run.embedder, photo, target)
         heat = folder / f"{name}.heat.png"
         heat_figure(
             found.pixels,
             found.shares,
-            f"{photo.name}: what carries the cosine to {first.name}, {found.cosine:.3f}",
+            f"{one_line(photo.name)}: what carries the cosine to {first.name}, {found.cosine:.3f}",
             heat,
         )
         entry: dict[str, Any] = {"photo": str(photo), "craft": first.craft, "cosine": found.cosine}
@@ -109,7 +113,7 @@ def write_evidence(run: Run, attribution: Attribution, folder: Path) -> list[dic
             continue
         target_file = folder / f"{name}.matches.png"
         seen = (found.pixels, decode(Path(reference.path), shrink_to=2 * MATCHED_SIDE))
-        titles = (photo.name, f"{reference.craft}, {reference.source or 'source unknown'}")
+        titles = (one_line(photo.name), f"{reference.craft}, {reference.source or 'source unknown'}")
         matches_figure(seen, titles, [(match.first, match.second, match.cosine) for match in matches], target_file)
         entry["matches"] = str(target_file)
         entry["regions"] = [asdict(match) for match in matches]

@@ -1,6 +1,6 @@
 """From files to attributions: what ``saree-cosface predict`` and the app do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,27 @@ from rich.table import Table
 from saree_cosface.answers.attribution import Attribution, attribute
 from saree_cosface.answers.evidence import write_evidence
 from saree_cosface.answers.verdict import in_words
-from saree_cosface.console import track
 from saree_cosface.data.content import first_of_copies
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.photos import gather_photos
-from saree_cosface.features.embedding import embed_photos
+from saree_cosface.features.embedding import embed_each, embed_photos
+from saree_cosface.files import shortened
+from saree_cosface.networks.backbone import BackboneError
 from saree_cosface.runs.run import Run
 from saree_cosface.taxonomy import load_taxonomy
 
 
 @dataclass(frozen=True)
 class Answers:
-    """An attribution for each piece, the photos that could not be read, if asked for the evidence for each piece, and
-    photos of a piece that are copies of others of it."""
+    """What became of photos.
+
+    Attributes:
+        run: folder of the run that answered.
+        attributions: one for each piece.
+        bad: photos that could not be read, and evidence that could not be drawn.
+        evidence: for each piece, where it was asked for.
+        copies: photos of a piece that are copies of others of it.
+    """
 
     run: Path
     attributions: tuple[Attribution, ...]
@@ -62,7 +70,12 @@ class Answers:
                 yield {**row, **numbers, "probability": chance, "gap": f"{answer.gap:.4f}", "verdict": kind}
 
     def print_tables(self, console: Console) -> None:
-        """For people: each piece with its traditions and the reference pieces that speak for them."""
+        """For people: each piece with its traditions and the reference pieces that speak for them, and remarks."""
+        self.print_answers(console)
+        self.print_remarks(console)
+
+    def print_answers(self, console: Console) -> None:
+        """Each piece with its traditions and the reference pieces that speak for them."""
         taxonomy = load_taxonomy()
         for answer in self.attributions:
             title = escape(", ".join(Path(photo).name for photo in answer.photos))
@@ -89,13 +102,17 @@ class Answers:
                     by_itself += f", and only {say.cosine_to_answer:.3f} to {answer.traditions[0].name}: it disagrees"
                 console.print(by_itself, style="yellow" if say.disagrees else None, highlight=False, markup=False)
             console.print()
-        if self.evidence:
-            console.print(f"Evidence: {Path(self.evidence[0][0]['heat_map']).parents[1]}", highlight=False)
+
+    def print_remarks(self, console: Console) -> None:
+        """Where the evidence is, what a calibration would add, and what was left out."""
+        drawn = [entry for entries in self.evidence for entry in entries]
+        if drawn:
+            console.print(f"Evidence: {Path(drawn[0]['heat_map']).parents[1]}", highlight=False, markup=False)
         if any(answer.verdict is None for answer in self.attributions):
             remedy = f"For verdicts and probabilities run `saree-cosface calibrate {self.run}`."
             console.print(remedy, style="yellow", highlight=False, markup=False, soft_wrap=True)
         for bad in (*self.bad, *self.copies):
-            console.print(f"Skipped {bad}", style="yellow", highlight=False, markup=False)
+            console.print(f"Skipped {bad}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -116,7 +133,7 @@ def predict(
         one_piece: all photos show one saree, so there is one answer. A photo that is given twice counts once.
         top: how many traditions and reference pieces an answer names.
         evidence: folder for figures of what carries each answer, a folder an answer; see
-            :func:`saree_cosface.answers.evidence.write_evidence`.
+            :func:`saree_cosface.answers.evidence.write_evidence`. One that cannot be drawn is listed, never fatal.
 
     Raises:
         ValueError: there is no photo at all, or the gallery is empty.
@@ -127,35 +144,61 @@ def predict(
     >>> len(answer.traditions), answer.traditions[0].cosine > answer.traditions[1].cosine
     (2, True)
     """
+    return together(run, predict_each(run, photos, one_piece=one_piece, top=top, evidence=evidence))
+
+
+def predict_each(
+    run: Run, photos: Sequence[Path], *, one_piece: bool = False, top: int = 5, evidence: Path | None = None
+) -> Iterator[Answers]:
+    """The same a piece at a time, as each is found: whoever stops has what was found until then."""
     files, bad = gather_photos(photos)
     if not files and not bad:
         raise ValueError(f"no photo in {', '.join(map(str, photos))}")
     if evidence is not None:
         evidence.mkdir(parents=True, exist_ok=True)  # before the long work, if it cannot be
     files, copies = first_of_copies(files) if one_piece else (files, [])
-    embedded = embed_photos(run.embedder, files)
-    bad += embedded.bad
-    read = [files[row] for row in embedded.rows]
-    every = range(len(read))
-    pieces = [list(every)] if one_piece and read else [[index] for index in every]
+    if bad or copies:
+        yield Answers(run.folder, (), tuple(bad), copies=tuple(copies))
     taxonomy = load_taxonomy()
-    attributions = tuple(
-        attribute(
-            embedded.embeddings[piece],
-            [read[index] for index in piece],
+    number = 0
+    for seen in [embed_photos(run.embedder, files)] if one_piece else embed_each(run.embedder, files):
+        if not len(seen.rows):
+            yield Answers(run.folder, (), seen.bad)
+            continue
+        attribution = attribute(
+            seen.embeddings,
+            [files[row] for row in seen.rows],
             run.gallery,
             taxonomy,
             top=top,
             references=top,
             calibration=run.calibration,
-            features=embedded.features[piece],
-            sides=embedded.sides[piece],
+            features=seen.features,
+            sides=seen.sides,
         )
-        for piece in pieces
+        drawn, missed = [], list(seen.bad)
+        if evidence is not None:
+            folder = evidence / f"{number:03d}-{shortened(Path(attribution.photos[0]).stem)}"
+            try:
+                drawn = [write_evidence(run, attribution, folder)]
+            except (OSError, BadImage, BackboneError) as error:
+                drawn = [[]]
+                missed.append(BadImage(folder, f"this evidence is missing ({_why(error)})"))
+        yield Answers(run.folder, (attribution,), tuple(missed), tuple(drawn))
+        number += 1
+
+
+def together(run: Run, found: Iterable[Answers]) -> Answers:
+    """What was found of each piece as one."""
+    each = list(found)
+    return Answers(
+        run.folder,
+        tuple(answer for one in each for answer in one.attributions),
+        tuple(bad for one in each for bad in one.bad),
+        tuple(entries for one in each for entries in one.evidence),
+        tuple(copy for one in each for copy in one.copies),
     )
-    found = []
-    if evidence is not None:
-        for number, attribution in enumerate(track(attributions, "Drawing evidence")):
-            name = Path(attribution.photos[0]).stem
-            found.append(write_evidence(run, attribution, evidence / f"{number:03d}-{name}"))
-    return Answers(run.folder, attributions, tuple(bad), tuple(found), tuple(copies))
+
+
+def _why(error: OSError | ValueError) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)

@@ -1,13 +1,18 @@
 """``saree-cosface predict``: the tradition of photos."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
-from saree_cosface.commands.common import Command, Subcommands, add_json, add_run, finish, new_parser
+from saree_cosface.commands.common import Command, Subcommands, add_json, add_run, json_text, new_parser
 from saree_cosface.console import console
+
+if TYPE_CHECKING:
+    from saree_cosface.answers.prediction import Answers
 
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
@@ -31,17 +36,57 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 
 def _run(options: Namespace) -> int:
-    from saree_cosface.answers.prediction import predict
-    from saree_cosface.data.csv_text import csv_text
+    from saree_cosface.answers.prediction import predict_each, together
     from saree_cosface.runs.run import load_run
 
     if options.json and options.csv:
         raise ValueError("--json and --csv both go to stdout: ask for one of them.")
-    answers = predict(
-        load_run(options.run), options.photos, one_piece=options.piece, top=options.top, evidence=options.evidence
-    )
-    if options.csv:
-        sys.stdout.write(csv_text(answers.csv_columns(), answers.csv_rows()))
-    elif not options.json:
-        answers.print_tables(console)
-    return finish(options, answers.to_json(), ok=not answers.bad)
+    run = load_run(options.run)
+    found = predict_each(run, options.photos, one_piece=options.piece, top=options.top, evidence=options.evidence)
+    say = _json if options.json else _csv if options.csv else _tables
+    answers = together(run, say(found))
+    if not options.json:
+        answers.print_remarks(console)
+    return 0 if not answers.bad else 1
+
+
+def _tables(found: Iterator["Answers"]) -> Iterator["Answers"]:
+    for answers in found:
+        answers.print_answers(console)
+        yield answers
+
+
+def _csv(found: Iterator["Answers"]) -> Iterator["Answers"]:
+    from saree_cosface.data.csv_text import csv_text
+
+    for number, answers in enumerate(found):
+        sys.stdout.write(csv_text(answers.csv_columns(), answers.csv_rows(), header=number == 0))
+        sys.stdout.flush()
+        yield answers
+
+
+def _json(found: Iterator["Answers"]) -> Iterator["Answers"]:
+    """The document of :meth:`Answers.to_json`, which is whole whenever its making ends."""
+    skipped: list[str] = []
+    written = -1  # answers; the document begins with the first thing that is found
+    try:
+        for answers in found:
+            document = answers.to_json()
+            if written < 0:
+                sys.stdout.write(f'{{\n  "run": {json_text(document["run"])},\n  "answers": [')
+                written = 0
+            for answer in document["answers"]:
+                sys.stdout.write(("," if written else "") + _within(json_text(answer)))
+                written += 1
+            sys.stdout.flush()
+            skipped += [_within(json_text(entry)) for entry in document["skipped"]]
+            yield answers
+    finally:
+        if written >= 0:
+            ends = "\n  " if written else "", "\n  " if skipped else ""
+            sys.stdout.write(f'{ends[0]}],\n  "skipped": [{",".join(skipped)}{ends[1]}]\n}}\n')
+
+
+def _within(text: str) -> str:
+    """An entry of a list two levels deep, on lines of its own."""
+    return "\n    " + text.replace("\n", "\n    ")

@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from saree_cosface.data.images import PHOTO_SUFFIXES, BadImage
+from saree_cosface.data.images import BadImage
+from saree_cosface.data.photos import HEAD, begins_like_photo, named_like_photo
 
 MOST_FILES = 10_000
 """Photos in one archive."""
@@ -37,9 +38,10 @@ class Packed:
 
 
 def photos_in_archive(archive: Path) -> tuple[list[Packed], list[BadImage]]:
-    """The photos of a ZIP archive by suffix, and the entries that look like photos by name but cannot be unpacked.
+    """The photos of a ZIP archive, and the entries that look like photos by name but cannot be unpacked.
 
-    What lies in hidden folders, or in the ``__MACOSX`` folder that Macs add, is left out without a word.
+    Of an entry whose name does not say that it is a photo the first bytes decide. What lies in hidden folders, or in
+    the ``__MACOSX`` folder that Macs add, is left out without a word.
 
     Raises:
         BadArchive: it is no ZIP archive, is damaged, or holds more than :data:`MOST_FILES` photos.
@@ -47,6 +49,7 @@ def photos_in_archive(archive: Path) -> tuple[list[Packed], list[BadImage]]:
     try:
         with zipfile.ZipFile(archive) as opened:
             entries = opened.infolist()
+            photo_names = {entry.filename for entry in entries if _is_photo(opened, entry)}
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, UnicodeError) as error:
         raise BadArchive(f"not a ZIP archive, or damaged ({error})") from error
     photos: list[Packed] = []
@@ -59,7 +62,7 @@ def photos_in_archive(archive: Path) -> tuple[list[Packed], list[BadImage]]:
             continue
         if path.suffix.lower() in {".zip", ".rar", ".7z", ".tar", ".gz"}:
             bad.append(BadImage(Path(path), "an archive inside the archive; unpack it first"))
-        elif path.suffix.lower() not in PHOTO_SUFFIXES:
+        elif entry.filename not in photo_names:
             continue
         elif entry.flag_bits & 1:
             bad.append(BadImage(Path(path), "locked with a password"))
@@ -133,6 +136,18 @@ def expand(files: Iterator[tuple[Path, str]], scratch: Path) -> Iterator[tuple[P
                     yield BadImage(Path(name) / error.path, error.reason)
                     continue
                 yield target, f"{name}/{packed.name}"
+
+
+def _is_photo(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
+    if named_like_photo(entry.filename):
+        return True
+    if entry.is_dir() or entry.flag_bits & 1:
+        return False
+    try:
+        with opened.open(entry) as file:
+            return begins_like_photo(entry.filename, file.read(HEAD))
+    except Exception:  # zlib, lzma and bz2 raise errors of their own on damaged data
+        return False
 
 
 def _grows(size: int, packed: int) -> bool:

@@ -8,8 +8,8 @@ from typing import Any
 _FORMULA = ("=", "+", "-", "@", "\t")
 
 
-def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    r"""Rows as CSV with a header.
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, header: bool = True) -> str:
+    r"""Rows as CSV with a header, or as what follows it.
 
     Text that a spreadsheet would take for a formula gets an apostrophe in front, as spreadsheets write it themselves:
     names of files and remarks come from anybody. Numbers stay numbers.
@@ -17,13 +17,15 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     Args:
         columns: keys of the rows, in their order.
         rows: a value for each column.
+        header: whether the names of the columns come first.
 
     >>> csv_text(["photo", "cosine"], [{"photo": "=1+1.jpg", "cosine": "-0.25"}])
     "photo,cosine\n'=1+1.jpg,-0.25\n"
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
+    if header:
+        writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from saree_cosface.figures.style import INK, MUTED, PALETTE, save_figure
+from saree_cosface.figures.style import INK, MUTED, PALETTE, any_names, save_figure
 from saree_cosface.taxonomy import craft_name
 
 _SEEN = {
@@ -18,6 +18,7 @@ _SEEN = {
 }
 
 
+@any_names()
 def enough_figure(document: Mapping[str, Any], path: Path) -> None:
     """Top-1 by what is seen of the photo, with intervals; hollow, the score of cheap features on random folds."""
     cheap = document["cheap_features"]
@@ -45,6 +46,7 @@ def enough_figure(document: Mapping[str, Any], path: Path) -> None:
     save_figure(figure, path)
 
 
+@any_names()
 def sources_figure(document: Mapping[str, Any], path: Path) -> None:
     """Share of each craft's photos that its largest source has, the most dominated craft on top."""
     crafts = document["dominated_crafts"][::-1]

@@ -7,9 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from saree_cosface.figures.style import INK, save_figure
+from saree_cosface.figures.style import INK, any_names, save_figure
 
 
+@any_names()
 def confusion_figure(matrix: NDArray[np.int64], names: Sequence[str], path: Path, title: str) -> None:
     """A confusion matrix: rows are the labels, shade the share of the row, figures the counts.
 

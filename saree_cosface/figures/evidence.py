@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from saree_cosface.figures.style import INK, PALETTE, save_figure
+from saree_cosface.figures.style import INK, PALETTE, any_names, save_figure
 
 Box = tuple[float, float, float, float]
 """Top, left, bottom and right of a region, as shares of a photo's height and width."""
@@ -18,6 +18,7 @@ Box = tuple[float, float, float, float]
 _SIDE = 4.2  # inches of a photo's longer side
 
 
+@any_names()
 def heat_figure(pixels: NDArray[np.uint8], shares: NDArray[np.floating[Any]], title: str, path: Path) -> None:
     """The photo ``(H, W, 3)``, and beside it what each part adds to the cosine: warm for it, cold against it.
 
@@ -55,6 +56,7 @@ def heat_figure(pixels: NDArray[np.uint8], shares: NDArray[np.floating[Any]], ti
     save_figure(figure, path)
 
 
+@any_names()
 def matches_figure(
     pixels: tuple[NDArray[np.uint8], NDArray[np.uint8]],
     titles: tuple[str, str],

@@ -1,5 +1,8 @@
 """What the figures have in common: colours, ink, and how they are written."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +25,24 @@ _FALLBACKS += ("Nirmala UI", "Kohinoor Devanagari", "Noto Sans CJK SC")
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#6F4E9C")
 
 INK, MUTED = "#333333", "#888888"
+
+
+@contextmanager
+def any_names() -> Iterator[None]:
+    """Within this context a figure spells names as they are, in any script: a dollar sign begins no formula."""
+    with mpl.rc_context({"font.family": fonts(), "text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*Glyph.*missing from.*")  # boxes, where no font has the script
+        yield
+
+
+def one_line(name: str, most: int = 80) -> str:
+    """A file's name as a figure can show it.
+
+    >>> one_line("new\\nline.jpg"), one_line("n" * 99, 4)
+    ('new line.jpg', 'nnn…')
+    """
+    line = "".join(letter if letter.isprintable() else " " for letter in name)
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -1,6 +1,5 @@
 """Contact sheets of a review: each photo beside the most similar ones of its label, and of its rival."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from saree_cosface.console import track
 from saree_cosface.data.images import BadImage, decode
-from saree_cosface.figures.style import INK, MUTED, PALETTE, fonts, save_figure
+from saree_cosface.figures.style import INK, MUTED, PALETTE, any_names, save_figure
 from saree_cosface.review.queue import COMPARED, Entry, Queue
 from saree_cosface.review.reasons import KINDS
 from saree_cosface.taxonomy import craft_name
@@ -39,8 +38,7 @@ def write_sheets(queue: Queue, out: Path, most: int) -> list[Path]:
     paths = []
     for number, start in enumerate(track(starts, "Drawing contact sheets", total=len(starts)), start=1):
         path = out / f"sheet-{number:03d}.png"
-        with mpl.rc_context({"font.family": fonts()}), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*Glyph.*missing from.*")  # boxes, where no font has the script
+        with any_names():
             save_figure(_sheet(queue, entries[start : start + ENTRIES]), path)
         paths.append(path)
     for old in sorted(out.glob("sheet-*.png")):
@@ -100,9 +98,9 @@ def _why(queue: Queue, entry: Entry) -> str:
 
 def _heading(figure: Figure, axes: mpl.axes.Axes, title: str, text: str) -> None:
     above = axes.transAxes + ScaledTranslation(0, 34 / 72, figure.dpi_scale_trans)
-    axes.text(0, 1, title, transform=above, fontsize=9, color=INK, weight="bold", va="bottom", parse_math=False)
+    axes.text(0, 1, title, transform=above, fontsize=9, color=INK, weight="bold", va="bottom")
     below = axes.transAxes + ScaledTranslation(0, 32 / 72, figure.dpi_scale_trans)
-    axes.text(0, 1, text, transform=below, fontsize=6.5, color=INK, va="top", linespacing=1.25, parse_math=False)
+    axes.text(0, 1, text, transform=below, fontsize=6.5, color=INK, va="top", linespacing=1.25)
 
 
 def _photo(axes: mpl.axes.Axes, queue: Queue, row: int, colour: str) -> None:
@@ -118,7 +116,6 @@ def _photo(axes: mpl.axes.Axes, queue: Queue, row: int, colour: str) -> None:
     for spine in axes.spines.values():
         spine.set(color=colour, linewidth=1.5)
     axes.set_xlabel(_short(str(photo["source"]), 18), fontsize=5.5, color=MUTED, labelpad=1.5)
-    axes.xaxis.label.set_parse_math(False)
 
 
 def _short(text: str, most: int) -> str:

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -70,9 +71,7 @@ def test_a_photo_of_a_piece_given_twice_counts_once(tiny_run, photos, tmp_path):
 
 def test_evidence_that_cannot_be_written_costs_no_time(tiny_run, photos, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setattr(
-        "saree_cosface.answers.prediction.embed_photos", lambda *_: pytest.fail("it was embedded first")
-    )
+    monkeypatch.setattr("saree_cosface.answers.prediction.embed_each", lambda *_: pytest.fail("it was embedded first"))
     with pytest.raises(FileExistsError, match="file"):
         predict(tiny_run, photos[:1], evidence=tmp_path / "file")
 
@@ -148,3 +147,27 @@ def test_answers_do_not_depend_on_the_other_photos(tiny_run, photos):
     for one, other in zip(together, alone, strict=True):
         assert [t.craft for t in one.traditions] == [t.craft for t in other.traditions]
         np.testing.assert_allclose([t.cosine for t in one.traditions], [t.cosine for t in other.traditions], atol=1e-6)
+
+
+def test_evidence_has_a_place_whatever_the_photo_is_called(tiny_run, photos, tmp_path):
+    names = ["न" * 80, "n" * 240, "a$\\foo$", "new\nline", os.fsdecode(b"\xff")]
+    named = [tmp_path / f"{name}.jpg" for name in names] + [tmp_path / "folder" / "new\nline.jpg"]
+    named[-1].parent.mkdir()
+    for path in named:
+        shutil.copy(photos[0], path)
+    answers = predict(tiny_run, named, evidence=tmp_path / "evidence")
+    assert answers.bad == ()
+    figures = [Path(entries[0]["heat_map"]) for entries in answers.evidence]
+    assert len(set(figures)) == len(named)
+    assert all(figure.is_file() for figure in figures)
+
+
+def test_evidence_that_cannot_be_written_is_listed_and_the_answer_is_there(tiny_run, photos, tmp_path):
+    (tmp_path / f"000-{photos[0].stem}").touch()  # where a folder should be
+    answers = predict(tiny_run, photos[:2], evidence=tmp_path)
+    assert len(answers.attributions) == 2
+    assert [len(entries) for entries in answers.evidence] == [0, 1]
+    (missing,) = answers.bad
+    assert missing.path == tmp_path / f"000-{photos[0].stem}"
+    assert missing.reason.startswith("this evidence is missing (")
+    assert f"Evidence: {tmp_path}" in printed(answers)

@@ -35,6 +35,13 @@ def test_photos_come_out_and_whatever_else_does_not(tmp_path, photo):
     assert bad == []
 
 
+def test_the_content_decides_where_a_name_does_not(tmp_path, photo):
+    entries = [("IMG_1", photo), ("b/photo.backup", photo), ("notes", b"BM: bought in Varanasi"), (".hidden", photo)]
+    photos, bad = all_of(archive(tmp_path / "all.zip", entries), tmp_path / "out")
+    assert [name for _, name in photos] == ["all.zip/IMG_1", "all.zip/b/photo.backup"]
+    assert bad == []
+
+
 @pytest.mark.parametrize(
     "name", ["../../evil.jpg", "/tmp/evil.jpg", "..\\..\\evil.jpg", "C:\\evil.jpg", "a/../../evil.jpg"]
 )
