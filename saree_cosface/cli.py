@@ -87,7 +87,8 @@ def _run(arguments: list[str] | None) -> int:
 def _said(error: OSError | ValueError) -> str:
     if not isinstance(error, OSError) or not error.strerror:
         return str(error)
-    said = f"{error.strerror[:1].lower()}{error.strerror[1:]}"
+    known = os.strerror(error.errno) if error.errno in _REMEDIES else error.strerror  # Arrow has words of its own
+    said = f"{known[:1].lower()}{known[1:]}"
     if error.errno == errno.ENOENT and error.filename is None:  # of all calls, the search for such a folder
         said += "; set TMPDIR to a folder that can be written."
     if error.errno in _REMEDIES:

@@ -69,7 +69,7 @@ def shortened(name: str, most: int = 80) -> str:
     ('सा', 'saree')
     """
     coded = os.fsencode(name)
-    return name if len(coded) <= most else coded[:most].decode(errors="ignore")
+    return name if len(coded) <= most else os.fsdecode(coded[:most].decode(errors="ignore").encode())
 
 
 def write_text(target: Path | str, text: str) -> None:

@@ -181,7 +181,10 @@ def _hashes(files: Sequence[Path]) -> tuple[dict[str, Path], list[BadImage]]:
     bad: list[BadImage] = []
     for path in files:
         try:
+            str(path).encode()
             found.setdefault(photo_hash(path), path)
+        except UnicodeEncodeError:  # a gallery names its photos in UTF-8
+            bad.append(BadImage(path, "its name is not UTF-8; rename the file"))
         except BadImage as error:
             bad.append(error)
     return found, bad

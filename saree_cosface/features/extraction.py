@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from saree_cosface.caches import located
-from saree_cosface.console import track
+from saree_cosface.console import console, track
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import BRIEF, Views
 from saree_cosface.features.ahead import Prepared
@@ -54,7 +54,8 @@ def photo_features(
         precision: of the backbone.
         files: photos; one that cannot be read is listed, never fatal.
         views: which views of a photo.
-        cache: folder to remember features in, by photo content and network; nothing is remembered when None.
+        cache: folder to remember features in, by photo content and network; nothing is remembered when None, or where
+            it cannot be written, which is said.
         description: of the progress bar; None shows none.
     """
     each = list(features_of_each(backbone, precision, files, views, cache=cache, description=description))
@@ -92,12 +93,23 @@ def features_of_each(
                     yield PhotoFeatures(_none(backbone), np.zeros(0, np.int_), (item,))
                     continue
                 features = _run(backbone, precision, item.views) if item.features is None else item.features
-                if folder is not None and item.features is None:
-                    with atomic_path(folder / f"{item.sha256}.npy") as temporary:
-                        np.save(temporary, features)
+                if folder is not None and item.features is None and not _kept(features, folder, item.sha256):
+                    folder = None
                 yield PhotoFeatures(features[None], np.array([row]), ())
     finally:
         backbone.train(was_training)
+
+
+def _kept(features: NDArray[np.float16], folder: Path, sha256: str) -> bool:
+    """Whether features could be remembered; a disk that is full or read-only makes the next call slow, no more."""
+    try:
+        with atomic_path(folder / f"{sha256}.npy") as temporary:
+            np.save(temporary, features)
+    except OSError as error:
+        said = f"Features are not kept in {folder} ({error.strerror or error}): the next time takes as long."
+        console.print(said, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        return False
+    return True
 
 
 def _none(backbone: Backbone) -> NDArray[np.float16]:

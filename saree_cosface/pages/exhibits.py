@@ -219,25 +219,34 @@ def _example(run: Run, probes: Probes, row: int) -> str:
 
 def _evidence(run: Run, found: Attribution) -> str:
     """What carries the cosine, and what matches the nearest reference, folded away; "" where it cannot be shown."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
+    try:
+        with tempfile.TemporaryDirectory() as folder:
             entry = write_evidence(run, found, Path(folder))[0]
-        except (BackboneError, BadImage):  # a network without local features, or a photo that has gone meanwhile
-            return ""
-        described = "What each part of the photo adds to the cosine"
-        heat = _plate(photo_uri(Path(entry["heat_map"]), 1000), described, "wide")
-        matches = ""
-        if entry["matches"]:
-            described = "Regions of the photo and of the nearest reference that are each other's nearest"
-            matches = _plate(photo_uri(Path(entry["matches"]), 1000), described, "wide")
-    return f"<details><summary>What the answer rests on</summary>{heat}{matches}</details>"
+            described = "What each part of the photo adds to the cosine"
+            shown = _plate(photo_uri(Path(entry["heat_map"]), 1000), described, "wide")
+            if entry["matches"]:
+                described = "Regions of the photo and of the nearest reference that are each other's nearest"
+                shown += _plate(photo_uri(Path(entry["matches"]), 1000), described, "wide")
+    except (BackboneError, BadImage):  # a network without local features, or a photo that has gone meanwhile
+        return ""
+    except OSError as error:
+        shown = _missing(error)
+    return f"<details><summary>What the answer rests on</summary>{shown}</details>"
 
 
 def _drawn(draw: Callable[[Path], object], description: str, shape: str) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "figure.png"
-        draw(path)
-        return _plate(file_uri(path), description, shape)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "figure.png"
+            draw(path)
+            return _plate(file_uri(path), description, shape)
+    except OSError as error:
+        return _missing(error)
+
+
+def _missing(error: OSError) -> str:
+    """Stands where a figure would: temporary files have no room, and the rest of the page is of use without it."""
+    return f'<p class="wrong">This could not be drawn ({escape(error.strerror or str(error))}).</p>'
 
 
 def _plate(uri: str, description: str, shape: str) -> str:

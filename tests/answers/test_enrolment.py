@@ -1,6 +1,7 @@
 """Enrolment: references that are there at once, are written down, and leave as they came."""
 
 import json
+import os
 import shutil
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
@@ -214,3 +215,12 @@ def test_a_photo_that_looks_like_another_tradition_is_doubted(calibrated_run, ti
     assert doubt.craft == ""
     assert "photo.png is unlike every photo learned from" in str(doubt)
     assert "unlike every photo learned from" in predict(load_run(folder), [copy]).attributions[0].verdict.reason
+
+
+def test_a_name_that_a_gallery_cannot_write_down_is_listed(run, tiny_corpus, tmp_path):
+    first, second = photos(tiny_corpus, "patola")[:2]
+    raw = tmp_path / os.fsdecode(b"\xff.jpg")
+    shutil.copy(first, raw)
+    found = enrol(run, "patola", [raw, second])
+    assert found.enrolment.photos == (str(second),)
+    assert [(bad.path, bad.reason) for bad in found.bad] == [(raw, "its name is not UTF-8; rename the file")]

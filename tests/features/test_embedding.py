@@ -5,7 +5,7 @@ import torch
 from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import PyramidViews, RandomViews
-from saree_cosface.features.embedding import embed_photos, fuse_features
+from saree_cosface.features.embedding import embed_each, embed_photos, fuse_features
 from saree_cosface.features.extraction import photo_features
 from saree_cosface.options import ViewOptions
 from tests.helpers.bad_photos import BAD, named_in_unicode, save, textured
@@ -158,3 +158,20 @@ def test_an_unreadable_photo_is_listed_even_if_it_can_be_decoded_later(tiny_embe
     monkeypatch.setattr("saree_cosface.data.content.sha256_of", refuse)
     read = features(tiny_embedder, photos[:1])
     assert "Permission denied" in read.bad[0].reason
+
+
+def test_a_cache_that_cannot_be_written_costs_no_photo(tiny_embedder, photos, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    found = features(tiny_embedder, photos, cache=tmp_path / "file")
+    assert np.array_equal(found.features, features(tiny_embedder, photos).features)
+    assert capsys.readouterr().err.count("Features are not kept in") == 1
+
+
+def test_photos_come_one_at_a_time_as_they_come_together(tiny_embedder, photos, tmp_path):
+    files = [photos[0], tmp_path / "missing.jpg", photos[1]]
+    together, each = embed_photos(tiny_embedder, files), list(embed_each(tiny_embedder, files))
+    assert np.concatenate([one.rows for one in each]).tolist() == together.rows.tolist() == [0, 2]
+    assert [len(one.bad) for one in each] == [0, 1, 0]
+    for part in ("embeddings", "sides", "features"):
+        joined = np.concatenate([getattr(one, part) for one in each])
+        assert np.allclose(joined, getattr(together, part), atol=1e-6)
