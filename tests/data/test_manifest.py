@@ -63,7 +63,7 @@ def test_text_stays_text(suffix, tmp_path):
         read = read_manifest(tmp_path / f"m{suffix}")
         for column in ("note", "accession", "licence", "source"):
             assert read.table[column].tolist() == table[column].tolist(), column
-        assert read.pieces.tolist()[: len(WORDS)] == list(WORDS)
+        assert read.piece_names[: len(WORDS)] == list(WORDS)
         table = read.table
 
 
