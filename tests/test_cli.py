@@ -1,7 +1,9 @@
+import ast
 import csv
 import io
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -12,8 +14,9 @@ import pandas as pd
 import pytest
 import yaml
 
+import saree_cosface
 from saree_cosface import __version__
-from saree_cosface.cli import main
+from saree_cosface.cli import command_line, main
 from saree_cosface.commands.common import print_json
 from saree_cosface.data.manifest_file import read_manifest
 from tests.helpers.bad_photos import BAD, save, textured, zero_byte
@@ -42,6 +45,35 @@ def python(*arguments, **options):
     return subprocess.run(
         [sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=120, **options
     )
+
+
+def parsers(parser):
+    yield parser
+    for action in parser._actions:
+        for inner in getattr(action, "_name_parser_map", {}).values():
+            yield from parsers(inner)
+
+
+def test_every_option_and_command_that_a_message_names_is_there():
+    parser, commands = command_line()
+    options = {name for each in parsers(parser) for action in each._actions for name in action.option_strings}
+    options |= {"--no-deps", "--nproc-per-node"}  # of pip and torchrun
+    words = {*commands, *(command.split()[0] for command in commands)}
+    root = Path(saree_cosface.__file__).parent
+    said = [
+        (file.relative_to(root), node.value)
+        for file in sorted(root.rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    named = [(file, found) for file, text in said for found in re.findall(r"(?<![^\s`'])--[a-z][a-z_.-]*[a-z]", text)]
+    assert len(named) > 60
+    assert [each for each in named if each[1] not in options] == []
+    called = [
+        (file, found) for file, text in said for found in re.findall(r"`saree-cosface ([a-z]+(?: [a-z]+)?)", text)
+    ]
+    assert len(called) > 15
+    assert [each for each in called if each[1] not in words and each[1].split()[0] not in words] == []
 
 
 # --- light -----------------------------------------------------------------------------------------------------------

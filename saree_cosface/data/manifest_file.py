@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from saree_cosface.console import console
+from saree_cosface.console import console, few
 from saree_cosface.data.manifest import COLUMNS, NAMES, Manifest, ManifestError, manifest_of, rows_of_query
 from saree_cosface.data.names import tidy
 from saree_cosface.data.paths import listed
@@ -141,7 +141,7 @@ def _read_table(path: Path) -> tuple[pd.DataFrame, _Places]:
 def _tidy(table: pd.DataFrame, places: _Places, path: Path) -> pd.DataFrame:
     missing = [column for column in ("path", "craft") if column not in table.columns]
     if missing:
-        found = ", ".join(str(column) for column in table.columns) or "nothing"
+        found = few(table.columns.tolist(), 12) or "nothing"
         raise ManifestError(
             f"{path}: the column {' and '.join(missing)} is missing; the header has: {found}. `saree-cosface data"
             " import` makes a manifest of a table with other headers."

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from saree_cosface.console import few
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.importing import Draft, ImportReport, finish, resolve
 from saree_cosface.data.manifest import ManifestError
@@ -116,7 +117,7 @@ def _columns(table: Sheet) -> list[str]:
             names[positions[0]] = column
         elif column in ("path", "craft"):
             raise ManifestError(
-                f"{table.place}: no column for the {column} among {', '.join(table.header)}; head it with one of:"
+                f"{table.place}: no column for the {column} among {few(table.header, 12)}; head it with one of:"
                 f" {', '.join(spellings[:6])}."
             )
     return names

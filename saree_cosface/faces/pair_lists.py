@@ -70,10 +70,10 @@ def suffix_there(folder: Path | str, pairs: Pairs) -> str:
 def read_pair_list(path: Path | str, data: FaceSet | None = None) -> Pairs:
     """Any list with two image names and 0 or 1 (1: one person) a row, and perhaps a fold.
 
-    Columns are separated by tabs, commas or blanks, whichever the first row has. A first row that names the columns is
-    skipped. Without a fold column the same pairs are dealt to ten folds in blocks, in the order of the list, and the
-    different pairs likewise; on the balanced lists that circulate (AgeDB-30: 300 same and 300 different pairs, ten
-    times) these are the folds that everybody takes.
+    Columns are separated by tabs, commas, semicolons or blanks, whichever the first row has. A first row that names
+    the columns is skipped. Without a fold column the same pairs are dealt to ten folds in blocks, in the order of the
+    list, and the different pairs likewise; on the balanced lists that circulate (AgeDB-30: 300 same and 300 different
+    pairs, ten times) these are the folds that everybody takes.
 
     Args:
         path: the list.
@@ -85,7 +85,7 @@ def read_pair_list(path: Path | str, data: FaceSet | None = None) -> Pairs:
     """
     path = Path(path) if data is None else require(path, data, "the list of pairs")
     lines = text_lines(path)
-    delimiter = next((mark for mark in "\t," if mark in lines[0][1]), None)
+    delimiter = next((mark for mark in "\t,;" if mark in lines[0][1]), None)
     rows = []
     width = 0
     for number, (line, text) in enumerate(lines):
@@ -176,10 +176,12 @@ def text_lines(path: Path) -> list[tuple[int, str]]:
         FaceDataError: it is no UTF-8 text, or has no such line.
         OSError: it cannot be read.
     """
+    content = path.read_bytes()
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        raise FaceDataError(f"{path}: not UTF-8 text ({error}); is it the list itself?") from error
+        line = content.count(b"\n", 0, error.start) + 1
+        raise FaceDataError(f"{path}, line {line}: not UTF-8 text; is it the list itself?") from error
     lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if not lines:
         raise FaceDataError(f"{path}: empty")

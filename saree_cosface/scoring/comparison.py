@@ -71,7 +71,7 @@ def compare(
         raise ComparisonError(f"{seeds} seeds cannot be averaged; take at least 1, better 3.")
     if recipe.optim.patience:
         raise ComparisonError(
-            "optim.patience needs validation photos, which a comparison does not set aside: set it to 0."
+            "optim.patience needs validation photos, which a comparison does not set aside: add --optim.patience 0."
         )
     manifest = _comparable(read_manifest(manifest_path, where=where))
     try:

@@ -95,14 +95,14 @@ def test_empty_lists_and_what_is_no_text(reader, tmp_path):
     with pytest.raises(FaceDataError, match="empty"):
         reader(write(tmp_path / "empty.txt", ["", "  "]))
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 not text")
-    with pytest.raises(FaceDataError, match="not UTF-8 text"):
+    with pytest.raises(FaceDataError, match="line 1: not UTF-8 text"):
         reader(tmp_path / "photo.jpg")
     with pytest.raises(OSError, match="folder"):
         (tmp_path / "folder").mkdir()
         reader(tmp_path / "folder")
 
 
-@pytest.mark.parametrize("delimiter", ["\t", ",", " "])
+@pytest.mark.parametrize("delimiter", ["\t", ",", ";", " "])
 @pytest.mark.parametrize("header", [[], ["first", "second", "same", "fold"]])
 @pytest.mark.parametrize(("end", "encoding"), [("\n", "utf-8"), ("\r\n", "utf-8-sig")])
 def test_plain_lists(delimiter, header, end, encoding, tmp_path):
