@@ -628,3 +628,8 @@ def test_json_is_whole_or_not_at_all(capsys, monkeypatch):
     print_json({"path": "साड़ी \udcff.jpg"})
     stream.flush()
     assert json.loads(stream.buffer.getvalue()) == {"path": "साड़ी \udcff.jpg"}
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr("sys.stdout", stream)
+    print_json({"path": "साड़ी".encode().decode("ascii", "surrogateescape")})  # as Python reads it in the locale C
+    stream.flush()
+    assert json.loads(stream.buffer.getvalue()) == {"path": "साड़ी"}

@@ -118,7 +118,8 @@ def json_text(value: Any) -> str:
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     try:
+        text = text.encode("utf-8", "surrogateescape").decode()  # in a locale that knows no UTF-8, names come as bytes
         text.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:  # a file name that is not UTF-8, or a stream that is not
+    except UnicodeError:  # a file name that is not UTF-8, or a stream that is not
         return json.dumps(value, indent=2, allow_nan=False)
     return text

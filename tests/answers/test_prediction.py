@@ -150,8 +150,8 @@ def test_answers_do_not_depend_on_the_other_photos(tiny_run, photos):
 
 
 def test_evidence_has_a_place_whatever_the_photo_is_called(tiny_run, photos, tmp_path):
-    names = ["न" * 80, "n" * 240, "a$\\foo$", "new\nline", os.fsdecode(b"\xff")]
-    named = [tmp_path / f"{name}.jpg" for name in names] + [tmp_path / "folder" / "new\nline.jpg"]
+    names = ["न" * 80, os.fsdecode(b"a$\\foo$\nnew line\xff")]
+    named = [tmp_path / f"{name}.jpg" for name in names] + [tmp_path / "folder" / f"{names[1]}.jpg"]
     named[-1].parent.mkdir()
     for path in named:
         shutil.copy(photos[0], path)
