@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from saree_cosface.answers.batch import Row, as_csv, count_photos, name_photos
+from saree_cosface.console import console
 from saree_cosface.data.photos import is_photo
 from saree_cosface.html.page import escape
 
@@ -103,17 +104,22 @@ def name_all(
     rows: list[Row] = []
     begun = told = shown = time.monotonic()
     yield _progress(0, total, 0.0), "", True
-    for row in name_photos(desk.run, photos, photos[0][0].parent / UNPACKED):
-        rows.append(row)
-        now = time.monotonic()
-        if end.is_set():
-            break
-        if now - told >= _OFTEN and len(rows) < total:
-            fresh = now - shown >= _SELDOM
-            yield _progress(len(rows), total, now - begun), results(rows) if fresh else None, True
-            told, shown = now, now if fresh else shown
-    said = f"{total} photos" if total == len(rows) else f"Cancelled after {len(rows)} of {total} photos"
-    yield note(f"{said}: {_counts(rows)}."), results(rows), False
+    ended = "Cancelled"
+    try:
+        for row in name_photos(desk.run, photos, photos[0][0].parent / UNPACKED):
+            rows.append(row)
+            now = time.monotonic()
+            if end.is_set():
+                break
+            if now - told >= _OFTEN and len(rows) < total:
+                fresh = now - shown >= _SELDOM
+                yield _progress(len(rows), total, now - begun), results(rows) if fresh else None, True
+                told, shown = now, now if fresh else shown
+    except Exception as error:  # what was named until then is not lost to it
+        console.print(f"app: a batch broke off: {error}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        ended = f"Broke off ({getattr(error, 'strerror', None) or error})"  # without paths of this machine
+    said = f"{total} photos" if total == len(rows) else f"{ended} after {len(rows)} of {total} photos"
+    yield note(f"{said}: {_counts(rows)}.", problem=ended != "Cancelled"), results(rows), False
 
 
 def results(rows: list[Row]) -> str:

@@ -59,10 +59,14 @@ def taken(uploads: Any, session: str | None) -> Iterator[list[tuple[Path, str]]]
         session: id of the session.
 
     Raises:
-        ValueError: it is something else, or names a file that was not uploaded, or was looked at already.
+        ValueError: it is something else, or names a file that was not uploaded, or was looked at already; or there is
+            no room for it.
     """
     folder = folder_of(session) / secrets.token_hex(8)
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise ValueError(f"this machine cannot take photos in now ({error.strerror})") from error
     try:
         entries = _entries(uploads)
         new = [entry for entry in entries if not was_upload(_path(entry))] or entries

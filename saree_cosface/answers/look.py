@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from saree_cosface.data.images import decode
+from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.views import BRIEF, LARGEST, PyramidViews
+from saree_cosface.features.ahead import NO_MEMORY
 from saree_cosface.networks.backbone import BackboneError
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.networks.precision import autocast
@@ -37,8 +38,11 @@ def look(embedder: Embedder, photo: Path) -> Look:
         BadImage: the photo cannot be read.
     """
     size = embedder.backbone.preprocessing.size
-    pixels = decode(photo, shrink_to=round(LARGEST * size))
-    views = PyramidViews(size, brief=True)(pixels, "")
+    try:
+        pixels = decode(photo, shrink_to=round(LARGEST * size))
+        views = PyramidViews(size, brief=True)(pixels, "")
+    except MemoryError as error:
+        raise BadImage(photo, NO_MEMORY) from error
     try:
         maps, features = local_maps(embedder, views)
     except BackboneError:

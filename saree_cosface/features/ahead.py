@@ -13,6 +13,9 @@ from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.views import BRIEF, LARGEST, PyramidViews, Views
 
+NO_MEMORY = "too large for the memory that is free; shrink it first"
+"""Why a photo is left out that could be decoded."""
+
 _AHEAD = 4
 """Photos decoded ahead of the network."""
 
@@ -59,6 +62,8 @@ class Prepared:
             return _Item(sha256, self._views(pixels, sha256), None)
         except BadImage as error:
             return error
+        except MemoryError:
+            return BadImage(path, NO_MEMORY)
 
     def _known(self, sha256: str) -> NDArray[np.float16] | None:
         if self._folder is None or self._complete is None:

@@ -175,3 +175,15 @@ def test_photos_come_one_at_a_time_as_they_come_together(tiny_embedder, photos, 
     for part in ("embeddings", "sides", "features"):
         joined = np.concatenate([getattr(one, part) for one in each])
         assert np.allclose(joined, getattr(together, part), atol=1e-6)
+
+
+def test_a_photo_that_memory_does_not_hold_is_listed(tiny_embedder, photos):
+    class Greedy:
+        key = "greedy"
+
+        def __call__(self, pixels, sha256):
+            raise MemoryError
+
+    found = features(tiny_embedder, photos[:2], Greedy())
+    assert len(found.rows) == 0
+    assert [bad.reason for bad in found.bad] == ["too large for the memory that is free; shrink it first"] * 2
