@@ -23,7 +23,7 @@ from tests.helpers.bad_photos import BAD, save, textured, zero_byte
 from tests.helpers.tiny import CRAFTS, SOME
 
 COMMANDS = ("loom", "data import", "data check", "train", "evaluate", "compare", "predict", "enrol", "enrolments")
-COMMANDS += ("calibrate", "audit", "report")
+COMMANDS += ("calibrate", "audit", "report", "app", "accounts")
 
 
 @pytest.fixture
@@ -582,6 +582,27 @@ def test_interrupts_and_refusals(call, monkeypatch, error, status):
     monkeypatch.setattr("saree_cosface.commands.predict._run", fail)
     code, out, _ = call("predict", "run", "a.jpg")
     assert (code, out) == (status, "")
+
+
+def test_errors_of_the_system_are_said_with_the_remedy(call, monkeypatch):
+    for error, said in (
+        (FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"), "; set TMPDIR to a folder that can"),
+        (
+            OSError(28, "Error writing bytes to file", "a.parquet"),
+            "a.parquet: no space left on device; make room there",
+        ),
+        (
+            OSError(30, "Read-only file system", "run/report.html"),
+            "run/report.html: read-only file system; write elsew",
+        ),
+    ):
+
+        def fail(_, error=error):
+            raise error
+
+        monkeypatch.setattr("saree_cosface.commands.predict._run", fail)
+        code, _, err = call("predict", "run", "a.jpg")
+        assert (code, said in err) == (1, True), err
 
 
 def test_errors_of_the_system_are_said_in_words(call, tmp_path):

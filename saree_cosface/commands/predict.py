@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
 from saree_cosface.commands.common import Command, Subcommands, add_json, add_run, json_text, new_parser
-from saree_cosface.console import console
+from saree_cosface.console import console, telling
 
 if TYPE_CHECKING:
     from saree_cosface.answers.prediction import Answers
@@ -44,10 +45,16 @@ def _run(options: Namespace) -> int:
     run = load_run(options.run)
     found = predict_each(run, options.photos, one_piece=options.piece, top=options.top, evidence=options.evidence)
     say = _json if options.json else _csv if options.csv else _tables
-    answers = together(run, say(found))
+    # A progress bar would write over the rows, where both are on one screen.
+    with telling(_nobody) if say is not _tables and sys.stdout.isatty() else nullcontext():
+        answers = together(run, say(found))
     if not options.json:
         answers.print_remarks(console)
     return 0 if not answers.bad else 1
+
+
+def _nobody(description: str, done: int, total: int | None) -> None:
+    """Hears how far it is."""
 
 
 def _tables(found: Iterator["Answers"]) -> Iterator["Answers"]:

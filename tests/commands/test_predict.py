@@ -94,6 +94,14 @@ def test_any_name_in_any_locale(tiny_run, photos, tmp_path, capfd, monkeypatch, 
             assert [answer["photos"] for answer in json.loads(text)["answers"]] == [[str(photos[1])], [str(raw)]]
 
 
+def test_on_one_screen_no_bar_writes_over_the_rows(tiny_run, photos, monkeypatch):
+    screen = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    screen.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr("saree_cosface.console.Progress", lambda *_, **__: pytest.fail("a bar was drawn"))
+    assert call("predict", tiny_run.folder, photos[0], "--csv") == 0
+
+
 def test_with_csv_what_was_left_out_is_said_to_people(tiny_run, photos, capsys):
     assert call("predict", tiny_run.folder, *photos, "--csv") == 1
     assert "=no photo.jpg: empty" in " ".join(capsys.readouterr().err.split())
