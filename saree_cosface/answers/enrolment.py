@@ -14,23 +14,23 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from saree_cosface.answers.enrolment_doubts import Doubt, doubts_of
-from saree_cosface.answers.enrolment_log import LOG, Enrolment, EnrolmentError, enrolments, write
+from saree_cosface.answers.enrolment_log import Enrolment, EnrolmentError, enrolments, write
 from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import COLUMNS, manifest_of
 from saree_cosface.data.names import craft_label, tidy
 from saree_cosface.data.photos import gather_photos
+from saree_cosface.runs.alone import alone
 from saree_cosface.runs.gallery import Gallery
 from saree_cosface.runs.keeping import forget_photos, keep_photos
 from saree_cosface.runs.references import build_gallery
 from saree_cosface.runs.run import load_run
 from saree_cosface.taxonomy import UnknownCraft
 
-_PATIENCE = 60.0  # seconds until a lock that another process holds is given up
+_PATIENCE = 60.0  # seconds to wait for others who enrol
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,10 @@ def enrol(
     Raises:
         EnrolmentError: there is no photo that can be read, one is a reference already, or the craft is unknown.
         NotACraft: the name is that of a material or a use.
-        RunError, GalleryError: the folder holds no finished run, or a damaged one.
+        RunError, GalleryError: the folder holds no finished run, or a damaged one; or somebody else is at work there.
     """
     source = tidy(source)  # as a manifest would have it, by which evaluation leaves it out
-    with _alone(folder):
+    with _gallery_of(folder):
         run = load_run(folder)
         try:
             craft = craft_label(craft, new=new, known=run.gallery.crafts)
@@ -157,8 +157,9 @@ def undo(folder: Path, number: int = 0) -> Enrolment:
 
     Raises:
         EnrolmentError: there is no such enrolment, or it was taken back before.
+        RunError: somebody else is at work in the run.
     """
-    with _alone(folder):
+    with _gallery_of(folder):
         log = enrolments(folder)
         standing = [entry.number for entry in log if not entry.undone]
         if number == 0 and standing:
@@ -205,12 +206,9 @@ def _now() -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else changes the gallery meanwhile."""
-    if not (folder / "gallery").is_dir():
+def _gallery_of(folder: Path) -> Iterator[None]:
+    """Nobody else changes the run meanwhile; those who enrol wait for each other."""
+    if not (folder / "run.json").is_file():
         load_run(folder)  # which says what is wrong
-    try:
-        with FileLock(folder / "gallery" / f".{LOG}.lock", timeout=_PATIENCE):
-            yield
-    except Timeout as error:
-        raise EnrolmentError(f"{folder}: another process is changing the gallery; try again later.") from error
+    with alone(folder, "enrol", patience=_PATIENCE):
+        yield

@@ -39,11 +39,12 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 def _run(options: Namespace) -> int:
     from saree_cosface.data.manifest_file import read_manifest
     from saree_cosface.maps.make import map_collection
+    from saree_cosface.runs.alone import alone
     from saree_cosface.runs.run import load_run
 
     manifest = read_manifest(options.manifest, where=options.where, on_unknown="keep")
-    made = map_collection(
-        load_run(options.run), manifest, options.out, seed=options.seed, before=options.before, cache=options.cache
-    )
+    run = load_run(options.run)
+    with alone(options.out, "map"):
+        made = map_collection(run, manifest, options.out, seed=options.seed, before=options.before, cache=options.cache)
     made.print_facts(console)
     return finish(options, made.to_json())

@@ -44,16 +44,18 @@ def _run(options: Namespace) -> int:
     from saree_cosface.data.manifest_file import read_manifest
     from saree_cosface.review.queue import review
     from saree_cosface.review.sheets import FOLDER, write_sheets
+    from saree_cosface.runs.alone import alone
     from saree_cosface.runs.run import load_run
 
     log = None if options.log is None else CurationLog(options.log)
     manifest = read_manifest(options.manifest, where=options.where, on_unknown="keep")
-    options.out.mkdir(parents=True, exist_ok=True)  # before the long work, if it cannot be
-    collection = see(load_run(options.run), manifest, cache=options.cache)
-    decisions = [] if log is None else verdicts_on(log, collection.manifest, collection.sha256.tolist())
-    queue = review(collection, decisions=decisions, seed=options.seed, cache=options.cache)
-    queue.save(options.out)
-    sheets = write_sheets(queue, options.out / FOLDER, options.sheets)
+    run = load_run(options.run)
+    with alone(options.out, "review"):  # before the long work, if it cannot be written
+        collection = see(run, manifest, cache=options.cache)
+        decisions = [] if log is None else verdicts_on(log, collection.manifest, collection.sha256.tolist())
+        queue = review(collection, decisions=decisions, seed=options.seed, cache=options.cache)
+        queue.save(options.out)
+        sheets = write_sheets(queue, options.out / FOLDER, options.sheets)
     queue.print_table(console)
     console.print(f"Queue: {options.out}, with {len(sheets)} contact sheets", highlight=False, markup=False)
     return finish(options, queue.to_json())

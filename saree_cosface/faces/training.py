@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from saree_cosface.files import write_json, write_text
 from saree_cosface.networks.card import EmbedderCard
 from saree_cosface.networks.embedder import Embedder, new_embedder
 from saree_cosface.options import FaceOptions, Recipe
+from saree_cosface.runs.alone import alone
 from saree_cosface.runs.folder import CONFIG, RunError, check_folder, settings_of, with_precision
 from saree_cosface.training.checkpoint import CHECKPOINT
 from saree_cosface.training.datasets import Batch
@@ -137,12 +139,19 @@ def train_faces(
         progress: show a bar.
 
     Raises:
-        RunError: the folder holds something else, or there are too few people or faces.
+        RunError: the folder holds something else, another process is at work in it, or there are too few people or
+            faces.
     """
     out = Path(out)
+    # A finished run is only looked at. Of several processes of one training the first holds the folder.
+    free = (out / "run.json").is_file() or not first_process()
+    with nullcontext() if free else alone(out, "faces train"):
+        return _train(data, recipe, out, resume, progress and first_process())
+
+
+def _train(data: FaceOptions, recipe: Recipe, out: Path, resume: bool, progress: bool) -> Embedder:
     recipe = with_precision(recipe, out)
     settings = settings_of(data, recipe)
-    progress = progress and first_process()
     if first_process():
         check_folder(out, settings, resume)
     if (out / "run.json").is_file():

@@ -1,6 +1,6 @@
 """A run: the folder that a training makes, and that everything after it reads.
 
-config.yaml       the options                 manifest.csv      the photos used, with absolute paths
+config.yaml       the options                 manifest.csv      the photos used: absolute paths, checksums
 split.json        the fold of each photo      parts.json        which photos were trained on, and which held out
 embedder/         card and weights            gallery/          references of the training photos
 last.ckpt         to resume from              metrics.csv, learning_curves.png, tensorboard/
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from saree_cosface.data.names import tidy
 from saree_cosface.networks.embedder import Embedder
+from saree_cosface.runs.alone import at_work
 from saree_cosface.runs.calibration import FOLDER, Calibration
 from saree_cosface.runs.folder import RunError
 from saree_cosface.runs.gallery import Gallery
@@ -85,6 +86,9 @@ def load_run(folder: Path) -> Run:
     """
     folder = Path(folder)
     if not (folder / "run.json").is_file():
+        working = at_work(folder)
+        if working:
+            raise RunError(f"{folder}: {working} is still at work on this run; wait until it has ended.")
         begun = (folder / CHECKPOINT).is_file()
         remedy = "finish it with --resume" if begun else "give the folder that `saree-cosface train --out` made"
         raise RunError(f"{folder}: {'an unfinished run' if begun else 'not a run'}; {remedy}.")
