@@ -71,7 +71,7 @@ def map_tab(desk: Desk) -> None:
 
 
 def _show(made: MappedCollection) -> list[Any]:
-    bad = note(f"{len(made.bad)} photos could not be read and have no place.") if made.bad else ""
+    bad = note(f"{len(made.bad)} photos could not be read, or have changed, and have no place.") if made.bad else ""
     return [
         f"{_FRAME}{bad}",
         gr.update(value=str(made.folder / PAGE), visible=True),

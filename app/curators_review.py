@@ -263,7 +263,11 @@ def _keys(bench: Bench) -> str:
         f"<kbd>{key}</kbd> {what}"
         for key, what in (*((key, name.lower()) for _, name, key in _BUTTONS), ("U", "undo"), *_WALKS)
     )
-    return f"""<div class="saree"><h2>Review</h2><details class="help"><summary>Keys, and where decisions go</summary>
+    left_out = len(bench.queue.bad)
+    told = f"{left_out} photos could not be read, or have changed, and are in no queue."
+    missed = note(told, problem=True) if left_out else ""
+    return f"""{missed}<div class="saree"><h2>Review</h2>
+<details class="help"><summary>Keys, and where decisions go</summary>
 <p class="fine keyed">{keys}</p><p class="fine">Where a reason is needed, its field opens: write it, then
 <kbd>Enter</kbd>.<br>Collection: <code>{escape(where(bench.place))}</code><br>
 Decisions: <code>{escape(where(bench.log))}</code></p>

@@ -41,6 +41,7 @@ class NearReference:
     path: str
     thumbnail: str
     cosine: float
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,8 @@ def attribute(
         references=tuple(
             NearReference(
                 **{
-                    column: str(table[column].iloc[row]) for column in ("craft", "piece", "source", "path", "thumbnail")
+                    column: str(table[column].iloc[row])
+                    for column in ("craft", "piece", "source", "path", "thumbnail", "sha256")
                 },
                 cosine=cosine,
             )

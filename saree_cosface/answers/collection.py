@@ -13,6 +13,7 @@ from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest, ManifestError
 from saree_cosface.features.embedding import embed_photos
+from saree_cosface.runs.originals import originals
 from saree_cosface.runs.run import Run
 from saree_cosface.taxonomy import load_taxonomy
 
@@ -38,7 +39,7 @@ class Collection:
         cosines: to each tradition of the run's gallery, with allowances, ``(N, C)``.
         kinds: of the verdict on each, ``(N,)``; "" where the run is not calibrated.
         sha256: of each photo, ``(N,)``.
-        bad: those that could not be read.
+        bad: those that could not be read, or have changed.
     """
 
     run: Run
@@ -90,16 +91,17 @@ class Collection:
 
 
 def see(run: Run, manifest: Manifest, *, cache: Path | None = None) -> Collection:
-    """Look at every photo of a manifest that can be read.
+    """Look at every photo of a manifest that can be read, and is still the file that was labelled or learned from.
 
     Raises:
         ManifestError: none can.
     """
-    files = manifest.files()
-    embedded = embed_photos(run.embedder, files, cache=cache)
+    same, gone = originals(run, manifest)
+    embedded = embed_photos(run.embedder, same.files(), cache=cache)
+    bad = (*gone, *embedded.bad)
     if not len(embedded.rows):
-        raise ManifestError(f"none of the {len(files)} photos can be read; the first: {embedded.bad[0]}")
-    kept = manifest.select(embedded.rows)
+        raise ManifestError(f"none of the {len(manifest)} photos can be read; the first: {bad[0]}")
+    kept = same.select(embedded.rows)
     cosines = run.cosines(embedded.embeddings)
     verdicts = np.full(len(kept), "", dtype="<U9")
     if run.calibration is not None:
@@ -113,5 +115,5 @@ def see(run: Run, manifest: Manifest, *, cache: Path | None = None) -> Collectio
         cosines,
         verdicts,
         np.array([photo_hash(path) for path in kept.files()], dtype=np.str_),
-        embedded.bad,
+        bad,
     )

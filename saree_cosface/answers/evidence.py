@@ -13,6 +13,7 @@ from saree_cosface.answers.heat_map import HeatMap, heat_map, heat_map_of
 from saree_cosface.answers.matches import MATCHED_SIDE, Match, match_regions, match_regions_of
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.files import shortened
+from saree_cosface.runs.originals import require_original
 from saree_cosface.runs.run import Run
 
 
@@ -56,12 +57,18 @@ def gather_evidence(run: Run, examination: Examination) -> Evidence:
     if reference is None:
         return replace(found, remark="None of the nearest reference pieces is of the first tradition.")
     try:
-        pixels = decode(Path(reference.path), shrink_to=2 * MATCHED_SIDE)
-    except BadImage:
-        remark = "The photo of the nearest reference piece is no longer where it was, so no regions can be matched."
+        pixels = _pixels_of(reference)
+    except BadImage as error:
+        remark = f"No regions can be matched: the photo of the nearest reference piece cannot be used ({error.reason})."
         return replace(found, reference=reference, remark=remark)
     matches = match_regions_of(run.embedder, looked.pixels, pixels)
     return replace(found, reference=reference, pixels=pixels, matches=tuple(matches))
+
+
+def _pixels_of(reference: NearReference) -> NDArray[np.uint8]:
+    """What is seen of a reference, if its file is still the one that was learned from."""
+    require_original(Path(reference.path), reference.sha256)
+    return decode(Path(reference.path), shrink_to=2 * MATCHED_SIDE)
 
 
 def write_evidence(run: Run, attribution: Attribution, folder: Path) -> list[dict[str, Any]]:
@@ -74,7 +81,7 @@ def write_evidence(run: Run, attribution: Attribution, folder: Path) -> list[dic
             regions match which of the nearest reference of that tradition; a long name of a photo is cut short.
 
     Returns:
-        A JSON-able entry a photo. Where no reference's file is left there are no matches, and a remark says so.
+        A JSON-able entry a photo. Where the reference has gone or changed there are no matches, and a remark says so.
 
     Raises:
         BadImage: a photo has become unreadable.
@@ -107,12 +114,13 @@ def write_evidence(run: Run, attribution: Attribution, folder: Path) -> list[dic
             continue
         entry["reference"] = reference.path
         try:
+            pixels = _pixels_of(reference)
             matches = match_regions(run.embedder, photo, Path(reference.path))
         except BadImage as error:
-            entry["remark"] = f"the reference cannot be read: {error}"
+            entry["remark"] = f"the reference cannot be used: {error}"
             continue
         target_file = folder / f"{name}.matches.png"
-        seen = (found.pixels, decode(Path(reference.path), shrink_to=2 * MATCHED_SIDE))
+        seen = (found.pixels, pixels)
         titles = (one_line(photo.name), f"{reference.craft}, {reference.source or 'source unknown'}")
         matches_figure(seen, titles, [(match.first, match.second, match.cosine) for match in matches], target_file)
         entry["matches"] = str(target_file)

@@ -1,7 +1,6 @@
 """Photos that show the same picture: perceptual hashes, cosines, and the groups that pairs join up to."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 import imagehash
 import numpy as np
@@ -9,10 +8,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-
-from saree_cosface.data.images import BadImage, decode
-from saree_cosface.data.manifest import Manifest
-from saree_cosface.data.photos import map_files
 
 MAX_DISTANCE = 47
 """Bits by which copies may differ. Measured on 1,600 photos of sarees and batik: copies saved again at JPEG quality
@@ -25,7 +20,9 @@ HASH_SIDE = 256
 _FREQUENCIES = 16  # bits along a side; with 8 the plain cloths of one shop collide
 _CELLS = 4  # cells along a side in which colour is taken
 _COLOUR_STEPS = np.arange(16, 256, 16)  # coarse enough for another JPEG quality, fine enough to tell colourways apart
-_BITS = _FREQUENCIES**2 + 2 * _CELLS**2 * len(_COLOUR_STEPS)
+BITS = _FREQUENCIES**2 + 2 * _CELLS**2 * len(_COLOUR_STEPS)
+"""Bits of a perceptual hash."""
+
 _FLAT = 2.0  # grey levels of standard deviation below which a picture has no structure worth a hash
 _BLOCK = 2048
 
@@ -41,18 +38,11 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     image = Image.fromarray(pixels)
     grey = image.convert("L")
     if np.asarray(grey.resize((64, 64), Image.Resampling.BOX), dtype=np.float32).std() < _FLAT:
-        return np.zeros(_BITS, dtype=np.bool_)
+        return np.zeros(BITS, dtype=np.bool_)
     frequencies = imagehash.phash(grey, hash_size=_FREQUENCIES).hash
     cells = np.asarray(image.resize((_CELLS, _CELLS), Image.Resampling.BOX).convert("YCbCr"))
     colours = cells[..., 1:, None] >= _COLOUR_STEPS
     return np.concatenate([frequencies.ravel(), colours.ravel()])
-
-
-def perceptual_hashes(files: Sequence[Path]) -> NDArray[np.bool_]:
-    """Hash of every photo, ``(N, 736)``; without a bit set for photos that cannot be read or have no structure."""
-    if not files:
-        return np.zeros((0, _BITS), dtype=np.bool_)
-    return np.stack(map_files(_hash_file, files, "Hashing photos"))
 
 
 def near_duplicate_pairs(hashes: NDArray[np.bool_], max_distance: int = MAX_DISTANCE) -> NDArray[np.int_]:
@@ -98,13 +88,6 @@ def groups(n: int, pairs: NDArray[np.int_]) -> NDArray[np.int_]:
     return rank[inverse]
 
 
-def _hash_file(path: Path) -> NDArray[np.bool_]:
-    try:
-        return perceptual_hash(decode(path, shrink_to=HASH_SIDE))
-    except BadImage:
-        return np.zeros(_BITS, dtype=np.bool_)
-
-
 def _pairs(names: NDArray[np.intp], rows: NDArray[np.floating], least: float) -> NDArray[np.int_]:
     found = [names[block] for block in _blocks(rows, least)]
     return np.concatenate(found).astype(np.int_) if found else np.zeros((0, 2), dtype=np.int_)
@@ -116,8 +99,3 @@ def _blocks(rows: NDArray[np.floating], least: float) -> Iterator[NDArray[np.int
         products = rows[start : start + _BLOCK] @ rows[start:].T
         left, right = np.nonzero(np.triu(products >= least, k=1))
         yield np.stack([left + start, right + start], axis=1)
-
-
-def duplicate_groups(manifest: Manifest) -> NDArray[np.int_]:
-    """Group of near-duplicates of each photo, ``(N,)``, so that no split parts them."""
-    return groups(len(manifest), near_duplicate_pairs(perceptual_hashes(manifest.files())))

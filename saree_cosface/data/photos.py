@@ -135,8 +135,8 @@ def map_files(function: Callable[[Path], Result], files: Sequence[Path], descrip
 def list_bad(bad: tuple[BadImage, ...], manifest: Path | None = None, shown: int = 10) -> None:
     """Say on stderr which photos were left out, and why, and what lists all of those in a manifest."""
     if bad:
-        several = f"{len(bad)} photos could not be read and were left out:"
-        console.print("[yellow]1 photo could not be read and was left out:" if len(bad) == 1 else f"[yellow]{several}")
+        several = f"{len(bad)} photos cannot be used and were left out:"
+        console.print("[yellow]1 photo cannot be used and was left out:" if len(bad) == 1 else f"[yellow]{several}")
         for each in bad[:shown]:
             console.print(f"  {each}", highlight=False, markup=False, soft_wrap=True)
         if len(bad) > shown:

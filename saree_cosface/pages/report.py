@@ -5,6 +5,7 @@ The page is a single HTML file with its pictures inside: it opens offline, print
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,14 @@ from saree_cosface.pages.exhibits import (
     shortcuts,
     strangers,
 )
+from saree_cosface.runs.alone import alone
 from saree_cosface.runs.parts import PARTS
 from saree_cosface.runs.run import Run
 from saree_cosface.scoring.audit import audit_document, is_trained_on
 from saree_cosface.scoring.curated import curated, curated_in_words
 from saree_cosface.scoring.held_out import score
 from saree_cosface.scoring.open_set import other_things, score_open_set
-from saree_cosface.scoring.probes import Probes, unseen_probes
+from saree_cosface.scoring.probes import EvaluationError, Probes, unseen_probes
 from saree_cosface.scoring.shortcut import pooled_cosines
 from saree_cosface.taxonomy import craft_name
 
@@ -66,7 +68,16 @@ def write_report(run: Run, manifest: Path, out: Path, *, cache: Path | None = No
 
     Raises:
         EvaluationError: no photo is left to score.
+        RunError: the page goes into the run, and somebody else is at work there.
     """
+    out = Path(out)
+    inside = out.absolute().is_relative_to(run.folder.absolute())
+    with alone(run.folder, "report") if inside else nullcontext():
+        _write(run, manifest, out, cache)
+    return out
+
+
+def _write(run: Run, manifest: Path, out: Path, cache: Path | None) -> None:
     asked = read_manifest(manifest, on_unknown="keep")
     probes = unseen_probes(run, asked, cache=cache)
     list_bad(probes.bad, manifest)
@@ -92,12 +103,14 @@ def write_report(run: Run, manifest: Path, out: Path, *, cache: Path | None = No
     command = f"saree-cosface report {escape(run.folder)} {escape(manifest)}"
     made = f"Written by saree-cosface {escape(__version__)}:<br><code>{command}</code>"
     write_text(out, page(title, body, made))
-    return out
 
 
 def _audited(run: Run, asked: Manifest, probes: Probes) -> str:
     if is_trained_on(run, asked):
-        return shortcuts(audit_document(run, asked, probes))
+        try:
+            return shortcuts(audit_document(run, asked, probes))
+        except EvaluationError as error:  # photos trained on are gone, which those scored need not be
+            return f"<p>Not told: {escape(error)}.</p>"
     return (
         "<p>Not told: an audit needs the photos trained on, and these are others. Give "
         "<code>saree-cosface audit</code> the manifest trained on.</p>"

@@ -7,6 +7,7 @@ log each time, so that everybody sees what others said a moment ago, and a resta
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from saree_cosface.curation.decisions import MANIFEST, Conflict, CurationError, 
 from saree_cosface.curation.decisions import Entry as Decision
 from saree_cosface.curation.log import CurationLog
 from saree_cosface.curation.naming import names_in_log
+from saree_cosface.data.content import photo_hash
+from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.review.queue import Entry, Queue, review
@@ -197,13 +200,16 @@ def decide(
 
     Raises:
         Clash: somebody else decided otherwise meanwhile.
-        CurationError: the decision makes no sense, or the manifest was changed since the queue was ranked.
+        CurationError: the decision makes no sense, or the manifest or the photo was changed since the queue was
+            ranked.
         UnknownCraft, NotACraft: the craft is none.
     """
     if read_manifest(bench.place, on_unknown="keep").sha256 != bench.manifest.sha256:
         raise CurationError(
             f"{bench.place}: was changed since this queue was ranked; look through the collection anew."
         )
+    row = bench.queue.entries[index].row
+    _require_seen(bench.queue.collection.manifest.files()[row], str(bench.queue.collection.sha256[row]))
     log, manifest = open_log(bench.log, bench.place, by=by)
     with log:
         return decide_about(
@@ -218,6 +224,13 @@ def decide(
             seen=seen,
             over=over,
         )
+
+
+def _require_seen(photo: Path, sha256: str) -> None:
+    """Refuse a decision on a file that was put in the place of the one that was looked at."""
+    with suppress(BadImage):  # one that has gone can still be decided on, such as to leave it out
+        if photo_hash(photo) != sha256:
+            raise CurationError(f"{photo.name}: was changed since this queue was ranked; rank it anew.")
 
 
 def take_back(bench: Bench, by: str) -> tuple[Decision, int]:

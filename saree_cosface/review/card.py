@@ -5,6 +5,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from saree_cosface.curation.decisions import Entry as Decision
+from saree_cosface.data.content import same_content
+from saree_cosface.data.images import BadImage
 from saree_cosface.html.page import escape, photo_uri
 from saree_cosface.review.bench import Bench, Progress, Said
 from saree_cosface.review.queue import Entry
@@ -46,7 +48,7 @@ def card(bench: Bench, index: int, said: Said) -> str:
     shown = (
         f'<img src="{picture}" alt="The photo in question, labelled {escape(name)}">'
         if picture
-        else '<p class="absent">This photo cannot be read any more.</p>'
+        else '<p class="absent">This photo cannot be read any more, or was changed since the queue was ranked.</p>'
     )
     return (
         f'<div class="entry"><div class="look">{shown}<dl class="fine">{known}</dl></div><div class="judge">'
@@ -141,15 +143,20 @@ def _history(said: Said) -> str:
 
 
 def _picture(bench: Bench, row: int, side: int) -> str:
-    path = bench.queue.collection.manifest.file(row)
+    path, sha256 = bench.queue.collection.manifest.file(row), str(bench.queue.collection.sha256[row])
     try:
-        return _uri(path, path.stat().st_mtime_ns, side)
+        return _uri(path, sha256, path.stat().st_mtime_ns, side)
     except OSError:
         return ""
 
 
 @lru_cache(maxsize=256)
-def _uri(path: Path, changed: int, side: int) -> str:
+def _uri(path: Path, sha256: str, changed: int, side: int) -> str:
+    """The photo that was looked at when the queue was ranked; "" where another file lies in its place."""
+    try:
+        same_content(path, sha256)
+    except BadImage:
+        return ""
     return photo_uri(path, side)
 
 

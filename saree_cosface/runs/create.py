@@ -1,39 +1,43 @@
 """Making a run: train, build the gallery of the training photos, and write the folder."""
 
 import os
-from contextlib import suppress
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
 from saree_cosface.console import console
-from saree_cosface.data.content import photo_hash
-from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest, manifest_of
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.data.names import lookalikes
 from saree_cosface.data.photos import list_bad
+from saree_cosface.data.reading import read_photos, say_lost
 from saree_cosface.data.splits import Split
 from saree_cosface.files import write_json, write_text
 from saree_cosface.networks.card import EmbedderCard
 from saree_cosface.options import DataOptions, Recipe
-from saree_cosface.runs.folder import CONFIG, RunError, check_folder, settings_of, with_precision
-from saree_cosface.runs.parts import PARTS, deal_parts
+from saree_cosface.runs.alone import alone
+from saree_cosface.runs.folder import CONFIG, MANIFEST, SPLIT, RunError, check_folder, settings_of, with_precision
+from saree_cosface.runs.parts import PARTS, deal_parts, require_dealable
 from saree_cosface.runs.references import build_gallery
 from saree_cosface.runs.run import Run, load_run
 from saree_cosface.taxonomy import load_taxonomy
 from saree_cosface.training.checkpoint import CHECKPOINT
 from saree_cosface.training.fit import fit
-from saree_cosface.training.labelled import Photos
+from saree_cosface.training.labelled import NoPhotosError, Photos
 from saree_cosface.training.module import SCORE
 
 
 def create_run(data: DataOptions, recipe: Recipe, out: Path, *, resume: bool = False) -> Run:
     """Train, build the gallery of the training photos, and write the run.
+
+    Photos that cannot be read, and those that have changed since the manifest recorded their checksums, are listed and
+    have no part in the run.
 
     Args:
         data: photos and folds.
@@ -42,7 +46,9 @@ def create_run(data: DataOptions, recipe: Recipe, out: Path, *, resume: bool = F
         resume: go on with an interrupted run of the same options and photos; a finished one is returned as it is.
 
     Raises:
-        RunError: the folder holds something else, or ``resume`` was asked with other options or photos.
+        RunError: the folder holds something else, ``resume`` was asked with other options or photos, or another process
+            is at work in the folder.
+        NoPhotosError: not one photo can be read; nothing is written then.
 
     >>> from saree_cosface.options import OptimOptions
     >>> data = DataOptions(manifest_file, where="craft in ['chanderi', 'jamdani']", folds=4, cache=cache)
@@ -52,27 +58,50 @@ def create_run(data: DataOptions, recipe: Recipe, out: Path, *, resume: bool = F
     (('chanderi', 'jamdani'), ['test', 'train', 'validation'])
     """
     out = Path(out)
-    recipe = with_precision(recipe, out)
-    settings = settings_of(data, recipe)
-    check_folder(out, settings, resume)
-    if (out / "run.json").is_file():
-        console.print(f"{out} is finished already.", highlight=False)
-        return load_run(out)
+    # A finished run is only looked at, which needs no right to write.
+    with nullcontext() if (out / "run.json").is_file() else alone(out, "train"):
+        recipe = with_precision(recipe, out)
+        settings = settings_of(data, recipe)
+        check_folder(out, settings, resume)
+        if (out / "run.json").is_file():
+            console.print(f"{out} is finished already.", highlight=False)
+        else:
+            _create(data, recipe, out, settings, resume)
+    return load_run(out)
+
+
+def _create(data: DataOptions, recipe: Recipe, out: Path, settings: dict[str, Any], resume: bool) -> None:
     manifest = read_manifest(data.manifest, where=data.where)
-    parts, split = deal_parts(manifest, data, recipe.seed, out)
-    classes = tuple(sorted({str(craft) for craft in manifest.crafts[parts == "train"]}))
+    require_dealable(manifest, data, out)
+    reading = read_photos(manifest.files(), manifest.table["sha256"].tolist())
+    list_bad(reading.bad, data.manifest)
+    if not len(reading.rows):
+        raise NoPhotosError(f"{data.manifest}: not one of the photos could be read; the first: {reading.bad[0]}")
+    read = manifest.select(reading.rows)
+    # os.path.abspath, unlike Path.resolve, keeps links, under whose names the photos are known.
+    table = read.table.assign(path=[os.path.abspath(path) for path in read.files()], sha256=reading.sha256)  # noqa: PTH100
+    begun = (out / MANIFEST).is_file()
+    if begun:
+        _require_as_begun(out, table.assign(split=""), data.manifest)
+    parts, split = deal_parts(manifest, reading, data, recipe.seed, out)
+    used = manifest_of(table.assign(split=parts), out)
+    if begun:
+        _require_as_begun(out, used.table, data.manifest)
+    classes = tuple(sorted({str(craft) for craft in used.crafts[parts == "train"]}))
     if len(classes) < 2:
         raise RunError(
             f"{data.manifest}: the training part holds {len(classes)} craft{'s' * (len(classes) != 1)}; a comparison "
             "needs at least 2. Hold fewer photos out, with --data.validation_fold -1 or more --data.folds, or add "
             "photos."
         )
-    train = _photos(manifest, np.flatnonzero(parts == "train"), classes)
-    known = np.isin(manifest.crafts, classes)
+    train = _photos(used, np.flatnonzero(parts == "train"), classes)
+    known = np.isin(used.crafts, classes)
     validation_rows = np.flatnonzero((parts == "validation") & known)
-    validation = _photos(manifest, validation_rows, classes) if len(validation_rows) else None
-    _begin(out, settings, manifest, parts, split)
-    _describe(manifest, parts, classes)
+    validation = _photos(used, validation_rows, classes) if len(validation_rows) else None
+    if not begun:
+        _begin(out, settings, used, split)
+    say_lost(manifest, used)
+    _describe(used, classes)
     card = EmbedderCard(
         taxonomy_version=load_taxonomy().version,
         manifest_sha256=manifest.sha256,
@@ -89,40 +118,48 @@ def create_run(data: DataOptions, recipe: Recipe, out: Path, *, resume: bool = F
         resume=resume and (out / CHECKPOINT).is_file(),
         card=card,
     )
-    list_bad(fitted.bad, data.manifest)
     scores = {"best_epoch": fitted.best_epoch, **fitted.history[fitted.best_epoch]}
     metrics = {name: value for name, value in scores.items() if name != "epoch"}
     embedder = fitted.embedder
     embedder.card = replace(embedder.card, metrics=metrics)
+    gallery, gone = build_gallery(embedder, used.select(parts == "train"), folder=out / "gallery", cache=data.cache)
+    if gone or fitted.bad:
+        gone = gone or fitted.bad
+        raise RunError(
+            f"{out}: {len(gone)} photos have changed or gone during the training; the first: {gone[0]}. Restore them "
+            "and go on with --resume."
+        )
     embedder.save(out / "embedder")
-    gallery, _ = build_gallery(embedder, manifest.select(parts == "train"), folder=out / "gallery", cache=data.cache)
     gallery.save(out / "gallery")
-    _write_parts(out, manifest, parts, split)
+    _write_parts(out, used, split)
     write_json(out / "run.json", {"best_epoch": fitted.best_epoch, "score": metrics.get(SCORE), "classes": classes})
-    return load_run(out)
 
 
-def _begin(
-    out: Path, settings: dict[str, Any], manifest: Manifest, parts: NDArray[np.str_], split: Split | None
-) -> None:
-    """Write down what was decided, or make sure that it is what was decided before."""
-    # os.path.abspath, unlike Path.resolve, keeps links, under whose names the photos are known.
-    table = manifest.table.assign(path=[os.path.abspath(path) for path in manifest.files()], split=parts)  # noqa: PTH100
-    if (out / "manifest.csv").is_file():
-        before = read_manifest(out / "manifest.csv", taxonomy=None)
-        if before.sha256 != manifest_of(table, out).sha256:
-            raise RunError(
-                f"{out} was begun with other photos, labels or parts than {settings['data']['manifest']} has now: "
-                "restore them, or choose another --out."
-            )
-        return
+def _begin(out: Path, settings: dict[str, Any], used: Manifest, split: Split | None) -> None:
+    """Write down what was decided; the photos last, since a run that lists them has begun."""
     try:
         write_text(out / CONFIG, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
         if split is not None:
-            split.save(out / "split.json")
-        write_manifest(table, out / "manifest.csv")
+            split.save(out / SPLIT)
+        write_manifest(used.table, out / MANIFEST)
     except OSError as error:
         raise RunError(f"{out} cannot be written ({error.strerror}): choose another --out.") from error
+
+
+def _require_as_begun(out: Path, table: pd.DataFrame, listed: Path) -> None:
+    """Make sure that photos and labels are those that a run was begun with, and their parts where they are dealt."""
+    before = read_manifest(out / MANIFEST, taxonomy=None).table
+    if not (table["split"] != "").any():
+        before = before.assign(split="")
+    if manifest_of(before, out).sha256 == manifest_of(table, out).sha256:
+        return
+    then, now = (dict(zip(each["path"], each["sha256"], strict=True)) for each in (before, table))
+    other = sorted(path for path in then.keys() | now.keys() if then.get(path) != now.get(path))
+    which = f" ({len(other)} files have come, gone or changed; the first: {other[0]})" if other else ""
+    raise RunError(
+        f"{out} was begun with other photos, labels or parts than {listed} has now{which}: restore them, or choose "
+        "another --out."
+    )
 
 
 def _photos(manifest: Manifest, rows: NDArray[np.int_], classes: tuple[str, ...]) -> Photos:
@@ -130,20 +167,19 @@ def _photos(manifest: Manifest, rows: NDArray[np.int_], classes: tuple[str, ...]
     return Photos(chosen.files(), np.searchsorted(np.array(classes), chosen.crafts), chosen.pieces, chosen.sources)
 
 
-def _describe(manifest: Manifest, parts: NDArray[np.str_], classes: tuple[str, ...]) -> None:
+def _describe(used: Manifest, classes: tuple[str, ...]) -> None:
+    parts = used.table["split"].to_numpy(str)
     counts = ", ".join(
-        f"{int((parts == part).sum())} {part} ({len(set(manifest.sources[parts == part]))} sources)" for part in PARTS
+        f"{int((parts == part).sum())} {part} ({len(set(used.sources[parts == part]))} sources)" for part in PARTS
     )
     console.print(f"{len(classes)} crafts; photos: {counts}.", highlight=False)
-    for alike in lookalikes(manifest.sources.tolist()):
+    for alike in lookalikes(used.sources.tolist()):
         said = f"The sources {' and '.join(map(repr, alike))} look alike: if they are one, give it one spelling."
         console.print(said, style="yellow", highlight=False, markup=False)
 
 
-def _write_parts(out: Path, manifest: Manifest, parts: NDArray[np.str_], split: Split | None) -> None:
-    used: dict[str, str] = {}
-    for path, part in zip(manifest.files(), parts, strict=True):
-        with suppress(BadImage):  # what cannot be read was not used
-            used[photo_hash(path)] = str(part)
-    sources = {part: sorted(set(manifest.sources[parts == part].tolist()) - {""}) for part in PARTS}
-    write_json(out / "parts.json", {"used": used, "sources": sources, "split_hash": split.hash if split else ""})
+def _write_parts(out: Path, used: Manifest, split: Split | None) -> None:
+    parts = used.table["split"].to_numpy(str)
+    seen = dict(zip(used.table["sha256"].tolist(), parts.tolist(), strict=True))
+    sources = {part: sorted(set(used.sources[parts == part].tolist()) - {""}) for part in PARTS}
+    write_json(out / "parts.json", {"used": seen, "sources": sources, "split_hash": split.hash if split else ""})

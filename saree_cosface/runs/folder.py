@@ -13,7 +13,7 @@ from saree_cosface.files import require_utf8
 from saree_cosface.networks.precision import resolved_precision
 from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
 
-CONFIG = "config.yaml"
+CONFIG, SPLIT, MANIFEST = "config.yaml", "split.json", "manifest.csv"
 
 
 class RunError(ValueError):

@@ -35,6 +35,11 @@ def keep_photos(gallery: Gallery, folder: Path) -> Gallery:
     return Gallery(gallery.embeddings, references, gallery.folder)
 
 
+def is_kept_copy(path: Path, sha256: str) -> bool:
+    """Whether a file is a copy that :func:`keep_photos` made of the photo with this SHA-256."""
+    return path.parent.name == FOLDER and path.name == f"{sha256}.jpg"
+
+
 def forget_photos(references: pd.DataFrame, folder: Path) -> None:
     """Remove the kept copies and thumbnails of references that have left a gallery; no other file is touched."""
     for content in references["sha256"]:

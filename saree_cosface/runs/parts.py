@@ -1,16 +1,18 @@
 """Which photos of a manifest a run learns from, and which it holds out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface.console import console, few
-from saree_cosface.data.duplicates import duplicate_groups
 from saree_cosface.data.manifest import Manifest
+from saree_cosface.data.reading import Reading
 from saree_cosface.data.splits import Split, SplitError, TooManyFolds, groups_to_deal, load_split, make_split
 from saree_cosface.options import DataOptions
-from saree_cosface.runs.folder import RunError
+from saree_cosface.runs.folder import MANIFEST, SPLIT, RunError
 
 PARTS = ("train", "validation", "test")
 
@@ -18,31 +20,60 @@ _SPELT = {"train": "train", "training": "train", "val": "validation", "valid": "
 _SPELT |= {"test": "test", "testing": "test", "held-out": "test", "": "unused", "unused": "unused"}
 
 
-def deal_parts(manifest: Manifest, data: DataOptions, seed: int, out: Path) -> tuple[NDArray[np.str_], Split | None]:
-    """The part of each photo: train, validation, test or unused; and the split that they come from."""
+def deal_parts(
+    manifest: Manifest, reading: Reading, data: DataOptions, seed: int, out: Path
+) -> tuple[NDArray[np.str_], Split | None]:
+    """The part of each photo that was read: train, validation, test or unused; and the split that they come from.
+
+    Args:
+        manifest: all photos.
+        reading: of their files.
+        data: folds, or a split that was made before, of all photos.
+        seed: of the folds.
+        out: folder of the run; the split is there already if the run was begun.
+    """
+    read = manifest.select(reading.rows)
     if data.split is None and any(manifest.table["split"] != ""):
-        return _parts_of_column(manifest), None
-    parts = np.full(len(manifest), "train", dtype="<U10")
+        return _parts_of_column(read), None
+    dealt = read
     if data.split is not None:
-        split = load_split(data.split)
-    elif (out / "split.json").is_file():
-        split = load_split(out / "split.json")
+        split, dealt = load_split(data.split), manifest
+    elif (out / MANIFEST).is_file() and (out / SPLIT).is_file():
+        split = load_split(out / SPLIT)
     elif data.test_fold < 0 and data.validation_fold < 0:
-        return parts, None
+        return np.full(len(read), "train", dtype="<U10"), None
     else:
-        split = _dealt(manifest, data, seed)
+        split = _dealt(read, reading, data, seed)
+    parts = np.full(len(dealt), "train", dtype="<U10")
     for part, fold in (("test", data.test_fold), ("validation", data.validation_fold)):
         if fold >= 0:
-            parts[split.rows(manifest, fold)[1]] = part
-    return parts, split
+            parts[split.rows(dealt, fold)[1]] = part
+    return (parts if dealt is read else parts[reading.rows]), split
 
 
-def _dealt(manifest: Manifest, data: DataOptions, seed: int) -> Split:
+def require_dealable(manifest: Manifest, data: DataOptions, out: Path) -> None:
+    """Say before the photos are decoded that they cannot be dealt, where that can be known.
+
+    Raises:
+        SplitError: sources are unknown, or too few.
+    """
+    begun = (out / MANIFEST).is_file() and (out / SPLIT).is_file()
+    whole = data.test_fold < 0 and data.validation_fold < 0
+    if data.split is None and not any(manifest.table["split"] != "") and not begun and not whole:
+        with _advised(data):
+            groups_to_deal(manifest, "source", data.folds)
+
+
+def _dealt(read: Manifest, reading: Reading, data: DataOptions, seed: int) -> Split:
+    with _advised(data):
+        return make_split(read, "source", n_folds=data.folds, seed=seed, duplicate_groups=reading.copies)
+
+
+@contextmanager
+def _advised(data: DataOptions) -> Iterator[None]:
+    """Beside what is wrong with a split, the options that help."""
     try:
-        groups_to_deal(manifest, "source", data.folds)  # before the photos are decoded to find copies
-        return make_split(
-            manifest, "source", n_folds=data.folds, seed=seed, duplicate_groups=duplicate_groups(manifest)
-        )
+        yield
     except SplitError as error:
         if isinstance(error, TooManyFolds):
             remedy = "The option is --data.folds; with 2, --data.validation_fold -1 leaves one to train on."

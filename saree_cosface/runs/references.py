@@ -8,7 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from saree_cosface.console import track
-from saree_cosface.data.content import photo_hash
+from saree_cosface.data.content import same_content
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.features.embedding import embed_photos
@@ -26,7 +26,7 @@ def build_gallery(
     folder: Path | None = None,
     cache: Path | None = None,
 ) -> tuple[Gallery, tuple[BadImage, ...]]:
-    """Embed the photos of a manifest as references; those that cannot be read are returned beside.
+    """Embed the photos of a manifest as references; those that cannot be read, or have changed, are returned beside.
 
     Args:
         embedder: trained.
@@ -36,8 +36,14 @@ def build_gallery(
     """
     files = manifest.files()
     embedded = embed_photos(embedder, files, cache=cache, description="Embedding the gallery")
-    rows = embedded.rows
-    hashes = [photo_hash(files[row]) for row in rows]
+    kept, hashes, bad = [], [], list(embedded.bad)
+    for index, row in enumerate(embedded.rows.tolist()):
+        try:
+            hashes.append(same_content(files[row], manifest.table["sha256"].iloc[row]))
+            kept.append(index)
+        except BadImage as error:
+            bad.append(error)
+    rows = embedded.rows[kept]
     thumbnails = [""] * len(rows)
     if folder is not None:
         for index, row in enumerate(track(rows, "Drawing thumbnails", total=len(rows))):
@@ -58,7 +64,7 @@ def build_gallery(
         },
         columns=COLUMNS,
     )
-    return Gallery(embedded.embeddings, references), embedded.bad
+    return Gallery(embedded.embeddings[kept], references), tuple(bad)
 
 
 def write_thumbnail(photo: Path, target: Path) -> None:

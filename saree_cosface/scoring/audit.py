@@ -18,7 +18,10 @@ from rich.console import Console
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.photos import list_bad
+from saree_cosface.data.reading import read_photos
 from saree_cosface.files import write_json
+from saree_cosface.runs.alone import alone_at
+from saree_cosface.runs.originals import recorded
 from saree_cosface.runs.run import Run
 from saree_cosface.scoring.cheap_features import cheap_features
 from saree_cosface.scoring.confounding import confounded_sources, copies_across_parts, dominated_crafts
@@ -60,15 +63,17 @@ def audit_run(run: Run, manifest_path: Path, out: Path, *, cache: Path | None = 
         cache: of features; nothing is remembered when None.
 
     Raises:
-        EvaluationError: no photo is held out, or the manifest is not the one trained on.
+        EvaluationError: no photo is held out, or the manifest is not the one trained on, or its photos are gone.
+        RunError: somebody else is at work there.
     """
     manifest = read_manifest(manifest_path, on_unknown="keep")
     if not is_trained_on(run, manifest):
         raise EvaluationError(f"{manifest_path}: holds too few of the photos trained on; give the manifest trained on.")
-    probes = unseen_probes(run, manifest, cache=cache)
-    list_bad(probes.bad, manifest_path)
-    document = {"run": str(run.folder), "manifest": str(manifest_path), **audit_document(run, manifest, probes)}
-    write_json(out / "audit.json", document)
+    with alone_at(out, run.folder, "audit"):
+        probes = unseen_probes(run, manifest, cache=cache)
+        list_bad(probes.bad, manifest_path)
+        document = {"run": str(run.folder), "manifest": str(manifest_path), **audit_document(run, manifest, probes)}
+        write_json(out / "audit.json", document)
     return Audit(document)
 
 
@@ -85,12 +90,20 @@ def audit_document(run: Run, manifest: Manifest, probes: Probes) -> dict[str, An
         run: to be audited.
         manifest: the collection trained on (:func:`is_trained_on`).
         probes: its photos of sources that the run never saw.
+
+    Raises:
+        EvaluationError: too few of the photos trained on can be read, as they were then.
     """
     manifest = manifest.select(np.isin(manifest.crafts, run.classes))
+    reading = read_photos(manifest.files(), recorded(run, manifest).tolist())
+    manifest = manifest.select(reading.rows)
+    if not is_trained_on(run, manifest):
+        raise EvaluationError(f"too few of the photos trained on can be read; the first that cannot: {reading.bad[0]}")
     document: dict[str, Any] = {
         "photos": len(manifest),
+        "unread": [{"path": str(bad.path), "reason": bad.reason} for bad in reading.bad],
         "held_out": len(probes.manifest),
-        "copies": copies_across_parts(run, manifest),
+        "copies": copies_across_parts(run, manifest, reading),
         "confounded_sources": confounded_sources(manifest.crafts, manifest.sources),
         "dominated_crafts": dominated_crafts(manifest.crafts, manifest.sources),
         "shortcut_gap": score(run, probes, "source")["shortcut_gap"],

@@ -17,13 +17,18 @@ from numpy.typing import NDArray
 from rich.console import Console
 from sklearn.isotonic import IsotonicRegression
 
+from saree_cosface.data.manifest import Manifest, manifest_of
 from saree_cosface.data.manifest_file import read_manifest
+from saree_cosface.data.photos import list_bad
+from saree_cosface.data.reading import read_photos
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.features.familiarity import Familiarity
 from saree_cosface.metrics.calibration import fit_temperature, probabilities
 from saree_cosface.options import DataOptions
+from saree_cosface.runs.alone import alone
 from saree_cosface.runs.calibration import FOLDER, Calibration, CalibrationError
-from saree_cosface.runs.folder import recorded_recipe
+from saree_cosface.runs.folder import MANIFEST, recorded_recipe
+from saree_cosface.runs.originals import recorded
 from saree_cosface.runs.run import Run
 from saree_cosface.scoring.open_set import FARS, open_set_scores
 from saree_cosface.scoring.out_of_fold import OutOfFold, require_folds, require_rate, score_out_of_fold
@@ -45,7 +50,9 @@ def calibrate(
         cache: of features or decoded photos.
 
     Raises:
-        CalibrationError: the training photos are of too few sources or crafts, or gone.
+        CalibrationError: the training photos are of too few sources or crafts; or of some craft no more than half of
+            them are left, as they were when they were learned from.
+        RunError: somebody else is at work in the run, or it cannot be written.
 
     >>> from saree_cosface import load_run
     >>> found = calibrate(load_run(run_folder), false_accepts=0.3, folds=2, groups=3, cache=cache)
@@ -56,24 +63,50 @@ def calibrate(
         raise CalibrationError(f"false_accepts is {false_accepts}; it is a share, above 0 and below 1.")
     if groups < 2:
         raise CalibrationError(f"groups is {groups}; with fewer than 2 all crafts would be left out at once.")
-    manifest = read_manifest(run.folder / "manifest.csv", taxonomy=None)
-    manifest = manifest.select(manifest.table["split"].to_numpy(str) == "train")
-    require_folds(manifest, folds)
+    with alone(run.folder, "calibrate"):
+        return _calibrate(run, false_accepts, folds, groups, DataOptions.cache if cache is None else cache)
+
+
+def _calibrate(run: Run, false_accepts: float, folds: int, groups: int, cache: Path) -> Calibration:
+    learned = read_manifest(run.folder / MANIFEST, taxonomy=None)
+    learned = learned.select(learned.table["split"].to_numpy(str) == "train")
+    require_folds(learned, folds)
     recipe = recorded_recipe(run.folder)
     recipe = replace(recipe, optim=replace(recipe.optim, patience=0))  # no photos are set aside to choose an epoch
-    cache = DataOptions.cache if cache is None else cache
-    embedded = embed_photos(run.embedder, manifest.files(), cache=cache)
-    if not len(embedded.rows):
-        raise CalibrationError(f"none of the {len(manifest)} training photos can be read; the first: {embedded.bad[0]}")
-    manifest = manifest.select(embedded.rows)
-    scored = score_out_of_fold(
-        manifest, recipe, embedded, folds, groups, false_accepts, cache, run.folder / FOLDER / "cells"
-    )
+    reading = read_photos(learned.files(), recorded(run, learned).tolist())
+    list_bad(reading.bad, run.folder / MANIFEST)
+    if not len(reading.rows):
+        raise CalibrationError(f"none of the {len(learned)} training photos can be read; the first: {reading.bad[0]}")
+    left = learned.select(reading.rows)
+    _require_most(run.folder, learned, left)
+    left = manifest_of(left.table.assign(sha256=reading.sha256), left.root)  # a training is of files, not of names
+    embedded = embed_photos(run.embedder, left.files(), cache=cache)
+    if embedded.bad:
+        raise CalibrationError(
+            f"a training photo has become unreadable meanwhile ({embedded.bad[0]}): calibrate again."
+        )
+    cells = run.folder / FOLDER / "cells"
+    scored = score_out_of_fold(left, reading.copies, recipe, embedded, folds, groups, false_accepts, cache, cells)
     calibration = fit_calibration(
-        scored, Familiarity.of(embedded.features), false_accepts, tuple(np.unique(manifest.crafts).tolist())
+        scored, Familiarity.of(embedded.features), false_accepts, tuple(np.unique(left.crafts).tolist())
     )
     calibration.save(run.folder / FOLDER)
     return calibration
+
+
+def _require_most(folder: Path, learned: Manifest, left: Manifest) -> None:
+    """Refuse to calibrate without a craft, which would then be taken for one enrolled later, or on a rest of it."""
+    crafts, counts = np.unique(learned.crafts, return_counts=True)
+    few = [
+        f"{craft} {rest} of {count}"
+        for craft, count in zip(crafts.tolist(), counts.tolist(), strict=True)
+        if 2 * (rest := int((left.crafts == craft).sum())) <= count
+    ]
+    if few:
+        raise CalibrationError(
+            f"{folder}: of {len(few)} crafts no more than half of the training photos are left ({', '.join(few)}). "
+            "Restore the photos listed above, then calibrate again; nothing was changed."
+        )
 
 
 def fit_calibration(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from saree_cosface.console import track
-from saree_cosface.data.images import BadImage, decode
+from saree_cosface.data.images import decode
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.splits import make_split
 from saree_cosface.runs.run import Run
@@ -24,7 +24,7 @@ def cheap_features(run: Run, manifest: Manifest, held_out: NDArray[np.str_]) -> 
 
     Args:
         run: of which the training sources are learned from.
-        manifest: all photos.
+        manifest: all photos, each of which can be read.
         held_out: the sources that are scored.
 
     Returns:
@@ -32,29 +32,24 @@ def cheap_features(run: Run, manifest: Manifest, held_out: NDArray[np.str_]) -> 
         an interval over sources where there are two or more; and ``random``: top-1 over five random folds of them all.
     """
     files = manifest.files()
-    colours, thumbnails, rows = [], [], []
-    for row, file in enumerate(track(files, "Colours and thumbnails", total=len(files))):
-        try:
-            pixels = decode(file, shrink_to=SIDE)
-        except BadImage:
-            continue
+    colours, thumbnails = [], []
+    for file in track(files, "Colours and thumbnails", total=len(files)):
+        pixels = decode(file, shrink_to=SIDE)
         colours.append(colour_histogram(pixels))
         thumbnails.append(thumbnail(pixels))
-        rows.append(row)
-    kept = manifest.select(np.array(rows))
-    classes, labels = np.unique(kept.crafts, return_inverse=True)
-    trained = np.isin(kept.sources, sorted(run.sources["train"]))
-    unseen = np.isin(kept.sources, held_out)
-    folds = make_split(kept, "random", n_folds=min(5, len(kept)), seed=0)
+    classes, labels = np.unique(manifest.crafts, return_inverse=True)
+    trained = np.isin(manifest.sources, sorted(run.sources["train"]))
+    unseen = np.isin(manifest.sources, held_out)
+    folds = make_split(manifest, "random", n_folds=min(5, len(manifest)), seed=0)
     found: dict[str, Any] = {"crafts": len(classes)}
     for name, vectors in (("colours", np.stack(colours)), ("thumbnail", np.stack(thumbnails))):
         answers = logistic_regression(vectors[trained], labels[trained], vectors[unseen])
         random = np.empty(len(labels), dtype=np.int_)
         for fold in range(folds.n_folds):
-            train, test = folds.rows(kept, fold)
+            train, test = folds.rows(manifest, fold)
             random[test] = logistic_regression(vectors[train], labels[train], vectors[test])
         found[name] = {
-            "source": top1_by_source(labels[unseen], answers, kept.sources[unseen]),
+            "source": top1_by_source(labels[unseen], answers, manifest.sources[unseen]),
             "random": float(np.mean(random == labels)),
         }
     found["commonest"] = float(np.bincount(labels[unseen], minlength=len(classes))[_commonest(labels[trained])]) / max(

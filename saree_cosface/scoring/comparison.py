@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface.console import console, few, track
-from saree_cosface.data.duplicates import duplicate_groups
-from saree_cosface.data.manifest import Manifest
+from saree_cosface.data.manifest import Manifest, manifest_of
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.photos import list_bad
+from saree_cosface.data.reading import read_photos, say_lost
 from saree_cosface.data.splits import SplitError, TooManyFolds, groups_to_deal, make_split
 from saree_cosface.data.views import BRIEF, PyramidViews
 from saree_cosface.features.embedding import fuse_features
@@ -31,6 +31,7 @@ from saree_cosface.files import write_json
 from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.precision import resolved_precision
 from saree_cosface.options import HeadOptions, Recipe
+from saree_cosface.runs.alone import alone
 from saree_cosface.runs.prototypes import prototypes
 from saree_cosface.scoring.baselines import FROZEN
 from saree_cosface.scoring.comparison_summary import PROTOCOLS, summary
@@ -65,7 +66,8 @@ def compare(
         cache: of features.
 
     Raises:
-        ComparisonError: no craft has photos of two sources.
+        ComparisonError: fewer than two crafts have photos of two sources that can be read.
+        RunError: somebody else is at work in ``out``.
     """
     if seeds < 1:
         raise ComparisonError(f"{seeds} seeds cannot be averaged; take at least 1, better 3.")
@@ -73,23 +75,46 @@ def compare(
         raise ComparisonError(
             "optim.patience needs validation photos, which a comparison does not set aside: add --optim.patience 0."
         )
-    manifest = _comparable(read_manifest(manifest_path, where=where))
+    with alone(out, "compare"):
+        return _compare(manifest_path, out, recipe, where, seeds, folds, cache)
+
+
+def _compare(
+    manifest_path: Path, out: Path, recipe: Recipe, where: str | None, seeds: int, folds: int, cache: Path
+) -> Comparison:
+    listed = read_manifest(manifest_path, where=where)
     try:
         for protocol in PROTOCOLS:
-            groups_to_deal(manifest, protocol, folds)  # before anything is decoded
+            groups_to_deal(listed.select(_comparable(listed)), protocol, folds)  # before anything is decoded
     except SplitError as error:
         option = " The option is --folds." if isinstance(error, TooManyFolds) else ""
         raise ComparisonError(f"{manifest_path}: {error}{option}") from error
+    reading = read_photos(listed.files(), listed.table["sha256"].tolist())
+    list_bad(reading.bad, manifest_path)
+    if not len(reading.rows):
+        raise ComparisonError(f"none of the {len(listed)} photos can be read; the first: {reading.bad[0]}")
+    there = listed.select(reading.rows)
+    say_lost(listed, there)
+    single = _of_one_source(there)
+    if single:
+        console.print(
+            f"[yellow]{len(single)} crafts have photos of one source only, which cannot be held out, and are left out: "
+            f"{few(single)}.",
+            highlight=False,
+        )
+    rows = _comparable(there)
+    manifest, copies = there.select(rows), reading.copies[rows]
     backbone = create_backbone(recipe.model.backbone)
     views = PyramidViews(backbone.preprocessing.size)
     precision = resolved_precision(recipe.model)
     read = photo_features(backbone, precision, manifest.files(), views, cache=cache, description="Frozen features")
-    list_bad(read.bad, manifest_path)
-    manifest = manifest.select(read.rows)
+    if read.bad:
+        raise ComparisonError(f"a photo has become unreadable meanwhile ({read.bad[0]}): compare again.")
     classes, labels = np.unique(manifest.crafts, return_inverse=True)
-    copies = duplicate_groups(manifest)
     methods = {**dict.fromkeys(FROZEN), **heads(recipe.head)}
-    signature = _signature(manifest, recipe, folds, precision)
+    # By what the files hold, so that no cell is taken for one of other photos that had the same names.
+    content = manifest_of(manifest.table.assign(sha256=reading.sha256[rows]), manifest.root)
+    signature = _signature(content, recipe, folds, precision)
     work = [
         (protocol, seed, fold, name)
         for seed in range(seeds)
@@ -136,18 +161,15 @@ def heads(head: HeadOptions) -> dict[str, HeadOptions]:
     }
 
 
-def _comparable(manifest: Manifest) -> Manifest:
-    """The photos of crafts that have at least two sources; the others cannot be held out and are listed."""
+def _of_one_source(manifest: Manifest) -> list[str]:
     crafts, sources = manifest.crafts, manifest.sources
-    alone = [craft for craft in np.unique(crafts) if len(set(sources[crafts == craft])) < 2]
-    if alone:
-        console.print(
-            f"[yellow]{len(alone)} crafts have photos of one source only, which cannot be held out, and are left out: "
-            f"{few(alone)}.",
-            highlight=False,
-        )
-    kept = manifest.select(~np.isin(crafts, alone))
-    if len(set(kept.crafts)) < 2:
+    return [craft for craft in np.unique(crafts).tolist() if len(set(sources[crafts == craft])) < 2]
+
+
+def _comparable(manifest: Manifest) -> NDArray[np.int_]:
+    """Rows of the photos of crafts that have at least two sources; the others cannot be held out."""
+    kept = np.flatnonzero(~np.isin(manifest.crafts, _of_one_source(manifest)))
+    if len(set(manifest.crafts[kept])) < 2:
         raise ComparisonError("fewer than two crafts have photos of two sources: add photos of other sources.")
     return kept
 

@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from saree_cosface.data.content import photo_hash
-from saree_cosface.data.duplicates import near_duplicate_pairs, perceptual_hashes
-from saree_cosface.data.images import BadImage
+from saree_cosface.data.duplicates import near_duplicate_pairs
 from saree_cosface.data.manifest import Manifest
+from saree_cosface.data.reading import Reading
 from saree_cosface.runs.run import Run
 
 DOMINANT = 0.5
@@ -18,16 +17,11 @@ DOMINANT = 0.5
 SIGNIFICANT = 0.01
 
 
-def copies_across_parts(run: Run, manifest: Manifest) -> list[dict[str, str]]:
-    """Near-duplicates of which one was trained on and the other was not."""
-    files = manifest.files()
-    pairs = near_duplicate_pairs(perceptual_hashes(files))
-    part: dict[int, str] = {}
-    for row in np.unique(pairs).tolist():
-        try:
-            part[row] = run.used.get(photo_hash(files[row]), "")
-        except BadImage:
-            part[row] = ""
+def copies_across_parts(run: Run, manifest: Manifest, reading: Reading) -> list[dict[str, str]]:
+    """Near-duplicates of which one was trained on and the other was not, among the photos of a manifest, each of which
+    was read."""
+    pairs = near_duplicate_pairs(reading.hashes)
+    part = [run.used.get(sha256, "") for sha256 in reading.sha256.tolist()]
     found = []
     for first, second in pairs.tolist():
         if {part[first], part[second]} & {"train"} and part[first] != part[second]:

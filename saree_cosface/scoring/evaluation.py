@@ -22,6 +22,7 @@ from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.photos import list_bad
 from saree_cosface.data.splits import Protocol
 from saree_cosface.files import write_json
+from saree_cosface.runs.alone import alone_at
 from saree_cosface.runs.run import Run
 from saree_cosface.scoring.before_after import EVALUATION, before_after, print_before_after, read_evaluation
 from saree_cosface.scoring.confidence import sets_in_words, verdicts_in_words
@@ -115,6 +116,7 @@ def evaluate(
     Raises:
         EvaluationError: no photo is left to score, the open set is to be scored with a run that is not calibrated, or
             there is no earlier evaluation of this protocol.
+        RunError: somebody else is at work there, or it cannot be written.
 
     >>> from saree_cosface import load_run
     >>> found = evaluate(load_run(run_folder), manifest_file, cache=cache, out=out / "scores").document
@@ -124,20 +126,21 @@ def evaluate(
     earlier = None if before is None else read_evaluation(before)
     pictures = other_things(run, others) if open_set else []  # what is missing is told before the long work
     manifest = read_manifest(manifest_path, where=where, on_unknown="keep")
-    probes = unseen_probes(run, manifest, needs_source=protocol == "source", cache=cache)
-    list_bad(probes.bad, manifest_path)
-    document = score(run, probes, protocol)
-    if open_set:
-        document["open_set"] = score_open_set(run, probes, manifest, pictures, cache)
-    for photo, path in zip(document["photos"], probes.manifest.files(), strict=True):
-        photo["sha256"] = photo_hash(path)
-    document["manifest"] = str(manifest_path)
-    document["before"] = None if earlier is None else before_after(earlier, document)
-    whole = manifest if where is None else read_manifest(manifest_path, on_unknown="keep")
-    document["curation"] = curated(manifest_path, whole.sha256)
     out = run.folder / "evaluation" / protocol if out is None else Path(out)
-    write_json(out / EVALUATION, document)
-    _draw(document, out)
+    with alone_at(out, run.folder, "evaluate"):
+        probes = unseen_probes(run, manifest, needs_source=protocol == "source", cache=cache)
+        list_bad(probes.bad, manifest_path)
+        document = score(run, probes, protocol)
+        if open_set:
+            document["open_set"] = score_open_set(run, probes, manifest, pictures, cache)
+        for photo, path in zip(document["photos"], probes.manifest.files(), strict=True):
+            photo["sha256"] = photo_hash(path)
+        document["manifest"] = str(manifest_path)
+        document["before"] = None if earlier is None else before_after(earlier, document)
+        whole = manifest if where is None else read_manifest(manifest_path, on_unknown="keep")
+        document["curation"] = curated(manifest_path, whole.sha256)
+        write_json(out / EVALUATION, document)
+        _draw(document, out)
     return Evaluation(document)
 
 

@@ -9,6 +9,11 @@ from saree_cosface.scoring.confounding import SIGNIFICANT
 def findings(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What an audit document says, a sentence each, and whether it is a warning."""
     said: list[tuple[bool, str]] = []
+    unread = document["unread"]
+    if unread:
+        first = f"{unread[0]['path']}: {unread[0]['reason']}"
+        of = f"{len(unread)} of {len(unread) + document['photos']} photos"
+        said.append((True, f"{of} could not be read or have changed, so nothing here is of them; the first: {first}."))
     copies = document["copies"]
     if copies:
         first = copies[0]

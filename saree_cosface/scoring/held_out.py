@@ -59,6 +59,8 @@ def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
                 f"The sources {' and '.join(map(repr, alike))} look alike, and not all of them were held out: if they"
                 " are one, give it one spelling."
             )
+    if probes.lost:
+        remarks.append(f"Not one photo of {', '.join(probes.lost)} could be read, so nothing of it is scored.")
     if protocol != "source":
         remarks.append("Photos of the same source were among the references: this is not the score on a new source.")
     if run.calibration is None:

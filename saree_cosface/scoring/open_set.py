@@ -21,6 +21,7 @@ from saree_cosface.metrics.open_set import best_match, detection_identification_
 from saree_cosface.metrics.operating_point import TooFewImpostors
 from saree_cosface.metrics.verification import auc
 from saree_cosface.runs.calibration import Calibration
+from saree_cosface.runs.originals import originals
 from saree_cosface.runs.run import Run
 from saree_cosface.scoring.confidence import known_verdicts
 from saree_cosface.scoring.probes import EvaluationError, Probes
@@ -119,11 +120,11 @@ def evaluate_open_set(
     document: dict[str, Any] = {"left_out": dict(calibration.found["open_set"]), "crafts": None}
     rows, skipped = _strangers(run, manifest)
     if len(rows):
-        chosen = manifest.select(rows)
+        chosen, changed = originals(run, manifest.select(rows))
         embedded = embed_photos(
             run.embedder, chosen.files(), cache=cache, description="Embedding photos of other crafts"
         )
-        list_bad(embedded.bad)
+        list_bad((*changed, *embedded.bad))
         chosen = chosen.select(embedded.rows)
         if len(chosen):
             strange = run.cosines(embedded.embeddings)

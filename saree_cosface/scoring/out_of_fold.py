@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface.console import track
-from saree_cosface.data.duplicates import duplicate_groups
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.splits import SplitError, TooManyFolds, groups_to_deal, make_split
 from saree_cosface.features.embedding import PhotoEmbeddings, embed_photos
@@ -71,6 +70,7 @@ def require_folds(manifest: Manifest, folds: int) -> None:
 
 def score_out_of_fold(
     manifest: Manifest,
+    copies: NDArray[np.int_],
     recipe: Recipe,
     embedded: PhotoEmbeddings,
     folds: int,
@@ -80,7 +80,7 @@ def score_out_of_fold(
     cells: Path,
 ) -> OutOfFold:
     """Score every photo by an embedder that saw neither its source nor a copy of it, and once more one that did not
-    see its craft.
+    see its craft; ``copies`` are the groups of near-duplicates, ``(N,)``.
 
     Raises:
         CalibrationError: there are fewer sources than folds, sources are unknown, or there would be too few photos of
@@ -88,9 +88,7 @@ def score_out_of_fold(
     """
     classes, labels = np.unique(manifest.crafts, return_inverse=True)
     try:
-        split = make_split(
-            manifest, "source", n_folds=folds, seed=recipe.seed, duplicate_groups=duplicate_groups(manifest)
-        )
+        split = make_split(manifest, "source", n_folds=folds, seed=recipe.seed, duplicate_groups=copies)
     except SplitError as error:
         raise _undealt(error) from error
     cells = cells / manifest.sha256[:12]  # a photo that has gone, or come back, changes the folds

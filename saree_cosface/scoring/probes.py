@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.data.content import photo_hash
+from saree_cosface.data.content import CHANGED, photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest
+from saree_cosface.data.reading import say_lost
 from saree_cosface.features.embedding import embed_photos
+from saree_cosface.runs.originals import recorded
 from saree_cosface.runs.run import Run
 
 
@@ -28,8 +30,9 @@ class Probes:
         sides: of their left, right, upper and lower side alone, ``(N, 4, D)``.
         features: of the backbone, the mean over the views, (N, F).
         skipped: number of photos left out, by reason.
-        bad: those that could not be read.
+        bad: those that could not be read, or have changed since their checksum was recorded.
         validation_only: whether they helped to choose the epoch, for want of photos that did not.
+        lost: crafts of which none of the photos to be scored could be read.
     """
 
     manifest: Manifest
@@ -39,6 +42,7 @@ class Probes:
     skipped: Mapping[str, int]
     bad: tuple[BadImage, ...]
     validation_only: bool
+    lost: tuple[str, ...] = ()
 
 
 def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, cache: Path | None = None) -> Probes:
@@ -72,6 +76,9 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, ca
         reasons[np.isin(pieces, run.gallery.piece_of)] = "piece seen in training"
     reasons[known] = "photo among the references"
     reasons[parts == "train"] = "photo seen in training"
+    expected = np.char.lower(recorded(run, manifest))
+    changed = (expected != "") & (hashes != "") & (hashes != expected)
+    reasons[changed] = CHANGED
     chosen = (reasons == "") & ~chose
     validation_only = not chosen.any() and bool((reasons == "").any())
     if validation_only:
@@ -92,7 +99,9 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, ca
     if embedded.bad:
         skipped["could not be read"] = len(embedded.bad)
     kept = manifest.select(rows[embedded.rows])
-    return Probes(kept, embedded.embeddings, embedded.sides, embedded.features, skipped, embedded.bad, validation_only)
+    bad = (*(BadImage(files[row], CHANGED) for row in np.flatnonzero(changed)), *embedded.bad)
+    lost = say_lost(manifest.select(rows), kept)
+    return Probes(kept, embedded.embeddings, embedded.sides, embedded.features, skipped, bad, validation_only, lost)
 
 
 def _hash(path: Path) -> str:

@@ -14,11 +14,12 @@ from PIL import Image
 
 from saree_cosface.answers.batch import as_csv, count_photos, name_photos
 from saree_cosface.answers.document import document
-from saree_cosface.answers.evidence import gather_evidence
+from saree_cosface.answers.evidence import gather_evidence, write_evidence
 from saree_cosface.answers.examination import MOST, examine, see
 from saree_cosface.answers.heat_map import heat_map
 from saree_cosface.answers.look import look
 from saree_cosface.answers.prediction import predict
+from saree_cosface.data.content import CHANGED
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.views import PyramidViews
 from saree_cosface.features.extraction import photo_features
@@ -29,7 +30,8 @@ from saree_cosface.pages.examination import evidence_html, marks_html, report_pa
 from saree_cosface.pages.examples import example_photos
 from saree_cosface.runs.gallery import Gallery
 from saree_cosface.runs.run import load_run
-from tests.helpers.bad_photos import BAD, picture, save
+from tests.helpers.bad_photos import BAD, picture, save, textured
+from tests.helpers.moved import moved_run
 
 pytestmark = pytest.mark.slow  # a run is trained and calibrated for them
 
@@ -165,8 +167,22 @@ def test_evidence_says_what_is_missing(run, photos, examined):
     )
     evidence = gather_evidence(without, examine(without, see(without, [(photos[0], "a")])[0]))
     assert evidence.matches == ()
-    assert "no longer where it was" in evidence_html(evidence, examined)
+    assert "cannot be used (no such file)" in evidence_html(evidence, examined)
     assert "no marks to look for" in marks_html(["of_nobody"])
+
+
+def test_evidence_shows_no_other_cloth_under_a_references_caption(tiny_run, photos, tmp_path):
+    run = moved_run(tiny_run, tmp_path)
+    answer = predict(run, photos[:1]).attributions[0]
+    first = next(near for near in answer.references if near.craft == answer.traditions[0].craft)
+    save(Path(first.path), textured(96, 72, 7))
+    evidence = gather_evidence(run, examine(run, see(run, [(photos[0], "a")])[0]))
+    assert evidence.pixels is None
+    assert evidence.matches == ()
+    assert f"cannot be used ({CHANGED}" in evidence.remark
+    (drawn,) = write_evidence(run, answer, tmp_path / "figures")
+    assert (drawn["matches"], drawn["regions"]) == (None, [])
+    assert CHANGED in drawn["remark"]
 
 
 def test_uncalibrated_run_says_so(tiny_run, photos):

@@ -157,6 +157,23 @@ def test_card_stands_without_its_photo(bench, collection):
     assert "cannot be read any more" in tame(card(bench, index, said_of(bench, index)))
 
 
+def test_a_photo_put_in_the_place_of_another_is_neither_shown_nor_decided_on(bench, collection):
+    files = bench.queue.collection.manifest.files()
+    index = next(index for index in range(4) if files[bench.queue.entries[index].row].parent == collection.parent)
+    Image.new("RGB", (96, 96), "teal").save(files[bench.queue.entries[index].row])
+    assert "was changed since the queue was ranked" in tame(card(bench, index, said_of(bench, index)))
+    with pytest.raises(CurationError, match="was changed since this queue was ranked; rank it anew"):
+        decide(bench, index, "accept", by="Asha")
+    assert not bench.log.exists()
+
+
+def test_the_tab_says_how_many_photos_are_in_no_queue(run, collection, tiny_cache):
+    with collection.open("a") as file:
+        file.write("gone.jpg,chanderi\n")
+    bench = set_up(run, collection, cache=tiny_cache)
+    assert "1 photos could not be read, or have changed, and are in no queue" in _show(bench, 0)[-1]
+
+
 def test_review_tab_says_what_is_wrong(bench):
     assert _place(f"3:0:{'0' * 16}") == (3, 0, "0" * 16)
     for nonsense in ("", None, "3", "a:b", "3:0", f"-1:0:{'0' * 16}", "1:0:2", f"{'9' * 5000}:0:{'0' * 16}"):

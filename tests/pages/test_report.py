@@ -245,7 +245,7 @@ def test_bars_are_as_long_as_the_cosine():
 
 
 def test_reference_cards_without_thumbnails_say_so(tmp_path):
-    reference = NearReference("patola", "p", "", "photo.jpg", "thumbnails/none.jpg", 0.5)
+    reference = NearReference("patola", "p", "", "photo.jpg", "thumbnails/none.jpg", 0.5, "")
     for folder in (tmp_path, None):
         card = reference_cards([reference], folder)
         assert "no picture" in card

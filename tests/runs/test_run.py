@@ -356,7 +356,7 @@ def test_a_manifest_with_bad_photos_is_trained_without_them(tmp_path, tiny_cache
     data = DataOptions(manifest, folds=4, cache=tiny_cache)
     run = create_run(data, recipe, tmp_path / "run")
     said = " ".join(capsys.readouterr().err.split())
-    assert "could not be read and were left out" in said
+    assert "cannot be used and were left out" in said
     assert set(run.gallery.crafts) <= set(TWELVE)
     assert not set(run.gallery.references["path"]) & {str(path) for path in bad}
     good = {sha256_of(folder / f"{row}.png") for row in range(12)}

@@ -9,11 +9,15 @@ from PIL import Image
 
 from saree_cosface.cli import main
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
+from saree_cosface.data.reading import read_photos
+from saree_cosface.scoring import audit
 from saree_cosface.scoring.cheap_features import colour_histogram, thumbnail
 from saree_cosface.scoring.confounding import confounded_sources, copies_across_parts, dominated_crafts
 from saree_cosface.scoring.findings import findings
 from saree_cosface.scoring.hidden_parts import hide_border, hide_centre
+from saree_cosface.scoring.probes import EvaluationError, unseen_probes
 from saree_cosface.scoring.source_readability import source_readability
+from tests.helpers.moved import moved_run
 from tests.helpers.tiny import CRAFTS, SOME
 
 
@@ -107,6 +111,8 @@ def test_what_is_hidden_is_half_of_the_photo():
 def document(**changes):
     score = {"value": 0.2}
     made = {
+        "photos": 9,
+        "unread": [],
         "copies": [],
         "confounded_sources": [],
         "dominated_crafts": [],
@@ -122,6 +128,7 @@ def test_findings_warn_of_what_is_wrong_alone():
     assert not any(finding["warning"] for finding in findings(document()))
     suspect = document()["hidden"]["all"] | {"centre hidden": {"value": 0.75}}
     for wrong in (
+        {"unread": [{"path": "a.jpg", "reason": "no such file"}]},
         {"copies": [{"trained_on": "a.jpg", "copy": "b.jpg", "part": "test"}]},
         {"shortcut_gap": {"nearest": {"random": 0.9, "source": 0.6, "gap": 0.3}}},
         {"source_in_embedding": {"share": 0.9, "expected": 0.3, "p": 0.001}},
@@ -131,14 +138,19 @@ def test_findings_warn_of_what_is_wrong_alone():
         assert len(warned) == 1
 
 
+def read(manifest):
+    return read_photos(manifest.files(), manifest.table["sha256"].tolist())
+
+
 def test_copies_on_both_sides_of_the_split(tiny_run, tiny_corpus, tmp_path):
     manifest = read_manifest(tiny_run.folder / "manifest.csv", taxonomy=None)
-    assert copies_across_parts(tiny_run, manifest) == []
+    assert copies_across_parts(tiny_run, manifest, read(manifest)) == []
     rows = manifest.table.query("split == 'train'").index[:1]
     original = manifest.files()[rows[0]]
     (tmp_path / "m.csv").write_text(f"path,craft\n{original},{CRAFTS[0]}\ncopy.jpg,{CRAFTS[0]}\n")
     Image.open(original).resize((80, 80)).save(tmp_path / "copy.jpg")
-    found = copies_across_parts(tiny_run, read_manifest(tmp_path / "m.csv"))
+    listed = read_manifest(tmp_path / "m.csv")
+    found = copies_across_parts(tiny_run, listed, read(listed))
     assert [(each["trained_on"], each["copy"], each["part"]) for each in found] == [
         (str(original), "copy.jpg", "unused")
     ]
@@ -175,3 +187,21 @@ def test_other_photos_than_those_trained_on_cannot_be_audited(tiny_run, tiny_cor
     assert stopped.value.code == 1
     assert "give the manifest trained on" in capsys.readouterr().err
     assert not (tmp_path / "audit").exists()
+
+
+def test_photos_that_are_away_are_told_and_without_most_there_is_no_audit(tiny_run, tmp_path, tiny_cache, monkeypatch):
+    run = moved_run(tiny_run, tmp_path)
+    manifest = read_manifest(run.folder / "manifest.csv")
+    probes = unseen_probes(run, manifest, cache=tiny_cache)
+    for name in ("score", "cheap_features", "hidden_parts", "source_readability"):  # which are of photos that are there
+        monkeypatch.setattr(audit, name, lambda *_: {"shortcut_gap": None})
+    monkeypatch.setattr(audit, "findings", lambda _: [])
+    trained = [path for path, part in zip(manifest.files(), manifest.table["split"], strict=True) if part == "train"]
+    trained[0].unlink()
+    found = audit.audit_document(run, manifest, probes)
+    assert found["photos"] == len(manifest) - 1
+    assert found["unread"] == [{"path": str(trained[0]), "reason": "no such file"}]
+    for path in trained[1:]:
+        path.unlink()
+    with pytest.raises(EvaluationError, match="too few of the photos trained on can be read; the first that cannot: "):
+        audit.audit_document(run, manifest, probes)

@@ -9,6 +9,7 @@ from saree_cosface.options import HeadOptions, ModelOptions, OptimOptions, Recip
 from saree_cosface.scoring.baselines import FROZEN, logistic_regression, nearest_centroid, nearest_neighbour
 from saree_cosface.scoring.comparison import ComparisonError, compare, heads
 from saree_cosface.scoring.comparison_table import LMCL
+from tests.helpers.bad_photos import save, textured
 
 RECIPE = Recipe(
     model=ModelOptions(embedding_dim=16, precision="fp32"), optim=OptimOptions(epochs=1, batch_size=16, lr=5e-3)
@@ -36,6 +37,19 @@ def test_senseless_calls_are_refused(tmp_path):
     patient = Recipe(optim=OptimOptions(patience=3))
     with pytest.raises(ComparisonError, match="patience"):
         compare(tmp_path / "m.csv", tmp_path, patient, cache=tmp_path)
+
+
+def test_photos_that_are_away_are_not_compared(tmp_path, capsys):
+    rows = [f"{row}.png,{craft},shop {row}" for row, craft in enumerate(["patola", "patola", "tant", "tant"])]
+    (tmp_path / "m.csv").write_text("path,craft,source\n" + "\n".join(rows) + "\n")
+    with pytest.raises(ComparisonError, match=r"none of the 4 photos can be read; the first: .*0\.png"):
+        compare(tmp_path / "m.csv", tmp_path / "out", RECIPE, cache=tmp_path)
+    for row in range(3):
+        save(tmp_path / f"{row}.png", textured(64, 64, row))
+    with pytest.raises(ComparisonError, match="fewer than two crafts have photos of two sources"):
+        compare(tmp_path / "m.csv", tmp_path / "out", RECIPE, cache=tmp_path)
+    assert "3.png: no such file" in capsys.readouterr().err.replace("\n", "")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
