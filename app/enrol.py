@@ -94,7 +94,7 @@ def enrol_tab(desk: Desk) -> None:
                     note=Provenance(*facts).note(), keep=True,
                 )  # fmt: skip
         except (OSError, ValueError) as error:
-            return [note(_plainly(error, files), problem=True), gr.skip(), gr.skip(), *_list(desk)]
+            return [note(_plainly(error, [*files, desk.folder]), problem=True), gr.skip(), gr.skip(), *_list(desk)]
         _forget(files)
         return [_told(done), None, gr.update(choices=_choices(desk)), *_list(desk)]
 
@@ -102,7 +102,7 @@ def enrol_tab(desk: Desk) -> None:
         try:
             entry = undo(desk.folder, int(number or 0))
         except (OSError, ValueError, TypeError) as error:
-            return [note(str(error), problem=True), *_list(desk)]
+            return [note(_plainly(error, [desk.folder]), problem=True), *_list(desk)]
         return [note(f"Enrolment {entry.number} was taken back: its photos are no references any more."), *_list(desk)]
 
     fields = [photos, shows, craft, new, source, inventory, owner, weaver, made, remark]
@@ -170,7 +170,7 @@ def _dated(when: str) -> str:
 def _plainly(error: Exception, files: list[Path]) -> str:
     """The message without what only a command line understands, and without folders of this server."""
     text = str(error).replace("For a tradition that the taxonomy does not know, add --new.", _NOT_LISTED)
-    for file in files:
+    for file in filter(lambda file: file.name, files):  # the folder where the server was started has none
         text = text.replace(str(file), file.name)
     return text
 

@@ -98,13 +98,13 @@ def _require_most(folder: Path, learned: Manifest, left: Manifest) -> None:
     """Refuse to calibrate without a craft, which would then be taken for one enrolled later, or on a rest of it."""
     crafts, counts = np.unique(learned.crafts, return_counts=True)
     few = [
-        f"{craft} {rest} of {count}"
+        f"{craft} ({rest} of {count})"
         for craft, count in zip(crafts.tolist(), counts.tolist(), strict=True)
         if 2 * (rest := int((left.crafts == craft).sum())) <= count
     ]
     if few:
         raise CalibrationError(
-            f"{folder}: of {len(few)} crafts no more than half of the training photos are left ({', '.join(few)}). "
+            f"{folder}: no more than half of the training photos are left of {', '.join(few)}. "
             "Restore the photos listed above, then calibrate again; nothing was changed."
         )
 

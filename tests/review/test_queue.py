@@ -30,8 +30,8 @@ def mislabelled(tiny_corpus, tmp_path_factory):
     with Image.open(table["path"][3]) as photo:
         photo.save(again)
     other = next(craft for craft in sorted(set(table["craft"])) if craft != table["craft"][3])
-    copy = table.iloc[[3]].assign(path=str(again), craft=other, piece="", source="another shop", split="")
-    broken = table.iloc[[0]].assign(path=str(folder / "=broken.jpg"), piece="", split="")
+    copy = table.iloc[[3]].assign(path=str(again), craft=other, piece="", source="another shop", split="", sha256="")
+    broken = table.iloc[[0]].assign(path=str(folder / "=broken.jpg"), piece="", split="", sha256="")
     (folder / "=broken.jpg").write_bytes(b"no photo")
     table = pd.concat([table, copy, broken], ignore_index=True)
     write_manifest(table, folder / "manifest.csv")
