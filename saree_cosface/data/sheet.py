@@ -150,7 +150,10 @@ def _sheet(place: str, rows: Rows, is_header: IsHeader, remedy: str) -> Sheet:
         raise ManifestError(f"{place}: empty; it needs a header and a row a photo.")
     first = _header_row(rows, is_header) or 0
     names, body = _names(rows[first][1]), rows[first + 1 :]
+    body = [(line, fields) for line, fields in body if _names(fields) != names]  # tables that were joined
     for line, fields in body:
+        if is_header(_names(fields)):
+            raise ManifestError(f"{place}: line {line} is another header; keep one table in a sheet or a text file.")
         if any(_names(fields[len(names) :])):
             raise ManifestError(f"{place}: line {line} has {len(fields)} fields and the header {len(names)}; {remedy}.")
     filled = [[*fields, *[""] * (len(names) - len(fields))] for _, fields in body]

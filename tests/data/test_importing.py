@@ -169,6 +169,7 @@ def test_a_column_of_the_very_name_wins(tmp_path):
         ("image,craft\nx,y,patola\n", "line 2 has 3 fields and the header 2; put a value that holds a ','"),
         ("sep=;\nimage;craft\nx;y;patola\n", "line 3 has 3 fields and the header 2; put a value that holds a ';'"),
         ('image,craft\n"x,patola\n', "line 2 cannot be parted into fields"),
+        ("image,craft\nx,patola\nimage,craft\ny,wool\n\ncraft,photo\npatola,z\n", "line 6 is another header"),
         ("image,craft\nnothing.jpg,patola\n", "not one valid photo"),
     ],
 )
