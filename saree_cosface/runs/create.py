@@ -127,7 +127,7 @@ def _create(data: DataOptions, recipe: Recipe, out: Path, settings: dict[str, An
         gone = gone or fitted.bad
         raise RunError(
             f"{out}: {len(gone)} photos have changed or gone during the training; the first: {gone[0]}. Restore them "
-            "and go on with --resume."
+            "and go on with --resume, or take them off the manifest and choose another --out."
         )
     embedder.save(out / "embedder")
     gallery.save(out / "gallery")
