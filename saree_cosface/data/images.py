@@ -1,15 +1,21 @@
-"""The one place where images are decoded: safely, upright, always to 8-bit RGB."""
+"""The one place where images are decoded: safely, upright, always to 8-bit RGB that means sRGB."""
 
 import errno
 import stat
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+
+from saree_cosface.data.colour import stated_profile, to_srgb
+from saree_cosface.data.refusal import Refused
+
+DECODER = 2
+"""Version of what decoding makes of a file; whatever is kept by a photo's content is kept by this too."""
 
 MAX_PIXELS = 100_000_000
 """Pictures of more pixels are refused from their header, before any pixel is decoded."""
@@ -70,8 +76,8 @@ class BadImage(ValueError):
 def decode(path: Path, *, shrink_to: int | None = None) -> NDArray[np.uint8]:
     """Decode a photo to 8-bit RGB pixels ``(H, W, 3)``, upright.
 
-    The EXIF orientation is applied, transparency is laid on white, 16-bit greyscale is scaled to 8 bits, and of an
-    animation the first frame is taken.
+    The EXIF orientation is applied, colours are converted to sRGB from what the file says they are, transparency is
+    laid on white, 16-bit greyscale is scaled to 8 bits, and of an animation the first frame is taken.
 
     Args:
         path: JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, HEIC or AVIF; the content decides, not the suffix.
@@ -92,9 +98,11 @@ def decode(path: Path, *, shrink_to: int | None = None) -> NDArray[np.uint8]:
             warnings.filterwarnings("ignore", message="Corrupt EXIF")  # the pixels are sound
             warnings.filterwarnings("error", message="(?i).*truncated")
             with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
-                return _pixels(path, image, shrink_to)
+                return _pixels(path, file, image, shrink_to)
     except BadImage:
         raise
+    except Refused as error:
+        raise BadImage(path, str(error)) from error
     except Image.DecompressionBombError as error:
         raise BadImage(path, _too_large()) from error
     except UnidentifiedImageError as error:
@@ -122,7 +130,7 @@ def _read_head(path: Path) -> bytes:
     return head
 
 
-def _pixels(path: Path, image: Image.Image, shrink_to: int | None) -> NDArray[np.uint8]:
+def _pixels(path: Path, file: BinaryIO, image: Image.Image, shrink_to: int | None) -> NDArray[np.uint8]:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise BadImage(path, _too_large(width, height))
@@ -134,9 +142,7 @@ def _pixels(path: Path, image: Image.Image, shrink_to: int | None) -> NDArray[np
         # The decoder may leave up to twice the size, for the antialiased step to finish.
         image.draft(None, _scaled(width, height, 2 * shrink_to))
     image.load()
-    rgb = _to_rgb(path, image)
-    if rgb.size != size:
-        rgb = rgb.resize(size, Image.Resampling.LANCZOS)
+    rgb = to_srgb(image, stated_profile(image, file), size)
     transpose = _TRANSPOSE.get(_orientation(image))
     if transpose is not None:
         rgb = rgb.transpose(transpose)
@@ -146,25 +152,6 @@ def _pixels(path: Path, image: Image.Image, shrink_to: int | None) -> NDArray[np
 def _scaled(width: int, height: int, short_side: int) -> tuple[int, int]:
     factor = short_side / min(width, height)
     return max(1, round(width * factor)), max(1, round(height * factor))
-
-
-def _to_rgb(path: Path, image: Image.Image) -> Image.Image:
-    if image.mode.startswith(("I", "F")):
-        return _deep_grey(path, image).convert("RGB")
-    if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
-
-
-def _deep_grey(path: Path, image: Image.Image) -> Image.Image:
-    # Pillow's own conversion clips 16-bit values at 255 instead of scaling them.
-    values = np.asarray(image).astype(np.float64)
-    top = 1.0 if image.mode.startswith("F") else 65535.0
-    if not np.isfinite(values).all() or values.min() < 0 or values.max() > top:
-        raise BadImage(path, f"grey values of unknown range (mode {image.mode}); save it with 8 or 16 bits a channel")
-    return Image.fromarray(np.rint(values * (255.0 / top)).astype(np.uint8))
 
 
 def _orientation(image: Image.Image) -> int:

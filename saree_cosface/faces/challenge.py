@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from saree_cosface.console import track
+from saree_cosface.data.images import DECODER
 from saree_cosface.faces.datasets import FaceDataError
 from saree_cosface.faces.encoder import embed_faces
 from saree_cosface.faces.images import load_faces
@@ -170,7 +171,7 @@ def embed_listed(
     present = np.array([row for row, state in enumerate(states) if state], dtype=np.int64)
     # With size and time of each photo: one that was mended or aligned anew is another.
     photos = (f"{names[row]} {states[row]}" for row in present)
-    identity = "\n".join([fingerprint(embedder), embedder.card.precision, str(folder.resolve()), *photos])
+    identity = "\n".join([fingerprint(embedder), embedder.card.precision, str(DECODER), str(folder.resolve()), *photos])
     target = cache / "faces-embedded" / f"{what}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
     for number, start in enumerate(track(range(0, len(present), _CHUNK), f"Embedding {what}")):
         chunk = target / f"{number:05d}.npz"

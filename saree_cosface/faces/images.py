@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from saree_cosface import threads
 from saree_cosface.caches import located
 from saree_cosface.console import track
-from saree_cosface.data.images import BadImage, decode
+from saree_cosface.data.images import DECODER, BadImage, decode
 from saree_cosface.files import atomic_path, write_json
 
 SIZE = (112, 96)
@@ -23,7 +23,7 @@ SIZE = (112, 96)
 
 _SIDE = 112
 _BLOCK = 512
-_VERSION = 1  # of what is kept in the cache
+_VERSION = 1  # of how faces are kept in the cache
 
 
 class NotAligned(BadImage):
@@ -204,7 +204,7 @@ def _path(files: Sequence[Path | bytes], row: int) -> Path:
 
 
 def _key(files: Sequence[Path | bytes]) -> str:
-    digest = hashlib.sha256(f"{_VERSION}\n{len(files)}\n".encode())
+    digest = hashlib.sha256(f"{_VERSION} {DECODER}\n{len(files)}\n".encode())
     for source in files:
         if isinstance(source, bytes):
             digest.update(hashlib.sha256(source).digest())

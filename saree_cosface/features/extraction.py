@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from saree_cosface.caches import located
 from saree_cosface.console import console, track
-from saree_cosface.data.images import BadImage
+from saree_cosface.data.images import DECODER, BadImage
 from saree_cosface.data.views import BRIEF, Views
 from saree_cosface.features.ahead import Prepared
 from saree_cosface.files import atomic_path
@@ -54,8 +54,8 @@ def photo_features(
         precision: of the backbone.
         files: photos; one that cannot be read is listed, never fatal.
         views: which views of a photo.
-        cache: folder to remember features in, by photo content and network; nothing is remembered when None, or where
-            it cannot be written, which is said.
+        cache: folder to remember features in, by photo content, decoder and network; nothing is remembered when None,
+            or where it cannot be written, which is said.
         description: of the progress bar; None shows none.
     """
     each = list(features_of_each(backbone, precision, files, views, cache=cache, description=description))
@@ -81,7 +81,7 @@ def features_of_each(
     """The same, a file at a time, as each is done."""
     folder = None
     if cache is not None:
-        network = f"{backbone.name}-{fingerprint(backbone)}-{precision}"
+        network = f"{backbone.name}-{fingerprint(backbone)}-{precision}-decoder{DECODER}"
         folder = located(cache) / network / views.key
     was_training = backbone.training
     backbone.eval()

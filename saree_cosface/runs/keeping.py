@@ -7,6 +7,7 @@ import pandas as pd
 from PIL import Image
 
 from saree_cosface.data.images import decode
+from saree_cosface.data.profiles import SRGB
 from saree_cosface.files import atomic_path
 from saree_cosface.runs.gallery import Gallery
 
@@ -14,7 +15,8 @@ FOLDER = "photos"
 
 
 def keep_photos(gallery: Gallery, folder: Path) -> Gallery:
-    """The gallery with its photos copied to a folder: as they are seen, without place, time or camera.
+    """The gallery with its photos copied to a folder: as they are seen, in sRGB and saying so, without place, time or
+    camera.
 
     The copies are named by the content of the originals, by which the references are known as before.
 
@@ -24,9 +26,8 @@ def keep_photos(gallery: Gallery, folder: Path) -> Gallery:
     references, paths = gallery.references, []
     for photo, content in zip(references["path"], references["sha256"], strict=True):
         target = folder / FOLDER / f"{content}.jpg"
-        if not target.exists():
-            with atomic_path(target) as temporary:
-                Image.fromarray(decode(Path(photo))).save(temporary, "JPEG", quality=93)
+        with atomic_path(target) as temporary:
+            Image.fromarray(decode(Path(photo))).save(temporary, "JPEG", quality=93, icc_profile=SRGB)
         paths.append(os.path.abspath(target))  # noqa: PTH100  # Path.resolve would follow links
     # A photo of unknown piece stands for itself by its path.
     kept = pd.Series(paths, index=references.index, dtype=object)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from saree_cosface.console import track
 from saree_cosface.data.content import same_content
-from saree_cosface.data.images import BadImage, decode
+from saree_cosface.data.images import DECODER, BadImage, decode
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.files import atomic_path
@@ -47,7 +47,7 @@ def build_gallery(
     thumbnails = [""] * len(rows)
     if folder is not None:
         for index, row in enumerate(track(rows, "Drawing thumbnails", total=len(rows))):
-            thumbnails[index] = f"thumbnails/{hashes[index]}.jpg"
+            thumbnails[index] = f"thumbnails/{hashes[index]}-{DECODER}.jpg"
             write_thumbnail(files[row], folder / thumbnails[index])
     read = manifest.select(rows)
     paths = [os.path.abspath(file) for file in read.files()]  # noqa: PTH100  # Path.resolve would follow links

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface.console import track
+from saree_cosface.data.images import DECODER
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.splits import SplitError, TooManyFolds, groups_to_deal, make_split
 from saree_cosface.features.embedding import PhotoEmbeddings, embed_photos
@@ -91,7 +92,8 @@ def score_out_of_fold(
         split = make_split(manifest, "source", n_folds=folds, seed=recipe.seed, duplicate_groups=copies)
     except SplitError as error:
         raise _undealt(error) from error
-    cells = cells / manifest.sha256[:12]  # a photo that has gone, or come back, changes the folds
+    # A photo that has gone, or come back, changes the folds; another decoder changes the photos.
+    cells = cells / f"{manifest.sha256[:12]}-decoder{DECODER}"
     group_of = craft_groups(labels, groups)
     group = group_of[labels]
     known = np.full((len(manifest), len(classes)), np.nan, np.float32)

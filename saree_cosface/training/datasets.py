@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from saree_cosface.data.content import photo_hash
-from saree_cosface.data.images import decode
+from saree_cosface.data.images import DECODER, decode
 from saree_cosface.data.views import LARGEST, PyramidViews, RandomViews
 from saree_cosface.files import atomic_path
 from saree_cosface.training.labelled import Photos
@@ -66,7 +66,7 @@ def cached_pixels(path: Path, cache: Path, side: int) -> Path:
     Raises:
         BadImage: the photo cannot be read.
     """
-    target = cache / f"decoded-{side}" / f"{photo_hash(path)}.npy"
+    target = cache / f"decoded{DECODER}-{side}" / f"{photo_hash(path)}.npy"
     try:
         np.load(target, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):  # not there, or damaged

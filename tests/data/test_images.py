@@ -1,5 +1,6 @@
 import contextlib
 import copy
+import io
 import struct
 
 import numpy as np
@@ -163,7 +164,7 @@ def test_missing_files_and_impossible_names(tmp_path):
 
 def test_a_picture_without_pixels_is_refused(tmp_path):
     with pytest.raises(BadImage, match="no pixels"):
-        images._pixels(tmp_path, Image.new("RGB", (0, 5)), None)
+        images._pixels(tmp_path, io.BytesIO(), Image.new("RGB", (0, 5)), None)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -89,6 +89,14 @@ def test_the_cache_is_a_memory_map_that_spares_decoding(photos, tmp_path, monkey
         load_faces(photos[:-1], cache=tmp_path / "cache", progress=False)
 
 
+def test_what_another_decoder_made_is_not_taken(photos, tmp_path, monkeypatch):
+    load_faces(photos, cache=tmp_path, progress=False)
+    monkeypatch.setattr("saree_cosface.faces.images.DECODER", 0)
+    monkeypatch.setattr("saree_cosface.faces.images.decode", never)
+    with pytest.raises(AssertionError, match="decoded again"):
+        load_faces(photos, cache=tmp_path, progress=False)
+
+
 def test_a_changed_photo_is_decoded_anew(photos, tmp_path):
     load_faces(photos, cache=tmp_path, progress=False)
     bad.save(photos[3], face(99))

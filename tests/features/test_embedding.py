@@ -46,6 +46,14 @@ def test_what_the_cache_gives_back_is_what_was_computed(tiny_embedder, photos, c
     assert fresh.features.std(axis=0).max() > 0  # photos differ
 
 
+def test_what_another_decoder_made_is_not_taken(tiny_embedder, photos, cache, monkeypatch):
+    features(tiny_embedder, photos, cache=cache)
+    forbid_network(tiny_embedder, monkeypatch)
+    monkeypatch.setattr("saree_cosface.features.extraction.DECODER", 0)
+    with pytest.raises(AssertionError, match="the network was run"):
+        features(tiny_embedder, photos, cache=cache)
+
+
 def test_brief_features_come_from_the_pyramids_bit_for_bit(tiny_embedder, photos, cache, monkeypatch):
     direct = features(tiny_embedder, photos, BRIEF)
     full = features(tiny_embedder, photos, FULL, cache)

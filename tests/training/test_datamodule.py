@@ -141,6 +141,12 @@ def test_decoded_photos_are_kept_and_mended(photos, tmp_path):
         cached_pixels(tmp_path / "missing.jpg", tmp_path, 30)
 
 
+def test_what_another_decoder_made_is_not_taken(photos, tmp_path, monkeypatch):
+    path = cached_pixels(photos.files[0], tmp_path, 30)
+    monkeypatch.setattr("saree_cosface.training.datasets.DECODER", 0)
+    assert cached_pixels(photos.files[0], tmp_path, 30) != path
+
+
 def test_an_epoch_follows_from_seed_and_number_alone():
     weights = np.array([0.5, 0.25, 0.25])
     sampler = EpochSampler(weights, 4, seed=1)
