@@ -31,6 +31,7 @@ from saree_cosface.commands import (
 )
 from saree_cosface.commands.common import Command
 from saree_cosface.console import abandon_stdout, console, prepare_streams
+from saree_cosface.data import photo_memory
 from saree_cosface.files import require_utf8
 
 _REMEDIES = {
@@ -81,6 +82,7 @@ def _run(arguments: list[str] | None) -> int:
         said = f"{caches.refused} cannot be written: caches lie in {caches.instead}"
         console.print(said, style="dim", highlight=False, markup=False, soft_wrap=True)
     threads.use(chosen.get("threads"))  # before what computes is loaded
+    photo_memory.use(chosen.get("photo_memory"))
     return commands[name](chosen)
 
 

@@ -11,6 +11,7 @@ from jsonargparse import ActionSubCommands, ArgumentParser, Namespace, get_loade
 
 from saree_cosface import threads
 from saree_cosface.commands.recipes import ConfigFile, recipe_names
+from saree_cosface.data import photo_memory
 from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
 
 Command = Callable[[Namespace], int]
@@ -46,6 +47,13 @@ def new_parser(description: str) -> ArgumentParser:
         "--threads",
         type=int | None,
         help=f"threads to compute with, also by ${threads.VARIABLE} (default: the physical cores that are free to it)",
+    )
+    parser.add_argument(
+        "--photo-memory",
+        type=str | None,
+        metavar="AMOUNT",
+        help=f"memory that decoding a photo may take, such as 4GB, also by ${photo_memory.VARIABLE} (default: "
+        f"{photo_memory.told(photo_memory.DEFAULT)}); larger photos are left out",
     )
     return parser
 

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms
+from PIL.TiffImagePlugin import TiffImageFile
 
 from saree_cosface.data.profiles import (
     ADOBE_CURVE,
@@ -20,6 +21,7 @@ from saree_cosface.data.profiles import (
     matrix_profile,
 )
 from saree_cosface.data.refusal import Refused
+from saree_cosface.data.tiff import greys
 
 _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab"}
 _EXIF_IFD, _INTEROP_IFD, _COLOR_SPACE, _INTEROP_INDEX = 0x8769, 0xA005, 0xA001, 1
@@ -128,17 +130,18 @@ def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    # Pillow's own conversion clips 16-bit values at 255 instead of scaling them.
+    # Pillow's own conversion clips values at 255 instead of scaling them.
+    top, inverted = 1.0 if image.mode == "F" else 65535.0, False
+    if isinstance(image, TiffImageFile):
+        top, inverted = greys(image)
     values = np.asarray(image)
-    if image.mode.startswith("I;16"):
-        return Image.fromarray(_EIGHT_OF_SIXTEEN[values])
-    top = 1.0 if image.mode == "F" else 65535.0
     if not np.isfinite(values).all() or values.min() < 0 or values.max() > top:
         raise Refused(f"grey values of unknown range (mode {image.mode}); save it with 8 or 16 bits a channel")
-    return Image.fromarray(np.rint(values * (255.0 / top)).astype(np.uint8))
-
-
-_EIGHT_OF_SIXTEEN = np.rint(np.arange(65536) * (255.0 / 65535.0)).astype(np.uint8)
+    if image.mode.startswith("I;16"):
+        scaled = np.rint(np.arange(65536) * (255.0 / top)).astype(np.uint8)[values]
+    else:
+        scaled = np.rint(values * (255.0 / top)).astype(np.uint8)
+    return Image.fromarray(255 - scaled if inverted else scaled)
 
 
 def _chunk(head: bytes, name: bytes) -> bytes:

@@ -1,7 +1,9 @@
 """The one place where images are decoded: safely, upright, always to 8-bit RGB that means sRGB."""
 
 import errno
+import os
 import stat
+import struct
 import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -9,16 +11,17 @@ from typing import Any, BinaryIO
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, Jpeg2KImagePlugin, JpegImagePlugin, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
+from saree_cosface.data import jpeg, jpeg2000, tiff
 from saree_cosface.data.colour import stated_profile, to_srgb
+from saree_cosface.data.memory import coefficients, decoding
 from saree_cosface.data.refusal import Refused
 
 DECODER = 2
 """Version of what decoding makes of a file; whatever is kept by a photo's content is kept by this too."""
-
-MAX_PIXELS = 100_000_000
-"""Pictures of more pixels are refused from their header, before any pixel is decoded."""
 
 PHOTO_SUFFIXES: frozenset[str] = frozenset(
     {
@@ -82,7 +85,8 @@ def decode(path: Path, *, shrink_to: int | None = None) -> NDArray[np.uint8]:
     Args:
         path: JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, HEIC or AVIF; the content decides, not the suffix.
         shrink_to: bound on the short side in pixels; larger photos are shrunk with antialiasing, smaller ones are
-            left as they are. JPEGs are then decoded at a fraction of their size, which is several times faster.
+            left as they are. JPEGs are then decoded at a fraction of their size, which is several times faster and
+            takes less memory: a larger photo stays within what is allowed (:mod:`saree_cosface.data.photo_memory`).
 
     Raises:
         BadImage: for whatever is wrong with the file, and nothing else.
@@ -94,17 +98,15 @@ def decode(path: Path, *, shrink_to: int | None = None) -> NDArray[np.uint8]:
     try:
         with warnings.catch_warnings():
             # Only filters of messages, so that threads which leave in another order than they entered do no harm.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the bound below is ours
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the bound is on memory
             warnings.filterwarnings("ignore", message="Corrupt EXIF")  # the pixels are sound
             warnings.filterwarnings("error", message="(?i).*truncated")
-            with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
-                return _pixels(path, file, image, shrink_to)
+            with path.open("rb") as file, _opened(file) as image:
+                return _pixels(file, image, shrink_to)
     except BadImage:
         raise
     except Refused as error:
         raise BadImage(path, str(error)) from error
-    except Image.DecompressionBombError as error:
-        raise BadImage(path, _too_large()) from error
     except UnidentifiedImageError as error:
         raise BadImage(path, _unidentified(head)) from error
     except Exception as error:  # plug-ins raise almost anything on hostile bytes: SyntaxError, struct.error, ...
@@ -130,23 +132,51 @@ def _read_head(path: Path) -> bytes:
     return head
 
 
-def _pixels(path: Path, file: BinaryIO, image: Image.Image, shrink_to: int | None) -> NDArray[np.uint8]:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise BadImage(path, _too_large(width, height))
+def _opened(file: BinaryIO) -> ImageFile:
+    """As ``Image.open``, without Pillow's bound on pixels: it is one for the whole process, the app's uploads too."""
+    prefix = file.read(16)
+    for name in _FORMATS:
+        if name not in Image.OPEN:
+            Image.init()
+        factory, accept = Image.OPEN[name]
+        if accept is not None and accept(prefix) is not True:
+            continue
+        try:
+            file.seek(0)
+            return factory(file, "")
+        except (SyntaxError, IndexError, TypeError, struct.error) as error:
+            if name == "TIFF":
+                raise Refused(tiff.unread(file)) from error
+    raise UnidentifiedImageError
+
+
+def _pixels(file: BinaryIO, image: ImageFile, shrink_to: int | None) -> NDArray[np.uint8]:
+    if isinstance(image, TiffImageFile):
+        tiff.whole_page(image)
+        tiff.check(image)
+    width, height = size = image.size
     if width * height == 0:
-        raise BadImage(path, "has no pixels")
-    size = (width, height)
+        raise Refused("has no pixels")
+    buffered = os.fstat(file.fileno()).st_size
+    if isinstance(image, TiffImageFile):
+        buffered += tiff.strip(image)
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        buffered += coefficients(image, jpeg.interleaved(file, image.layers))
     if shrink_to is not None and min(size) > shrink_to:
         size = _scaled(width, height, shrink_to)
         # The decoder may leave up to twice the size, for the antialiased step to finish.
         image.draft(None, _scaled(width, height, 2 * shrink_to))
-    image.load()
-    rgb = to_srgb(image, stated_profile(image, file), size)
-    transpose = _TRANSPOSE.get(_orientation(image))
-    if transpose is not None:
-        rgb = rgb.transpose(transpose)
-    return np.array(rgb, dtype=np.uint8)
+        if isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):
+            jpeg2000.draft(image, file, 2 * shrink_to)
+    with decoding(image, (width, height), size, buffered):
+        if isinstance(image, TiffImageFile):
+            image.im = Image.new(image.mode, image._tile_size).im  # or Pillow would ask for its own bound
+        image.load()
+        rgb = to_srgb(image, stated_profile(image, file), size)
+        transpose = _TRANSPOSE.get(_orientation(image))
+        if transpose is not None:
+            rgb = rgb.transpose(transpose)
+        return np.array(rgb, dtype=np.uint8)
 
 
 def _scaled(width: int, height: int, short_side: int) -> tuple[int, int]:
@@ -175,11 +205,6 @@ def os_reason(path: Path, error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
         return "no permission to read it"
     return f"cannot be read ({error.strerror or error})"
-
-
-def _too_large(width: int = 0, height: int = 0) -> str:
-    size = f" ({width} × {height})" if width else ""
-    return f"too large{size}: more than {MAX_PIXELS // 1_000_000} million pixels; shrink it first"
 
 
 def _unidentified(head: bytes) -> str:

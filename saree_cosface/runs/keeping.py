@@ -12,6 +12,8 @@ from saree_cosface.files import atomic_path
 from saree_cosface.runs.gallery import Gallery
 
 FOLDER = "photos"
+LARGEST_COPY = 4096
+"""Bound on the short side of a copy in pixels: more than is ever looked at, and it fits into memory."""
 
 
 def keep_photos(gallery: Gallery, folder: Path) -> Gallery:
@@ -27,7 +29,8 @@ def keep_photos(gallery: Gallery, folder: Path) -> Gallery:
     for photo, content in zip(references["path"], references["sha256"], strict=True):
         target = folder / FOLDER / f"{content}.jpg"
         with atomic_path(target) as temporary:
-            Image.fromarray(decode(Path(photo))).save(temporary, "JPEG", quality=93, icc_profile=SRGB)
+            pixels = decode(Path(photo), shrink_to=LARGEST_COPY)
+            Image.fromarray(pixels).save(temporary, "JPEG", quality=93, icc_profile=SRGB)
         paths.append(os.path.abspath(target))  # noqa: PTH100  # Path.resolve would follow links
     # A photo of unknown piece stands for itself by its path.
     kept = pd.Series(paths, index=references.index, dtype=object)

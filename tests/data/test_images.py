@@ -12,6 +12,7 @@ from PIL import Image
 from saree_cosface.data import images
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.photos import find_photos, map_files
+from saree_cosface.data.refusal import Refused
 from tests.helpers import bad_photos as bad
 
 
@@ -163,8 +164,8 @@ def test_missing_files_and_impossible_names(tmp_path):
 
 
 def test_a_picture_without_pixels_is_refused(tmp_path):
-    with pytest.raises(BadImage, match="no pixels"):
-        images._pixels(tmp_path, io.BytesIO(), Image.new("RGB", (0, 5)), None)
+    with pytest.raises(Refused, match="no pixels"):
+        images._pixels(io.BytesIO(), Image.new("RGB", (0, 5)), None)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -40,11 +40,13 @@ def _write(path: Path, content: bytes) -> Path:
     return path
 
 
-def _png_header(width: int, height: int) -> bytes:
+def png_header(width: int, height: int, depth: int = 8, colour: int = 2) -> bytes:
+    """A PNG of which hardly anything is there but its header."""
+
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     rows = zlib.compress(bytes(1000))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
@@ -86,12 +88,12 @@ def truncated_tiff(folder: Path) -> Path:
 
 def bomb(folder: Path) -> Path:
     """30,000 × 30,000 pixels in a few hundred bytes."""
-    return _write(folder / "bomb.png", _png_header(30_000, 30_000))
+    return _write(folder / "bomb.png", png_header(30_000, 30_000))
 
 
 def large(folder: Path) -> Path:
-    """Over this package's bound, under the one at which Pillow refuses by itself."""
-    return _write(folder / "large.png", _png_header(12_000, 9_000))
+    """Over the bound of memory, at whatever size it is wanted."""
+    return _write(folder / "large.png", png_header(24_000, 24_000))
 
 
 def svg_named_jpg(folder: Path) -> Path:
@@ -151,7 +153,7 @@ BAD: Mapping[Callable[[Path], Path], str] = {
     truncated_heic: "cut short|or damaged",
     truncated_tiff: "cut short",
     bomb: "too large",
-    large: "12000 × 9000",
+    large: "24000 × 24000.*--photo-memory",
     svg_named_jpg: "SVG",
     html_named_jpg: "HTML",
     noise: "not a photo",
