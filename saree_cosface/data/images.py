@@ -171,8 +171,12 @@ def _pixels(file: BinaryIO, image: ImageFile, shrink_to: int | None) -> NDArray[
     with decoding(image, (width, height), size, buffered):
         if isinstance(image, TiffImageFile):
             image.im = Image.new(image.mode, image._tile_size).im  # or Pillow would ask for its own bound
-        image.load()
-        rgb = to_srgb(image, stated_profile(image, file), size)
+        if isinstance(image, JpegImagePlugin.JpegImageFile):
+            loaded = jpeg.load(image, file)
+        else:
+            image.load()
+            loaded = image
+        rgb = to_srgb(loaded, stated_profile(image, file), size)
         transpose = _TRANSPOSE.get(_orientation(image))
         if transpose is not None:
             rgb = rgb.transpose(transpose)

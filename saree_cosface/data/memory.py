@@ -12,7 +12,7 @@ from saree_cosface.data.refusal import Refused
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 """Bytes of a pixel in Pillow's memory; 4 in any other mode."""
 
-_BESIDE = {"WEBP": 16, "HEIF": 12, "AVIF": 12, "JPEG2000": 20, "GIF": 4}
+_BESIDE = {"JPEG": 3, "MPO": 3, "WEBP": 16, "HEIF": 12, "AVIF": 12, "JPEG2000": 20, "GIF": 4}
 """Bytes a pixel that decoders of these formats hold beside."""
 
 _ALPHA, _DEEP, _COLOURS = 22, 12, 4
