@@ -38,6 +38,7 @@ _REMEDIES = {
     errno.ENOSPC: "make room there, or write elsewhere",
     errno.EDQUOT: "make room there, or write elsewhere",
     errno.EROFS: "write elsewhere",
+    errno.EACCES: "allow this account to use it, or name another",
 }
 
 

@@ -591,6 +591,7 @@ def test_errors_of_the_system_are_said_with_the_remedy(call, monkeypatch):
             OSError(28, "Error writing bytes to file", "a.parquet"),
             "a.parquet: no space left on device; make room there",
         ),
+        (PermissionError(13, "Permission denied", "run"), "run: permission denied; allow this account to use it"),
         (
             OSError(30, "Read-only file system", "run/report.html"),
             "run/report.html: read-only file system; write elsew",
