@@ -20,7 +20,7 @@ from saree_cosface.data.splits import SplitError, load_split, make_split
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.files import sha256_of
 from saree_cosface.options import DataOptions, ModelOptions, OptimOptions, Recipe
-from saree_cosface.runs import create, parts
+from saree_cosface.runs import create
 from saree_cosface.runs import folder as run_folder
 from saree_cosface.runs.create import create_run
 from saree_cosface.runs.folder import RunError
@@ -324,7 +324,7 @@ def test_what_cannot_be_trained_leaves_nothing_behind(
 ):
     manifest = table(tmp_path, crafts, sources)
     if len(set(sources)) < 3 and "folds" not in data:  # told before anything is decoded
-        monkeypatch.setattr(parts, "duplicate_groups", lambda manifest: pytest.fail("photos were decoded"))
+        monkeypatch.setattr(create, "read_photos", lambda *_: pytest.fail("photos were decoded"))
     with pytest.raises(error, match=said):
         create_run(DataOptions(manifest, **{"folds": 4, **data}), RECIPE, tmp_path / "run")
     assert not (tmp_path / "run").exists()

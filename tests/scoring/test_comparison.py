@@ -43,11 +43,11 @@ def test_photos_that_are_away_are_not_compared(tmp_path, capsys):
     rows = [f"{row}.png,{craft},shop {row}" for row, craft in enumerate(["patola", "patola", "tant", "tant"])]
     (tmp_path / "m.csv").write_text("path,craft,source\n" + "\n".join(rows) + "\n")
     with pytest.raises(ComparisonError, match=r"none of the 4 photos can be read; the first: .*0\.png"):
-        compare(tmp_path / "m.csv", tmp_path / "out", RECIPE, cache=tmp_path)
+        compare(tmp_path / "m.csv", tmp_path / "out", RECIPE, folds=2, cache=tmp_path)
     for row in range(3):
         save(tmp_path / f"{row}.png", textured(64, 64, row))
     with pytest.raises(ComparisonError, match="fewer than two crafts have photos of two sources"):
-        compare(tmp_path / "m.csv", tmp_path / "out", RECIPE, cache=tmp_path)
+        compare(tmp_path / "m.csv", tmp_path / "out", RECIPE, folds=2, cache=tmp_path)
     assert "3.png: no such file" in capsys.readouterr().err.replace("\n", "")
     assert not (tmp_path / "out").exists()
 
