@@ -11,7 +11,7 @@ os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**30))
 
 # Workers share the cores: before anything is imported that would take them all.
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ and "SAREE_COSFACE_THREADS" not in os.environ:
-    from saree_cosface.threads import VARIABLE, share, use
+    from saree_cosface.machine.threads import VARIABLE, share, use
 
     os.environ[VARIABLE] = str(share(int(os.environ["PYTEST_XDIST_WORKER_COUNT"])))
     use()

@@ -16,7 +16,7 @@ import os
 from importlib import import_module
 from typing import Any
 
-from saree_cosface import caches, threads
+from saree_cosface.machine import caches, threads
 
 __version__ = "0.1.0"
 

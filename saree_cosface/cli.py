@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 from jsonargparse import ArgumentParser, get_loader, set_loader
 
-from saree_cosface import __version__, caches, threads
+from saree_cosface import __version__
 from saree_cosface.commands import (
     app,
     audit,
@@ -31,8 +31,8 @@ from saree_cosface.commands import (
 )
 from saree_cosface.commands.common import Command
 from saree_cosface.console import abandon_stdout, console, prepare_streams
-from saree_cosface.data import photo_memory
 from saree_cosface.files import require_utf8
+from saree_cosface.machine import caches, photo_memory, threads
 
 _REMEDIES = {
     errno.ENOSPC: "make room there, or write elsewhere",

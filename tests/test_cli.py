@@ -19,6 +19,7 @@ from saree_cosface import __version__
 from saree_cosface.cli import command_line, main
 from saree_cosface.commands.common import print_json
 from saree_cosface.data.manifest_file import read_manifest
+from tests.helpers import altered
 from tests.helpers.bad_photos import BAD, save, textured, zero_byte
 from tests.helpers.tiny import CRAFTS, SOME
 
@@ -254,10 +255,10 @@ def test_import_then_check(call, tmp_path):
     document = json.loads(out)
     assert document["crafts"] == {"banarasi": 4, "kasavu": 4}
     assert "8 photos from 2 sources" in err
-    code, out, _ = call("data", "check", document["manifest"], "--json")
+    code, out, _ = call("data", "check", document["manifest"], "--crops", "false", "--json")
     assert code == 0
     assert json.loads(out)["ok"] is True
-    code, out, err = call("data", "check", document["manifest"], "--where", "craft == 'kasavu'")
+    code, out, err = call("data", "check", document["manifest"], "--crops", "false", "--where", "craft == 'kasavu'")
     assert (code, out) == (0, "")
     assert "4 of 4 photos readable" in err
 
@@ -323,7 +324,7 @@ def test_check_finds_bad_photos_and_says_so_in_the_exit_status(call, tmp_path):
     save(tmp_path / "good.png", textured())
     rows = [f"{path.name},kasavu,shop {row % 2}" for row, path in enumerate([*bad, tmp_path / "good.png"])]
     (tmp_path / "m.csv").write_text("path,craft,source\n" + "\n".join(rows) + "\n")
-    code, out, _ = call("data", "check", tmp_path / "m.csv", "--json")
+    code, out, _ = call("data", "check", tmp_path / "m.csv", "--crops", "false", "--json")
     assert code == 1
     document = json.loads(out)
     unreadable = {
@@ -333,12 +334,29 @@ def test_check_finds_bad_photos_and_says_so_in_the_exit_status(call, tmp_path):
     assert document["readable"] == 1
 
 
+def test_check_finds_crops_of_one_photograph(call, tmp_path):
+    whole = altered.photo(altered.woven("patola", 1))
+    save(tmp_path / "whole.jpg", whole, quality=90)
+    save(tmp_path / "shared.jpg", altered.mirrored(altered.part(whole, 0.3, 0.9)), quality=60)
+    save(tmp_path / "other.jpg", altered.photo(altered.woven("patola", 1), seed=1), quality=90)
+    rows = ("whole.jpg,patola,shop a,4", "shared.jpg,banarasi,shop b,", "other.jpg,patola,shop b,4")
+    (tmp_path / "m.csv").write_text("path,craft,source,piece\n" + "\n".join(rows) + "\n")
+    code, out, err = call("data", "check", tmp_path / "m.csv", "--cache", tmp_path / "cache", "--json")
+    assert code == 1  # one photograph, two labels
+    said = {finding["kind"]: finding for finding in json.loads(out)["findings"]}
+    assert said["contradictory"]["paths"] == said["crop"]["paths"] == ["whole.jpg", "shared.jpg"]
+    assert said["crop"]["message"].startswith(
+        "the same photograph, mirrored: whole.jpg (shop a, 4, patola) and shared.jpg (shop b, banarasi); "
+    )
+    assert "the same photograph" in err
+
+
 def test_check_with_the_embeddings_of_a_run(call, tiny_run, tmp_path):
     photo = tiny_run.gallery.references["path"][0]
     shutil.copy(photo, tmp_path / "a.jpg")
     zero_byte(tmp_path)
     (tmp_path / "m.csv").write_text("path,craft,source\na.jpg,chanderi,x\nzero_byte.jpg,chanderi,y\n")
-    code, out, _ = call("data", "check", tmp_path / "m.csv", "--run", tiny_run.folder, "--json")
+    code, out, _ = call("data", "check", tmp_path / "m.csv", "--run", tiny_run.folder, "--crops", "false", "--json")
     assert code == 1
     assert json.loads(out)["readable"] == 1
 
@@ -376,7 +394,7 @@ def test_marks_and_line_ends_of_windows_are_no_matter(call, tmp_path):
         f"{path.relative_to(folder)},{path.parts[-3]},{path.parts[-2]}" for path in folder.rglob("*.png")
     ]
     (tmp_path / "m.csv").write_bytes("\r\n".join(rows).replace("/", "\\").encode("utf-8-sig"))
-    code, out, _ = call("data", "check", tmp_path / "m.csv", "--json")
+    code, out, _ = call("data", "check", tmp_path / "m.csv", "--crops", "false", "--json")
     assert code == 0
     assert json.loads(out)["photos"] == 8
 
@@ -512,8 +530,8 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(
         code, out, err = call(*command, "--out", tmp_path / "out")
         assert (code, out) == (1, "")
         assert "evaluation.json" in err
-        manifest = ("--data.manifest", tiny_corpus, "--data.where", SOME, "--data.folds", "4")
-        code, out, err = call("train", *manifest, "--model.precision", "fp32", "--out", tmp_path / "run")
+        data = ("--data.manifest", tiny_corpus, "--data.where", SOME, "--data.folds", "4", "--data.cache", tiny_cache)
+        code, out, err = call("train", *data, "--model.precision", "fp32", "--out", tmp_path / "run")
         assert (code, out) == (1, "")
         assert "cannot be written" in err
         code, _, err = call("data", "import", collection_of(tiny_corpus), "--out", tmp_path / "m.csv")
@@ -630,7 +648,17 @@ def test_a_reader_who_left_is_no_crash(tmp_path):
     os.close(read)
     with os.fdopen(write, "w") as gone:
         process = subprocess.run(
-            [sys.executable, "-m", "saree_cosface", "data", "check", str(tmp_path / "m.csv"), "--json"],
+            [
+                sys.executable,
+                "-m",
+                "saree_cosface",
+                "data",
+                "check",
+                str(tmp_path / "m.csv"),
+                "--crops",
+                "false",
+                "--json",
+            ],
             stdout=gone,
             stderr=subprocess.PIPE,
             text=True,

@@ -12,7 +12,20 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "saree_cosface"
 
 ROOMS = (
-    *("root", "heads", "metrics", "figures", "data", "loom", "curation", "networks", "features", "training", "runs"),
+    *(
+        "machine",
+        "root",
+        "heads",
+        "metrics",
+        "figures",
+        "data",
+        "loom",
+        "curation",
+        "networks",
+        "features",
+        "training",
+        "runs",
+    ),
     *("answers", "scoring", "html", "maps", "review", "pages", "faces", "app", "commands", "cli"),
 )
 """From the ground up: a module imports from its own room and from those before it. ``root`` is what every room uses."""
@@ -102,7 +115,7 @@ def test_the_picture_for_contributors_is_this_order():
 
 
 def test_the_root_is_small_and_no_module_is_large():
-    assert len(list(PACKAGE.glob("*.py"))) <= 9
+    assert len(list(PACKAGE.glob("*.py"))) <= 8
     lengths = {
         module: len(path.read_text(encoding="utf-8").splitlines())
         for module, path in modules().items()

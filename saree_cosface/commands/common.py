@@ -9,9 +9,8 @@ from typing import Any
 import yaml
 from jsonargparse import ActionSubCommands, ArgumentParser, Namespace, get_loader, set_loader
 
-from saree_cosface import threads
 from saree_cosface.commands.recipes import ConfigFile, recipe_names
-from saree_cosface.data import photo_memory
+from saree_cosface.machine import photo_memory, threads
 from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
 
 Command = Callable[[Namespace], int]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from saree_cosface.commands.common import Command, Subcommands, add_json, add_where, finish, new_parser
+from saree_cosface.commands.common import Command, Subcommands, add_cache, add_json, add_where, finish, new_parser
 from saree_cosface.console import console
 
 
@@ -26,12 +26,16 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     add_json(importing, "the report")
     data_commands.add_subcommand("import", importing, help="make a manifest")
     checking = new_parser(
-        "Find unreadable, tiny, duplicate and contradictory photos, unknown labels, crafts with too few\n"
-        "sources, and duplicates that straddle a split. Exit status 1 when there are errors."
+        "Find unreadable, tiny, duplicate and contradictory photos, crops of one photograph, unknown labels, crafts\n"
+        "with too few sources, and duplicates that straddle a split. Exit status 1 when there are errors."
     )
     checking.add_argument("manifest", type=Path, help="CSV or Parquet manifest")
     add_where(checking, "check")
     checking.add_argument("--run", type=Path | None, help="also find near-duplicates by this run's embeddings")
+    checking.add_argument(
+        "--crops", type=bool, default=True, help="also find crops of one photograph, by features that training uses too"
+    )
+    add_cache(checking)
     add_json(checking, "the findings")
     data_commands.add_subcommand("check", checking, help="find what is wrong with a manifest")
     return {"data import": _import, "data check": _check}
@@ -55,6 +59,7 @@ def _import(options: Namespace) -> int:
 def _check(options: Namespace) -> int:
     from saree_cosface.data.check import check_manifest
     from saree_cosface.data.manifest_file import read_manifest
+    from saree_cosface.features.crops import crops_among
 
     manifest = read_manifest(options.manifest, where=options.where, on_unknown="keep")
     embeddings = None
@@ -63,6 +68,7 @@ def _check(options: Namespace) -> int:
         from saree_cosface.runs.run import load_run
 
         embeddings = embeddings_with_gaps(load_run(options.run).embedder, manifest.files())
-    report = check_manifest(manifest, embeddings=embeddings)
+    crops = crops_among(manifest.files(), cache=options.cache) if options.crops else []
+    report = check_manifest(manifest, crops=crops, embeddings=embeddings)
     report.print_table(console)
     return finish(options, report.to_json(), ok=report.ok)

@@ -1,18 +1,16 @@
 """What is wrong with a collection of photos, before a model learns it by heart."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from saree_cosface.console import few
+from saree_cosface.data.crops import Crop
 from saree_cosface.data.duplicates import (
     HASH_SIDE,
     MAX_DISTANCE,
@@ -21,94 +19,13 @@ from saree_cosface.data.duplicates import (
     near_duplicate_pairs,
     perceptual_hash,
 )
+from saree_cosface.data.findings import SEVERITY, CheckReport, Finding
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.names import lookalikes
 from saree_cosface.data.photos import map_files
 from saree_cosface.files import sha256_of
 from saree_cosface.taxonomy import NotACraft, Taxonomy, UnknownCraft, load_taxonomy
-
-Severity = Literal["error", "warning"]
-
-_SEVERITY: Mapping[str, Severity] = {
-    "unreadable": "error",
-    "unknown label": "error",
-    "refused label": "error",
-    "contradictory": "error",
-    "piece of several crafts": "warning",
-    "straddles split": "error",
-    "sha256 mismatch": "error",
-    "exact duplicate": "warning",
-    "near duplicate": "warning",
-    "near duplicate (embedding)": "warning",
-    "tiny": "warning",
-    "too few sources": "warning",
-    "too few photos": "warning",
-    "names that look alike": "warning",
-    "unknown source": "warning",
-    "unknown piece": "warning",
-}
-_SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong.
-
-    Attributes:
-        kind: what sort of thing, such as "unreadable" or "near duplicate".
-        severity: an error must be mended before training; a warning weakens what can be learnt or claimed.
-        paths: the photos concerned, as the manifest spells them.
-        message: what was found.
-        remedy: what to do.
-    """
-
-    kind: str
-    severity: Severity
-    paths: tuple[str, ...]
-    message: str
-    remedy: str
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """Everything found in a manifest and its photos."""
-
-    photos: int
-    readable: int
-    findings: tuple[Finding, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether there is no error; warnings may remain."""
-        return not any(finding.severity == "error" for finding in self.findings)
-
-    def to_json(self) -> dict[str, Any]:
-        """One JSON document: counts, and every finding with its photos."""
-        counts = Counter(finding.severity for finding in self.findings)
-        return {
-            "ok": self.ok,
-            "photos": self.photos,
-            "readable": self.readable,
-            "errors": counts["error"],
-            "warnings": counts["warning"],
-            "findings": [asdict(finding) for finding in self.findings],
-        }
-
-    def print_table(self, console: Console) -> None:
-        """A table for people: a row a kind, with the first few cases."""
-        verdict = "nothing wrong found" if not self.findings else "can be used" if self.ok else "needs mending"
-        table = Table(title=f"{self.readable} of {self.photos} photos readable: {verdict}", show_lines=True)
-        for header in ("what", "cases", "for example", "what to do"):
-            table.add_column(header, overflow="fold")
-        for kind, severity in _SEVERITY.items():
-            cases = [finding for finding in self.findings if finding.kind == kind]
-            if cases:
-                examples = "\n".join(finding.message for finding in cases[:_SHOWN])
-                examples += f"\n… and {len(cases) - _SHOWN} more; --json lists all" if len(cases) > _SHOWN else ""
-                colour = "red" if severity == "error" else "yellow"
-                table.add_row(Text(kind, colour), str(len(cases)), Text(examples), Text(cases[0].remedy))
-        console.print(table)
 
 
 @dataclass(frozen=True)
@@ -123,6 +40,7 @@ def check_manifest(
     manifest: Manifest,
     *,
     taxonomy: Taxonomy | Literal["packaged"] | None = "packaged",
+    crops: Sequence[Crop] = (),
     embeddings: NDArray[np.floating] | None = None,
     min_cosine: float = 0.98,
     max_distance: int = MAX_DISTANCE,
@@ -135,7 +53,8 @@ def check_manifest(
     Args:
         manifest: read with ``on_unknown="keep"``, so that wrong labels are reported here.
         taxonomy: what a label must be in; ``None`` takes any label.
-        embeddings: of each photo, ``(N, D)``; finds copies that are cropped or edited.
+        crops: pairs of its rows that are one photograph, as ``saree_cosface.features.crops`` finds them.
+        embeddings: of each photo, ``(N, D)``; finds photos that are nearly alike.
         min_cosine: of embeddings, from which two photos count as copies.
         max_distance: of perceptual hashes, up to which two photos count as copies.
         min_sources: a craft with fewer sources cannot be told from the habits of its photographers.
@@ -157,10 +76,10 @@ def check_manifest(
         *_photo_findings(paths, photos, manifest.table["sha256"].tolist(), min_side),
         *_label_findings(manifest, load_taxonomy() if isinstance(taxonomy, str) else taxonomy),
         *_name_findings(manifest),
-        *_copy_findings(manifest, exact, near, alike),
+        *_copy_findings(manifest, exact, near, crops, alike),
         *_balance_findings(manifest, readable, min_sources, min_photos),
     ]
-    order = {kind: number for number, kind in enumerate(_SEVERITY)}
+    order = {kind: number for number, kind in enumerate(SEVERITY)}
     return CheckReport(
         photos=len(manifest),
         readable=int(readable.sum()),
@@ -195,7 +114,7 @@ def _exact_pairs(photos: Sequence[_Photo]) -> NDArray[np.int_]:
 
 
 def _finding(kind: str, paths: Iterable[str], message: str, remedy: str) -> Finding:
-    return Finding(kind, _SEVERITY[kind], tuple(paths), message, remedy)
+    return Finding(kind, SEVERITY[kind], tuple(paths), message, remedy)
 
 
 def _photo_findings(
@@ -242,9 +161,14 @@ def _name_findings(manifest: Manifest) -> Iterable[Finding]:
 
 
 def _copy_findings(
-    manifest: Manifest, exact: NDArray[np.int_], near: NDArray[np.int_], alike: NDArray[np.int_] | None
+    manifest: Manifest,
+    exact: NDArray[np.int_],
+    near: NDArray[np.int_],
+    crops: Sequence[Crop],
+    alike: NDArray[np.int_] | None,
 ) -> Iterable[Finding]:
     paths = manifest.table["path"].tolist()
+    cropped = np.array([(crop.first, crop.second) for crop in crops], dtype=np.int_).reshape(-1, 2)
     kinds = [
         ("exact duplicate", exact, "the same file", "keep one of them"),
         ("near duplicate", near, "the same picture", "keep the better one, or let splits keep them together"),
@@ -260,8 +184,11 @@ def _copy_findings(
                 names = [paths[row] for row in members]
                 yield _finding(kind, names, f"{what}: {few(names)}", remedy)
         seen = np.concatenate([seen, pairs])
+        if kind == "near duplicate":
+            yield from _crop_findings(manifest, crops, groups(len(paths), seen))
+            seen = np.concatenate([seen, cropped])
     # What cosines call alike may be two sarees of one design; only copies of one picture contradict each other.
-    for members in _joined(len(paths), np.concatenate([exact, near])):
+    for members in _joined(len(paths), np.concatenate([exact, near, cropped])):
         yield from _contradiction([paths[row] for row in members], manifest.crafts[members].tolist())
     splits = manifest.table["split"].to_numpy(dtype=object)
     for members in _joined(len(paths), seen):
@@ -274,6 +201,17 @@ def _copy_findings(
         piece = called[members[0]]
         yield from _mixed(piece, [paths[row] for row in members], manifest.crafts[members].tolist())
         yield from _straddling([paths[row] for row in members], splits[members].tolist(), f"photos of piece {piece}")
+
+
+def _crop_findings(manifest: Manifest, crops: Sequence[Crop], already: NDArray[np.int_]) -> Iterable[Finding]:
+    said = manifest.table[["path", "source", "piece", "craft"]].to_numpy(dtype=object)
+    for crop in crops:
+        if already[crop.first] != already[crop.second]:
+            names = [f"{path} ({', '.join(filter(None, known))})" for path, *known in said[[crop.first, crop.second]]]
+            what = "the same photograph, mirrored" if crop.mirrored else "the same photograph, cropped"
+            message = f"{what}: {' and '.join(names)}; {crop.points} points agree"
+            remedy = "keep the whole one, or let splits keep them together"
+            yield _finding("crop", said[[crop.first, crop.second], 0], message, remedy)
 
 
 def _joined(n: int, pairs: NDArray[np.int_]) -> Iterable[NDArray[np.int_]]:

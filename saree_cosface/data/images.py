@@ -86,7 +86,7 @@ def decode(path: Path, *, shrink_to: int | None = None) -> NDArray[np.uint8]:
         path: JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, HEIC or AVIF; the content decides, not the suffix.
         shrink_to: bound on the short side in pixels; larger photos are shrunk with antialiasing, smaller ones are
             left as they are. JPEGs are then decoded at a fraction of their size, which is several times faster and
-            takes less memory: a larger photo stays within what is allowed (:mod:`saree_cosface.data.photo_memory`).
+            takes less memory: a larger photo stays within what is allowed (:mod:`saree_cosface.machine.photo_memory`).
 
     Raises:
         BadImage: for whatever is wrong with the file, and nothing else.

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 from PIL import Image, JpegImagePlugin
 
-from saree_cosface.data.photo_memory import limit, told
 from saree_cosface.data.refusal import Refused
+from saree_cosface.machine.photo_memory import limit, told
 
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 """Bytes of a pixel in Pillow's memory; 4 in any other mode."""

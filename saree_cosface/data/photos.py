@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from PIL import Image
 
-from saree_cosface import threads
 from saree_cosface.console import console, track
 from saree_cosface.data.images import PHOTO_SUFFIXES, BadImage, irregular, os_reason
+from saree_cosface.machine import threads
 
 Result = TypeVar("Result")
 

@@ -1,11 +1,10 @@
-"""Photos read once before they are learned from or dealt out: which of them can be, and which are copies of others.
+"""Photos read once before they are learned from or dealt out: which of them can be, and what tells copies apart.
 
 A photo that nobody could read may be a copy of any other, so it has no place in a split: it is left out and listed.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from saree_cosface.console import console
 from saree_cosface.data.content import same_content
-from saree_cosface.data.duplicates import BITS, HASH_SIDE, groups, near_duplicate_pairs, perceptual_hash
+from saree_cosface.data.duplicates import BITS, HASH_SIDE, perceptual_hash
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.photos import map_files
@@ -34,11 +33,6 @@ class Reading:
     sha256: NDArray[np.str_]
     hashes: NDArray[np.bool_]
     bad: tuple[BadImage, ...]
-
-    @cached_property
-    def copies(self) -> NDArray[np.int_]:
-        """Group of near-duplicates of each, ``(N,)``, so that no split parts them."""
-        return groups(len(self.rows), near_duplicate_pairs(self.hashes))
 
 
 def read_photos(files: Sequence[Path], recorded: Sequence[str]) -> Reading:

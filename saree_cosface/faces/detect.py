@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.caches import located
 from saree_cosface.files import sha256_of
+from saree_cosface.machine.caches import located
 
 YUNET = "face_detection_yunet_2023mar.onnx"
 

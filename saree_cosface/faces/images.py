@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface import threads
-from saree_cosface.caches import located
 from saree_cosface.console import track
 from saree_cosface.data.images import DECODER, BadImage, decode
 from saree_cosface.files import atomic_path, write_json
+from saree_cosface.machine import threads
+from saree_cosface.machine.caches import located
 
 SIZE = (112, 96)
 """Height and width of the paper's crop. In a face aligned to 112 × 112 it is columns 8 to 103."""

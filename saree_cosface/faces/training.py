@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from saree_cosface import threads
-from saree_cosface.caches import located
 from saree_cosface.console import console
 from saree_cosface.data.photos import list_bad
 from saree_cosface.data.views import Pixels
@@ -24,6 +22,8 @@ from saree_cosface.faces.datasets import TRAINING, read_identities
 from saree_cosface.faces.images import SIZE, FaceImages, NotAligned, load_faces
 from saree_cosface.faces.views import FaceViews
 from saree_cosface.files import write_json, write_text
+from saree_cosface.machine import threads
+from saree_cosface.machine.caches import located
 from saree_cosface.networks.card import EmbedderCard
 from saree_cosface.networks.embedder import Embedder, new_embedder
 from saree_cosface.options import FaceOptions, Recipe

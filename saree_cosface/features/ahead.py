@@ -22,9 +22,11 @@ _AHEAD = 4
 
 @dataclass(frozen=True)
 class _Item:
+    """A photo: the features that are known, of its first views, and the views that are left."""
+
     sha256: str
-    views: NDArray[np.uint8]
     features: NDArray[np.float16] | None
+    views: NDArray[np.uint8]
 
 
 class Prepared:
@@ -32,9 +34,11 @@ class Prepared:
 
     def __init__(self, files: Sequence[Path], views: Views, size: int, folder: Path | None) -> None:
         self._files, self._views, self._size, self._folder = files, views, size, folder
-        # The whole pyramid, where it is known, holds the brief views too.
-        brief = isinstance(views, PyramidViews) and views.brief
-        self._complete = folder.with_name(PyramidViews(size).key) if folder is not None and brief else folder
+        # The whole pyramid begins with the brief views: where it is known, so are they, and the other way round a part.
+        self._brief = isinstance(views, PyramidViews) and views.brief
+        self._other = None
+        if folder is not None and isinstance(views, PyramidViews):
+            self._other = folder.with_name(PyramidViews(size, brief=not views.brief).key)
         self._pool = ThreadPoolExecutor(1)
 
     def __enter__(self) -> "Prepared":
@@ -55,25 +59,27 @@ class Prepared:
     def _prepare(self, path: Path) -> _Item | BadImage:
         try:
             sha256 = photo_hash(path)
-            known = self._known(sha256)
+            known = _known(self._folder, sha256)
+            other = _known(self._other, sha256) if known is None else None
+            if other is not None and self._brief:
+                known = other[:BRIEF]
+            elif other is not None and len(other) != BRIEF:
+                other = None
             if known is not None:
-                return _Item(sha256, np.zeros(0, np.uint8), known)
-            pixels = decode(path, shrink_to=round(LARGEST * self._size))
-            return _Item(sha256, self._views(pixels, sha256), None)
+                return _Item(sha256, known, np.zeros(0, np.uint8))
+            views = self._views(decode(path, shrink_to=round(LARGEST * self._size)), sha256)
+            return _Item(sha256, other, views if other is None else views[len(other) :])
         except BadImage as error:
             return error
         except MemoryError:
             return BadImage(path, NO_MEMORY)
 
-    def _known(self, sha256: str) -> NDArray[np.float16] | None:
-        if self._folder is None or self._complete is None:
-            return None
-        for folder in (self._folder, self._complete):
-            try:
-                features: NDArray[np.float16] = np.load(folder / f"{sha256}.npy", allow_pickle=False)
-            except (OSError, ValueError, EOFError):  # not there, or damaged: computed again
-                continue
-            if features.ndim != 2 or not len(features):
-                continue
-            return features[:BRIEF] if folder != self._folder else features
+
+def _known(folder: Path | None, sha256: str) -> NDArray[np.float16] | None:
+    if folder is None:
         return None
+    try:
+        features: NDArray[np.float16] = np.load(folder / f"{sha256}.npy", allow_pickle=False)
+    except (OSError, ValueError, EOFError):  # not there, or damaged: computed again
+        return None
+    return features if features.ndim == 2 and len(features) else None

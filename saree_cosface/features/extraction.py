@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from saree_cosface.caches import located
 from saree_cosface.console import console, track
 from saree_cosface.data.images import DECODER, BadImage
 from saree_cosface.data.views import BRIEF, Views
 from saree_cosface.features.ahead import Prepared
 from saree_cosface.files import atomic_path
+from saree_cosface.machine.caches import located
 from saree_cosface.networks.backbone import Backbone
 from saree_cosface.networks.fingerprint import fingerprint
 from saree_cosface.networks.precision import Precision, autocast
@@ -92,8 +92,11 @@ def features_of_each(
                 if isinstance(item, BadImage):
                     yield PhotoFeatures(_none(backbone), np.zeros(0, np.int_), (item,))
                     continue
-                features = _run(backbone, precision, item.views) if item.features is None else item.features
-                if folder is not None and item.features is None and not _kept(features, folder, item.sha256):
+                parts = [] if item.features is None else [item.features]
+                if len(item.views):
+                    parts.append(_run(backbone, precision, item.views))
+                features = np.concatenate(parts)
+                if folder is not None and len(item.views) and not _kept(features, folder, item.sha256):
                     folder = None
                 yield PhotoFeatures(features[None], np.array([row]), ())
     finally:

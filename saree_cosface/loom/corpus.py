@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from saree_cosface import threads
 from saree_cosface.console import track
 from saree_cosface.files import atomic_path, sha256_of, write_json, write_text
 from saree_cosface.loom.crafts import GRAMMARS
@@ -22,6 +21,7 @@ from saree_cosface.loom.light import swatch
 from saree_cosface.loom.options import LoomOptions
 from saree_cosface.loom.shops import open_shop, photograph
 from saree_cosface.loom.views import VIEWS
+from saree_cosface.machine import threads
 
 DRAWING = 2  # raise when the same options no longer draw the same photographs
 COLUMNS = ("path", "craft", "piece", "view", "source", "licence", "split", "sha256", "note", "confounded")

@@ -1,12 +1,25 @@
 """Neighbours by cosine, and how well a map of two coordinates keeps them: pure functions of arrays."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 _BLOCK = 1024
+
+
+def centred(features: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Features of length 1, without what all have in common: ``(N, F) -> (N, F)``."""
+    units = unit(features.astype(np.float32))
+    return unit(units - units.mean(axis=0))
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows of length 1; one of zeros stays as it is."""
+    units: NDArray[np.float32] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return units
 
 
 def nearest_neighbours(embeddings: NDArray[np.float32], k: int) -> tuple[NDArray[np.int_], NDArray[np.float32]]:

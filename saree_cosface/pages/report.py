@@ -91,7 +91,7 @@ def _write(run: Run, manifest: Path, out: Path, cache: Path | None) -> None:
             _section("The photos", _parts(run, trained_on, document) + _curated(manifest, asked)),
             _section("Scores on sources never seen in training", _scores(document)),
             _section("The shortcut gap", _shortcut(run, probes, document)),
-            _section("What else could give the craft away", _audited(run, asked, probes)),
+            _section("What else could give the craft away", _audited(run, asked, probes, cache)),
             _section("How sure it is", confidence(document)),
             _section("What it does not know", strangers(open_set) if open_set else ""),
             _section("How it learned", curves(run)),
@@ -105,10 +105,10 @@ def _write(run: Run, manifest: Path, out: Path, cache: Path | None) -> None:
     write_text(out, page(title, body, made))
 
 
-def _audited(run: Run, asked: Manifest, probes: Probes) -> str:
+def _audited(run: Run, asked: Manifest, probes: Probes, cache: Path | None) -> str:
     if is_trained_on(run, asked):
         try:
-            return shortcuts(audit_document(run, asked, probes))
+            return shortcuts(audit_document(run, asked, probes, cache=cache))
         except EvaluationError as error:  # photos trained on are gone, which those scored need not be
             return f"<p>Not told: {escape(error)}.</p>"
     return (

@@ -1,6 +1,7 @@
-"""Copies as a reason to look again, and what a split has parted: copies, pieces, sources."""
+"""Copies and crops as a reason to look again, and what a split has parted: copies, pieces, sources."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,28 +9,34 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from saree_cosface.answers.collection import Collection
+from saree_cosface.data.crops import Crop
 from saree_cosface.data.duplicates import HASH_SIDE, MAX_DISTANCE, near_duplicate_pairs, perceptual_hash
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.photos import map_files
-from saree_cosface.metrics.neighbourhood import nearest_neighbours
-from saree_cosface.review.reasons import NEAREST, Reason, together, unit
+from saree_cosface.features.crops import crops_among, known_crops
+from saree_cosface.metrics.neighbourhood import nearest_neighbours, unit
+from saree_cosface.review.reasons import NEAREST, Reason, together
 from saree_cosface.taxonomy import craft_name
 
 ALIKE = 0.7
 """Cosine of two photos from which on they are hashed, to see whether they are copies. Unrelated photos rarely reach it,
 and copies of lesser size or quality are far above."""
 
+SEARCHED = 3000
+"""Photos up to which a review looks for crops itself, in a minute or two; in larger collections it tells of those that
+``data check`` or a training has found."""
 
 _DIRECTIONS = 128
 _COPIES_AMONG = 8  # nearest photos among which copies are looked for
 
 
-def copies(collection: Collection, features: NDArray[np.float32]) -> NDArray[np.int_]:
-    """Pairs of photos that show the same picture, perhaps mirrored: ``(P, 2)``, each ``i < j``.
+def copies(collection: Collection, features: NDArray[np.float32], crops: Sequence[Crop] = ()) -> NDArray[np.int_]:
+    """Pairs of photos that show the same picture, perhaps mirrored or cropped: ``(P, 2)``, each ``i < j``.
 
     Args:
         collection: of which only photos with another one near are decoded.
-        features: as :func:`centred`.
+        features: of a backbone that no label has bent, as ``centred``.
+        crops: what :func:`cropped` finds.
     """
     near, _ = nearest_neighbours(_principal(features), _COPIES_AMONG)
     cosines = np.stack([(features * features[column]).sum(axis=1) for column in near.T], axis=1) if near.size else near
@@ -48,7 +55,16 @@ def copies(collection: Collection, features: NDArray[np.float32]) -> NDArray[np.
     order = np.argsort(content, kind="stable")
     same = content[order[1:]] == content[order[:-1]]  # of one content, though without structure worth a hash
     found |= {(int(min(pair)), int(max(pair))) for pair in zip(order[:-1][same], order[1:][same], strict=True)}
+    found |= {(crop.first, crop.second) for crop in crops}
     return np.array(sorted(found), dtype=np.int_).reshape(-1, 2)
+
+
+def cropped(collection: Collection, cache: Path | None = None) -> list[Crop]:
+    """Photos of a collection that are crops of one photograph; of a large one those that are known already."""
+    if len(collection) > SEARCHED:
+        return known_crops(collection.sha256.tolist(), cache)
+    precision = collection.run.embedder.card.precision
+    return crops_among(collection.manifest.files(), cache=cache, precision=precision, most=SEARCHED)
 
 
 def copied(collection: Collection, pairs: NDArray[np.int_]) -> list[Reason]:

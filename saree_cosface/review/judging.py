@@ -18,10 +18,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from saree_cosface import threads
 from saree_cosface.console import track
 from saree_cosface.data.manifest import Manifest, manifest_of
 from saree_cosface.data.splits import Protocol, SplitError, make_split
+from saree_cosface.machine import threads
 
 FOLDS = 5
 

@@ -21,9 +21,10 @@ from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import PyramidViews
 from saree_cosface.features.extraction import photo_features
 from saree_cosface.files import write_json, write_text
+from saree_cosface.metrics.neighbourhood import centred
 from saree_cosface.networks.create import create_backbone
 from saree_cosface.review import reasons as find
-from saree_cosface.review.copies import copied, copies, leaks
+from saree_cosface.review.copies import copied, copies, cropped, leaks
 from saree_cosface.review.judging import HeldOutLabels, held_out_labels
 from saree_cosface.review.reasons import KINDS, Kind, Reason
 from saree_cosface.runs.folder import recorded_recipe
@@ -173,9 +174,9 @@ def review(
         cache: of features.
     """
     raw = unbent_features(collection, cache)
-    features = find.centred(raw)
+    features = centred(raw)
     announce("Looking for copies")
-    pairs = copies(collection, features)
+    pairs = copies(collection, features, cropped(collection, cache))
     found = held_out_labels(collection.manifest, raw, duplicate_groups=groups(len(collection), pairs), seed=seed)
     reasons = [
         *find.label_errors(found),

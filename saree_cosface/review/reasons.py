@@ -16,7 +16,7 @@ from cleanlab.filter import find_label_issues
 from numpy.typing import NDArray
 
 from saree_cosface.answers.collection import Collection
-from saree_cosface.metrics.neighbourhood import nearest_neighbours
+from saree_cosface.metrics.neighbourhood import nearest_neighbours, unit
 from saree_cosface.metrics.outliers import outliers
 from saree_cosface.review.judging import HeldOutLabels
 from saree_cosface.taxonomy import craft_name
@@ -67,12 +67,6 @@ class Reason:
     says: str
     rival: str = ""
     others: tuple[int, ...] = ()
-
-
-def centred(features: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Features of length 1, without what all have in common: ``(N, F) -> (N, F)``."""
-    units = unit(features.astype(np.float32))
-    return unit(units - units.mean(axis=0))
 
 
 def label_errors(found: HeldOutLabels) -> list[Reason]:
@@ -211,9 +205,3 @@ def together(names: NDArray[np.str_]) -> list[NDArray[np.int_]]:
 def _listed(labels: Sequence[str] | NDArray[np.str_], counts: NDArray[np.int_]) -> str:
     order = np.argsort(-counts, kind="stable")
     return ", ".join(f"{craft_name(str(labels[index]))} ({counts[index]})" for index in order)
-
-
-def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows of length 1; one of zeros stays as it is."""
-    units: NDArray[np.float32] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return units

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from saree_cosface.caches import located
 from saree_cosface.files import require_utf8
+from saree_cosface.machine.caches import located
 from saree_cosface.networks.precision import resolved_precision
 from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
 

@@ -72,7 +72,8 @@ def audit_run(run: Run, manifest_path: Path, out: Path, *, cache: Path | None = 
     with alone_at(out, run.folder, "audit"):
         probes = unseen_probes(run, manifest, cache=cache)
         list_bad(probes.bad, manifest_path)
-        document = {"run": str(run.folder), "manifest": str(manifest_path), **audit_document(run, manifest, probes)}
+        found = audit_document(run, manifest, probes, cache=cache)
+        document = {"run": str(run.folder), "manifest": str(manifest_path), **found}
         write_json(out / "audit.json", document)
     return Audit(document)
 
@@ -83,13 +84,14 @@ def is_trained_on(run: Run, manifest: Manifest) -> bool:
     return len(set(manifest.crafts[mine].tolist())) > 1
 
 
-def audit_document(run: Run, manifest: Manifest, probes: Probes) -> dict[str, Any]:
+def audit_document(run: Run, manifest: Manifest, probes: Probes, *, cache: Path | None = None) -> dict[str, Any]:
     """All that the audit looks at, as one JSON-able document.
 
     Args:
         run: to be audited.
         manifest: the collection trained on (:func:`is_trained_on`).
         probes: its photos of sources that the run never saw.
+        cache: of features; nothing is remembered when None.
 
     Raises:
         EvaluationError: too few of the photos trained on can be read, as they were then.
@@ -103,7 +105,7 @@ def audit_document(run: Run, manifest: Manifest, probes: Probes) -> dict[str, An
         "photos": len(manifest),
         "unread": [{"path": str(bad.path), "reason": bad.reason} for bad in reading.bad],
         "held_out": len(probes.manifest),
-        "copies": copies_across_parts(run, manifest, reading),
+        "copies": copies_across_parts(run, manifest, reading, cache),
         "confounded_sources": confounded_sources(manifest.crafts, manifest.sources),
         "dominated_crafts": dominated_crafts(manifest.crafts, manifest.sources),
         "shortcut_gap": score(run, probes, "source")["shortcut_gap"],

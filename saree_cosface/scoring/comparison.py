@@ -25,6 +25,7 @@ from saree_cosface.data.photos import list_bad
 from saree_cosface.data.reading import read_photos, say_lost
 from saree_cosface.data.splits import SplitError, TooManyFolds, groups_to_deal, make_split
 from saree_cosface.data.views import BRIEF, PyramidViews
+from saree_cosface.features.copies import copy_groups
 from saree_cosface.features.embedding import fuse_features
 from saree_cosface.features.extraction import PhotoFeatures, photo_features
 from saree_cosface.files import write_json
@@ -103,7 +104,7 @@ def _compare(
             highlight=False,
         )
     rows = _comparable(there)
-    manifest, copies = there.select(rows), reading.copies[rows]
+    manifest = there.select(rows)
     backbone = create_backbone(recipe.model.backbone)
     views = PyramidViews(backbone.preprocessing.size)
     precision = resolved_precision(recipe.model)
@@ -114,7 +115,8 @@ def _compare(
     methods = {**dict.fromkeys(FROZEN), **heads(recipe.head)}
     # By what the files hold, so that no cell is taken for one of other photos that had the same names.
     content = manifest_of(manifest.table.assign(sha256=reading.sha256[rows]), manifest.root)
-    signature = _signature(content, recipe, folds, precision)
+    copies = copy_groups(manifest.files(), reading.hashes[rows], cache=cache, precision=precision)
+    signature = _signature(content, copies, recipe, folds, precision)
     work = [
         (protocol, seed, fold, name)
         for seed in range(seeds)
@@ -213,8 +215,9 @@ def _learned(
     return answers
 
 
-def _signature(manifest: Manifest, recipe: Recipe, folds: int, precision: str) -> str:
+def _signature(manifest: Manifest, copies: NDArray[np.int_], recipe: Recipe, folds: int, precision: str) -> str:
     settings = {**asdict(replace(recipe, seed=0)), "folds": folds, "precision": precision, "photos": manifest.sha256}
+    settings["copies"] = copies.tolist()  # which decide the folds
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -1,14 +1,15 @@
 """Sources that stand for a craft, crafts that stand on one source, and copies on both sides of the split."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from saree_cosface.data.duplicates import near_duplicate_pairs
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.reading import Reading
+from saree_cosface.features.copies import copy_pairs
 from saree_cosface.runs.run import Run
 
 DOMINANT = 0.5
@@ -17,10 +18,12 @@ DOMINANT = 0.5
 SIGNIFICANT = 0.01
 
 
-def copies_across_parts(run: Run, manifest: Manifest, reading: Reading) -> list[dict[str, str]]:
-    """Near-duplicates of which one was trained on and the other was not, among the photos of a manifest, each of which
-    was read."""
-    pairs = near_duplicate_pairs(reading.hashes)
+def copies_across_parts(
+    run: Run, manifest: Manifest, reading: Reading, cache: Path | None = None
+) -> list[dict[str, str]]:
+    """Copies and crops of one photograph, of which one was trained on and the other was not, among the photos of a
+    manifest, each of which was read."""
+    pairs = copy_pairs(manifest.files(), reading.hashes, cache=cache, precision=run.embedder.card.precision)
     part = [run.used.get(sha256, "") for sha256 in reading.sha256.tolist()]
     found = []
     for first, second in pairs.tolist():

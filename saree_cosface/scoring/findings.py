@@ -20,12 +20,12 @@ def findings(document: Mapping[str, Any]) -> list[dict[str, Any]]:
         said.append(
             (
                 True,
-                f"{len(copies)} photos that were trained on have near-duplicates that were not, such as "
+                f"{len(copies)} photos that were trained on have copies or crops that were not, such as "
                 f"{first['trained_on']} and {first['copy']}.",
             )
         )
     else:
-        said.append((False, "No photo has a near-duplicate on the other side of the split."))
+        said.append((False, "No photo has a copy or a crop on the other side of the split."))
     confounded = document["confounded_sources"]
     if confounded:
         names = "; ".join(

@@ -93,7 +93,7 @@ def score_out_of_fold(
     except SplitError as error:
         raise _undealt(error) from error
     # A photo that has gone, or come back, changes the folds; another decoder changes the photos.
-    cells = cells / f"{manifest.sha256[:12]}-decoder{DECODER}"
+    cells = cells / f"{split.hash[:12]}-decoder{DECODER}"
     group_of = craft_groups(labels, groups)
     group = group_of[labels]
     known = np.full((len(manifest), len(classes)), np.nan, np.float32)

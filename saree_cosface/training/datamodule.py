@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from saree_cosface import threads
-from saree_cosface.caches import located
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import LARGEST, PyramidViews, RandomViews
 from saree_cosface.features.extraction import photo_features
+from saree_cosface.machine import threads
+from saree_cosface.machine.caches import located
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.options import OptimOptions
 from saree_cosface.training.datasets import Batch, FeatureDataset, PixelDataset, cached_pixels

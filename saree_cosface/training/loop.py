@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from saree_cosface import threads
+from saree_cosface.machine import threads
 from saree_cosface.options import Recipe
 from saree_cosface.training.checkpoint import CHECKPOINT, CheckpointEachEpoch, ended, write_history
 from saree_cosface.training.module import SCORE, LearningModule

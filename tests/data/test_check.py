@@ -11,6 +11,7 @@ from rich.console import Console
 
 from saree_cosface.data import check
 from saree_cosface.data.check import check_manifest
+from saree_cosface.data.crops import Crop
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.files import sha256_of
 from tests.helpers import bad_photos as bad
@@ -133,6 +134,29 @@ def test_embeddings_find_more_copies(tmp_path):
     assert report.ok
     with pytest.raises(ValueError, match="embeddings of 3 photos"):
         checked(tmp_path, rows, embeddings=embeddings[:3])
+
+
+def test_crops_of_one_photograph(tmp_path):
+    rows = [photo(tmp_path, f"{seed}.png", seed, source=f"s{seed}") for seed in range(5)]
+    rows += [photo(tmp_path, "same.png", 0), {**photo(tmp_path, "6.png", 6, craft="bandhani"), "piece": ""}]
+    rows[1]["split"], rows[2]["split"] = "train", "test"
+    crops = [Crop(0, 5, 300, False), Crop(1, 2, 25, True), Crop(3, 6, 212, False)]
+    report = checked(tmp_path, rows, crops=crops, embeddings=np.eye(7)[[0, 1, 1, 2, 2, 0, 3]], min_photos=1)
+    assert kinds(report)[:-2] == [
+        ("contradictory", "3.png", "6.png"),
+        ("straddles split", "1.png", "2.png"),
+        ("exact duplicate", "0.png", "same.png"),  # told once
+        ("crop", "1.png", "2.png"),
+        ("crop", "3.png", "6.png"),
+        ("near duplicate (embedding)", "3.png", "4.png"),
+    ]
+    said = {finding.paths: finding.message for finding in report.findings if finding.kind == "crop"}
+    assert said["1.png", "2.png"] == (
+        "the same photograph, mirrored: 1.png (s1, 1.png, patola) and 2.png (s2, 2.png, patola); 25 points agree"
+    )
+    assert said["3.png", "6.png"] == (
+        "the same photograph, cropped: 3.png (s3, 3.png, patola) and 6.png (s1, bandhani); 212 points agree"
+    )
 
 
 def test_wrong_labels(tmp_path):

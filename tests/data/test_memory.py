@@ -8,7 +8,7 @@ from PIL import Image
 
 from saree_cosface.data import images, memory
 from saree_cosface.data.images import BadImage, decode
-from saree_cosface.data.photo_memory import VARIABLE
+from saree_cosface.machine.photo_memory import VARIABLE
 from tests.helpers import bad_photos as bad
 
 SUFFIXES = [".jpg", ".png", ".webp", ".tif", ".bmp", ".gif", ".jp2", ".heic", ".avif"]

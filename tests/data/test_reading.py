@@ -1,5 +1,6 @@
 """Photos read once before they are dealt out."""
 
+from saree_cosface.data.duplicates import BITS, near_duplicate_pairs
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.reading import read_photos, say_lost
@@ -16,7 +17,7 @@ def test_what_cannot_be_read_or_has_changed_is_left_out_and_copies_are_found(tmp
     found = read_photos(files, ["", "", sha256_of(copy).upper(), "", sha256_of(other), sha256_of(other)])
     assert found.rows.tolist() == [0, 2, 3]
     assert found.sha256.tolist() == [sha256_of(path) for path in (original, copy, other)]
-    assert found.copies.tolist() == [0, 0, 1]
+    assert near_duplicate_pairs(found.hashes).tolist() == [[0, 1]]
     truncated, replaced, gone = found.bad
     assert (truncated.path, gone.reason) == (files[1], "no such file")
     assert replaced.path == changed
@@ -26,7 +27,7 @@ def test_what_cannot_be_read_or_has_changed_is_left_out_and_copies_are_found(tmp
 def test_where_nothing_can_be_read(tmp_path):
     for files in ([], [tmp_path / "gone.jpg"]):
         found = read_photos(files, [""] * len(files))
-        assert (found.rows.shape, found.sha256.shape, found.copies.shape) == ((0,), (0,), (0,))
+        assert (found.rows.shape, found.sha256.shape, found.hashes.shape) == ((0,), (0,), (0, BITS))
         assert all(isinstance(each, BadImage) for each in found.bad)
 
 

@@ -63,9 +63,15 @@ def test_brief_features_come_from_the_pyramids_bit_for_bit(tiny_embedder, photos
     assert np.array_equal(from_pyramid.features, direct.features)
 
 
-def test_the_pyramid_is_not_taken_from_the_brief_cache(tiny_embedder, photos, cache):
+def test_the_pyramids_go_on_from_the_brief_features_bit_for_bit(tiny_embedder, photos, cache, monkeypatch):
+    direct = features(tiny_embedder, photos, FULL)
     features(tiny_embedder, photos, BRIEF, cache)
-    assert features(tiny_embedder, photos, FULL, cache).features.shape[1] == 31
+    shown, real = [], tiny_embedder.backbone.forward
+    monkeypatch.setattr(tiny_embedder.backbone, "forward", lambda views: shown.append(len(views)) or real(views))
+    assert np.array_equal(features(tiny_embedder, photos, FULL, cache).features, direct.features)
+    assert sum(shown) == len(photos) * (31 - 9)
+    forbid_network(tiny_embedder, monkeypatch)
+    assert np.array_equal(features(tiny_embedder, photos, FULL, cache).features, direct.features)
 
 
 def test_random_views_are_cached_apart(tiny_embedder, photos, cache):

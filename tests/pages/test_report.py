@@ -130,8 +130,8 @@ def test_examples_unfold_what_they_rest_on(page):
 
 
 @pytest.mark.slow
-def test_what_an_audit_finds_stands_in_the_report(page, tiny_run, tiny_corpus, probes):
-    found = audit_document(tiny_run, read_manifest(tiny_corpus), probes)["findings"]
+def test_what_an_audit_finds_stands_in_the_report(page, tiny_run, tiny_corpus, tiny_cache, probes):
+    found = audit_document(tiny_run, read_manifest(tiny_corpus), probes, cache=tiny_cache)["findings"]
     text = Page(page.read_text(encoding="utf-8")).text
     assert len(found) > 4
     for finding in found:

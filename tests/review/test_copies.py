@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from saree_cosface.data.crops import Crop
+from saree_cosface.files import write_json
+from saree_cosface.metrics.neighbourhood import centred
 from saree_cosface.review import copies as find
-from saree_cosface.review.reasons import centred
 from tests.helpers.collected import bundles, collected, picture
 
 
@@ -46,6 +48,23 @@ def test_a_mirrored_copy_is_a_copy_and_a_picture_is_none_of_its_own(tmp_path):
     near = bundles(["a"] * 3, spread=0.1)
     collection = collected(["patola"] * 3, near, files=["a.png", "mirrored.jpg", "symmetric.png"], folder=tmp_path)
     assert find.copies(collection, near / np.linalg.norm(near, axis=1, keepdims=True)).tolist() == [[0, 1]]
+
+
+def test_crops_are_copies_and_leak(copies):
+    collection, features = seen(["patola", "patola", "patola", "ikat", "patola", "patola"], copies)
+    pairs = find.copies(collection, features, [Crop(1, 3, 200, False)])
+    assert pairs.tolist() == [[0, 1], [0, 2], [1, 2], [1, 3], [4, 5]]
+    assert [reason.kind for reason in find.copied(collection, pairs) if reason.row == 3] == ["contradiction"]
+    (leak,) = find.leaks(collected(["patola"] * 4, parts=["test", "test", "test", "train"]), np.array([[1, 3]]))
+    assert (leak.row, leak.others) == (1, (3,))
+
+
+def test_a_large_collection_is_told_of_the_crops_that_are_known(copies, monkeypatch, tmp_path):
+    collection, _ = seen(["patola"] * 6, copies)
+    write_json(tmp_path / "crops-1" / f"{collection.sha256[3]}.json", {collection.sha256[1]: [200, True]})
+    monkeypatch.setattr(find, "SEARCHED", 5)
+    assert find.cropped(collection, tmp_path) == [Crop(1, 3, 200, True)]
+    assert find.cropped(collection) == []
 
 
 def test_many_copies_give_a_photo_one_reason_of_a_kind(copies):

@@ -44,8 +44,8 @@ def collection(tiny_run, mislabelled, tiny_cache):
 
 
 @pytest.fixture(scope="module")
-def queue(collection):
-    return review(collection)
+def queue(collection, tiny_cache):
+    return review(collection, cache=tiny_cache)
 
 
 def test_a_collection_knows_what_the_run_did_with_each_photo(collection, tiny_run):
@@ -100,13 +100,14 @@ def test_what_stands_beside_a_photo(queue):
             assert {manifest.crafts[row] for row in entry.others} == {entry.rival}
 
 
-def test_what_curators_settled_leaves_the_queue(collection, queue):
+def test_what_curators_settled_leaves_the_queue(collection, queue, tiny_cache):
     first = queue.entries[0]
     photo, craft = collection.sha256[first.row], str(collection.manifest.crafts[first.row])
 
     def ranked(kind, value):
         made = Decision(1, kind, "x.jpg", photo, value, "Asha", "2026-01-01T00:00:00+00:00", "", "")
-        return review(collection, decisions=[made if row == first.row else None for row in range(len(collection))])
+        decisions = [made if row == first.row else None for row in range(len(collection))]
+        return review(collection, decisions=decisions, cache=tiny_cache)
 
     for kind, value in (("accept", craft), ("relabel", craft), ("exclude", ""), ("defer", ""), ("duplicate", "y.jpg")):
         found = ranked(kind, value)

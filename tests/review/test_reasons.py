@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
+from saree_cosface.metrics.neighbourhood import centred
 from saree_cosface.metrics.outliers import outliers
 from saree_cosface.review import reasons as find
 from saree_cosface.review.judging import HeldOutLabels, held_out_labels
@@ -59,7 +60,7 @@ def test_photos_without_a_label_are_of_no_craft():
     assert found.judges[labels != ""].min() == 2
     assert find.label_errors(found) == []
     odd = bundles(np.where(labels == "", [f"odd {row}" for row in range(90)], kinds))
-    assert find.odd_ones(collected([""] * 90, odd), find.centred(odd)) == []
+    assert find.odd_ones(collected([""] * 90, odd), centred(odd)) == []
 
 
 def test_photos_that_nobody_could_judge_are_not_doubted():
@@ -98,14 +99,14 @@ def test_a_photo_that_alone_looks_like_its_label_has_no_rival():
 def test_a_photo_unlike_its_craft_is_an_outlier_though_others_may_be_like_it():
     kinds = ["patola"] * 20 + ["ikat"] * 21
     crafts = ["patola"] * 21 + ["ikat"] * 20
-    features = find.centred(bundles(kinds))
+    features = centred(bundles(kinds))
     found = find.odd_ones(collected(crafts, features), features)
     assert [reason.row for reason in found] == [20]
     assert len(found[0].others) == 5
 
 
 def test_photos_of_one_piece_do_not_make_each_other_usual():
-    features = find.centred(bundles(["patola"] * 30 + ["odd"] * 6 + ["ikat"] * 20))
+    features = centred(bundles(["patola"] * 30 + ["odd"] * 6 + ["ikat"] * 20))
     pieces = [f"p{row}" for row in range(30)] + ["one odd piece"] * 6 + [f"q{row}" for row in range(20)]
     crafts = ["patola"] * 36 + ["ikat"] * 20
     found = find.odd_ones(collected(crafts, features, pieces=pieces), features)

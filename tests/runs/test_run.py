@@ -20,11 +20,12 @@ from saree_cosface.data.splits import SplitError, load_split, make_split
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.files import sha256_of
 from saree_cosface.options import DataOptions, ModelOptions, OptimOptions, Recipe
-from saree_cosface.runs import create
+from saree_cosface.runs import create, parts
 from saree_cosface.runs import folder as run_folder
 from saree_cosface.runs.create import create_run
 from saree_cosface.runs.folder import RunError
 from saree_cosface.runs.run import load_run
+from tests.helpers import altered
 from tests.helpers.bad_photos import BAD, save, textured
 from tests.helpers.tiny import CRAFTS, SOME
 
@@ -225,6 +226,12 @@ def captured(monkeypatch):
     return seen
 
 
+@pytest.fixture
+def no_copies(monkeypatch):
+    """Photos of which none is looked for twice."""
+    monkeypatch.setattr(parts, "copy_groups", lambda files, *_, **__: np.arange(len(files)))
+
+
 def table(tmp_path, crafts, sources, splits=None):
     for row in range(len(crafts)):
         save(tmp_path / "photos" / f"{row}.png", textured(64, 64, row))
@@ -246,7 +253,7 @@ SHOPS = [f"shop {row // 3}" for row in range(12)]
 
 def begin(manifest, out, **data):
     with pytest.raises(ZeroDivisionError):
-        create_run(DataOptions(manifest, **{"folds": 4, **data}), RECIPE, out)
+        create_run(DataOptions(manifest, **{"folds": 4, "cache": out.parent / "cache", **data}), RECIPE, out)
 
 
 def test_the_column_split_is_followed(tmp_path, captured, capsys):
@@ -293,9 +300,21 @@ def test_a_split_file_is_followed_and_must_fit(tmp_path, captured):
     assert not (tmp_path / "other").exists()
 
 
-def test_no_fold_held_out_trains_on_everything(tmp_path, captured):
+def test_no_fold_held_out_trains_on_everything(tmp_path, captured, no_copies):
     begin(table(tmp_path, TWELVE, SHOPS), tmp_path / "run", test_fold=-1, validation_fold=-1)
     assert len(captured["train"]) == 12
+
+
+def test_two_shops_with_one_photograph_are_on_one_side(tmp_path, captured):
+    manifest = table(tmp_path, [*TWELVE, "kasavu", "kasavu"], [*SHOPS, "shop 4", "shop 5"])
+    whole = altered.photo(altered.woven("patola", 1))
+    save(tmp_path / "photos" / "12.png", whole)
+    save(tmp_path / "photos" / "13.png", altered.part(whole, 0.3, 0.9))
+    begin(manifest, tmp_path / "run", folds=3)
+    fold = load_split(tmp_path / "run" / "split.json").fold
+    assert fold["photos/12.png"] == fold["photos/13.png"]
+    alone = make_split(read_manifest(manifest), "source", n_folds=3, seed=RECIPE.seed).fold
+    assert alone["photos/12.png"] != alone["photos/13.png"]  # it was the photograph that joined them
 
 
 def test_a_craft_with_one_photo_and_one_that_training_misses(tmp_path, captured):
@@ -326,7 +345,7 @@ def test_what_cannot_be_trained_leaves_nothing_behind(
     if len(set(sources)) < 3 and "folds" not in data:  # told before anything is decoded
         monkeypatch.setattr(create, "read_photos", lambda *_: pytest.fail("photos were decoded"))
     with pytest.raises(error, match=said):
-        create_run(DataOptions(manifest, **{"folds": 4, **data}), RECIPE, tmp_path / "run")
+        create_run(DataOptions(manifest, **{"folds": 4, "cache": tmp_path / "cache", **data}), RECIPE, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

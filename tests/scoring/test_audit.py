@@ -142,15 +142,15 @@ def read(manifest):
     return read_photos(manifest.files(), manifest.table["sha256"].tolist())
 
 
-def test_copies_on_both_sides_of_the_split(tiny_run, tiny_corpus, tmp_path):
+def test_copies_on_both_sides_of_the_split(tiny_run, tiny_cache, tmp_path):
     manifest = read_manifest(tiny_run.folder / "manifest.csv", taxonomy=None)
-    assert copies_across_parts(tiny_run, manifest, read(manifest)) == []
+    assert copies_across_parts(tiny_run, manifest, read(manifest), tiny_cache) == []
     rows = manifest.table.query("split == 'train'").index[:1]
     original = manifest.files()[rows[0]]
     (tmp_path / "m.csv").write_text(f"path,craft\n{original},{CRAFTS[0]}\ncopy.jpg,{CRAFTS[0]}\n")
     Image.open(original).resize((80, 80)).save(tmp_path / "copy.jpg")
     listed = read_manifest(tmp_path / "m.csv")
-    found = copies_across_parts(tiny_run, listed, read(listed))
+    found = copies_across_parts(tiny_run, listed, read(listed), tiny_cache)
     assert [(each["trained_on"], each["copy"], each["part"]) for each in found] == [
         (str(original), "copy.jpg", "unused")
     ]

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from saree_cosface import threads
 from saree_cosface.cli import main
+from saree_cosface.machine import threads
 
 ASK = """
 import json, os, sys
 import saree_cosface
-from saree_cosface import threads
+from saree_cosface.machine import threads
 asked = json.loads(sys.argv[1])
 if asked["late"]:
     import cv2, torch, numpy

@@ -1,7 +1,7 @@
 import pytest
 
 from saree_cosface.cli import main
-from saree_cosface.data import photo_memory
+from saree_cosface.machine import photo_memory
 from tests.helpers import bad_photos as bad
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from saree_cosface import caches
+from saree_cosface.machine import caches
 
 
 @pytest.fixture
