@@ -84,8 +84,8 @@ def test_atlas_begins_with_the_crafts_that_the_run_knows(run):
     assert (chanderi.photos, chanderi.sources) == (len(mine), mine["source"].nunique())
     assert len(chanderi.pictures) == 3
     # Pictures of different sources, as there are several.
-    hashes = [path.stem for path in chanderi.pictures]
-    assert mine.set_index("sha256").loc[hashes, "source"].nunique() == 3
+    drawn = [f"thumbnails/{path.name}" for path in chanderi.pictures]
+    assert mine.set_index("thumbnail").loc[drawn, "source"].nunique() == 3
 
 
 def test_atlas_says_what_was_measured_and_what_was_not(run):
