@@ -496,13 +496,13 @@ def test_evaluate(call, tiny_run, tiny_corpus, tmp_path):
     assert "no such file" in err
 
 
-def test_evaluate_on_bad_photos_alone_writes_nothing(call, tiny_run, tmp_path):
+def test_evaluate_on_bad_photos_alone_writes_nothing(call, tiny_run, tiny_cache, tmp_path):
     for make in BAD:
         make(tmp_path)
     rows = [f"{path.name},chanderi,other" for path in sorted(tmp_path.iterdir())]
     (tmp_path / "m.csv").write_text("path,craft,source\n" + "\n".join(rows) + "\n")
     code, out, err = call(
-        "evaluate", tiny_run.folder, tmp_path / "m.csv", "--out", tmp_path / "out", "--cache", tmp_path, "--json"
+        "evaluate", tiny_run.folder, tmp_path / "m.csv", "--out", tmp_path / "out", "--cache", tiny_cache, "--json"
     )
     assert (code, out) == (1, "")
     assert "could be read" in err

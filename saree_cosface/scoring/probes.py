@@ -1,6 +1,6 @@
 """Which photos can be scored honestly: of crafts the run was trained on, from sources it never saw."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from saree_cosface.data.content import CHANGED, photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.reading import say_lost
+from saree_cosface.features.crops import crops_among
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.runs.originals import recorded
 from saree_cosface.runs.run import Run
@@ -48,7 +49,8 @@ class Probes:
 def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, cache: Path | None = None) -> Probes:
     """The photos that can be scored honestly: of trained crafts, and neither they nor their source seen in training.
 
-    What was enrolled since counts as seen, with the source and the piece that the manifest knows it by.
+    What was enrolled since counts as seen, with the source and the piece that the manifest knows it by. So does a crop
+    of a reference, whatever source it comes from.
 
     If all of the run's held-out photos were used to choose the epoch, those are taken, and it is said.
 
@@ -79,6 +81,10 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, ca
     expected = np.char.lower(recorded(run, manifest))
     changed = (expected != "") & (hashes != "") & (hashes != expected)
     reasons[changed] = CHANGED
+    new = np.flatnonzero(
+        (reasons == "") & ~np.isin(hashes, list(run.used))
+    )  # the run's own were dealt with their crops
+    reasons[new[_cropped(run, [files[row] for row in new], cache)]] = "crop of a photo among the references"
     chosen = (reasons == "") & ~chose
     validation_only = not chosen.any() and bool((reasons == "").any())
     if validation_only:
@@ -102,6 +108,15 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, ca
     bad = (*(BadImage(files[row], CHANGED) for row in np.flatnonzero(changed)), *embedded.bad)
     lost = say_lost(manifest.select(rows), kept)
     return Probes(kept, embedded.embeddings, embedded.sides, embedded.features, skipped, bad, validation_only, lost)
+
+
+def _cropped(run: Run, files: Sequence[Path], cache: Path | None) -> NDArray[np.bool_]:
+    """Which files are one photograph with a reference, ``(N,)``, cropped or saved again."""
+    references = [Path(path) for path in run.gallery.references["path"]] if files else []
+    found = np.zeros(len(files) + len(references), dtype=bool)
+    for crop in crops_among([*files, *references], cache=cache, precision=run.embedder.card.precision):
+        found[crop.first] |= crop.second >= len(files)
+    return found[: len(files)]
 
 
 def _hash(path: Path) -> str:

@@ -15,6 +15,7 @@ from saree_cosface.answers.prediction import predict
 from saree_cosface.data.manifest import manifest_of
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.features.embedding import embeddings_with_gaps
+from saree_cosface.files import sha256_of
 from saree_cosface.runs.gallery import COLUMNS, Gallery
 from saree_cosface.runs.prototypes import prototype
 from saree_cosface.runs.run import load_run
@@ -22,6 +23,7 @@ from saree_cosface.scoring.evaluation import Evaluation, evaluate
 from saree_cosface.scoring.held_out import score
 from saree_cosface.scoring.probes import EvaluationError, Probes, unseen_probes
 from saree_cosface.scoring.shortcut import pooled_cosines
+from tests.helpers import altered
 from tests.helpers.bad_photos import save, textured, zero_byte
 from tests.helpers.tiny import CRAFTS, SOME
 
@@ -62,7 +64,7 @@ def test_other_crafts_are_left_out_and_counted(tiny_run, tiny_corpus):
 
 
 @pytest.mark.slow
-def test_new_photos_of_sources_seen_in_training_are_excluded(tiny_run, tmp_path):
+def test_new_photos_of_sources_seen_in_training_are_excluded(tiny_run, tiny_cache, tmp_path):
     """Under protocol source. A photo that was never seen may still share its shop with some that were."""
     sources = [*sorted(tiny_run.sources["train"])[:1], *sorted(tiny_run.sources["validation"])[:1], "a new shop", ""]
     for row in range(8):
@@ -72,33 +74,47 @@ def test_new_photos_of_sources_seen_in_training_are_excluded(tiny_run, tmp_path)
     )
     table.to_csv(tmp_path / "m.csv", index=False)
     fresh = read_manifest(tmp_path / "m.csv")
-    probes = unseen_probes(tiny_run, fresh)
+    probes = unseen_probes(tiny_run, fresh, cache=tiny_cache)
     assert probes.manifest.sources.tolist() == ["a new shop"] * 2
     assert probes.skipped == {
         "source seen in training": 2,
         "photo or its source chose the epoch (validation)": 2,
         "source unknown, so it cannot be held out": 2,
     }
-    assert len(unseen_probes(tiny_run, fresh, needs_source=False).manifest) == 8
+    assert len(unseen_probes(tiny_run, fresh, needs_source=False, cache=tiny_cache).manifest) == 8
 
 
-def test_a_trained_photo_under_another_name_and_source_is_recognised(tiny_run, tmp_path):
+def test_a_trained_photo_under_another_name_and_source_is_recognised(tiny_run, tiny_cache, tmp_path):
     shutil.copy(tiny_run.gallery.references["path"][0], tmp_path / "copy.jpg")
     save(tmp_path / "new.png", textured(64, 64))
     (tmp_path / "m.csv").write_text("path,craft,source\ncopy.jpg,chanderi,other\nnew.png,chanderi,other\n")
-    probes = unseen_probes(tiny_run, read_manifest(tmp_path / "m.csv"))
+    probes = unseen_probes(tiny_run, read_manifest(tmp_path / "m.csv"), cache=tiny_cache)
     assert names(probes.manifest) == {"new.png"}
     assert probes.skipped == {"photo seen in training": 1}
 
 
-def test_a_piece_seen_in_training_is_excluded_where_its_source_is_not(tiny_run, tmp_path):
+def test_a_crop_of_a_photo_seen_in_training_is_excluded_though_its_source_is_new(tiny_run, tiny_cache, tmp_path):
+    whole = altered.photo(altered.woven("chanderi", 1))
+    reference = save(tmp_path / "whole.png", whole)
+    save(tmp_path / "crop.jpg", altered.mirrored(altered.part(whole, 0.1, 0.6)))
+    save(tmp_path / "other.jpg", altered.photo(altered.woven("chanderi", 2)))
+    first = tiny_run.gallery.references.query("craft == 'chanderi'").iloc[:1]
+    gallery = Gallery(tiny_run.gallery.embeddings[:1], first.assign(path=str(reference), sha256=sha256_of(reference)))
+    (tmp_path / "m.csv").write_text("path,craft,source\ncrop.jpg,chanderi,new\nother.jpg,chanderi,new\n")
+    manifest = read_manifest(tmp_path / "m.csv")
+    probes = unseen_probes(replace(tiny_run, gallery=gallery), manifest, cache=tiny_cache)
+    assert names(probes.manifest) == {"other.jpg"}
+    assert probes.skipped == {"crop of a photo among the references": 1}
+
+
+def test_a_piece_seen_in_training_is_excluded_where_its_source_is_not(tiny_run, tiny_cache, tmp_path):
     piece = tiny_run.gallery.references["piece"][0]
     for row in range(3):
         save(tmp_path / f"{row}.png", textured(64, 64, row))
     source = tiny_run.gallery.references["source"][0]
     rows = f"0.png,chanderi,{piece},{source}\n1.png,chanderi,new,{source}\n2.png,chanderi,{piece},another\n"
     (tmp_path / "m.csv").write_text(f"path,craft,piece,source\n{rows}")
-    probes = unseen_probes(tiny_run, read_manifest(tmp_path / "m.csv"), needs_source=False)
+    probes = unseen_probes(tiny_run, read_manifest(tmp_path / "m.csv"), needs_source=False, cache=tiny_cache)
     assert names(probes.manifest) == {"1.png", "2.png"}
 
 
@@ -144,22 +160,22 @@ def test_crafts_without_references_cannot_be_scored(tiny_run, manifest):
     assert document["confusion"]["classes"] == ["jamdani", "leheriya"]
 
 
-def test_nothing_left_to_score_is_an_error_with_the_reasons(tiny_run, tiny_corpus, manifest, tmp_path):
+def test_nothing_left_to_score_is_an_error_with_the_reasons(tiny_run, tiny_corpus, manifest, tiny_cache, tmp_path):
     trained = manifest.select(np.isin(manifest.sources, list(tiny_run.sources["train"])))
     with pytest.raises(EvaluationError, match="no photo is left to score .*photo seen in training.*other sources"):
         unseen_probes(tiny_run, trained)
     zero_byte(tmp_path)
     (tmp_path / "m.csv").write_text("path,craft,source\nzero_byte.jpg,chanderi,other\n")
     with pytest.raises(EvaluationError, match="none of the 1 photos could be read.*empty"):
-        evaluate(tiny_run, tmp_path / "m.csv", out=tmp_path / "out")
+        evaluate(tiny_run, tmp_path / "m.csv", cache=tiny_cache, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_bad_photos_are_counted(tiny_run, tmp_path):
+def test_bad_photos_are_counted(tiny_run, tiny_cache, tmp_path):
     zero_byte(tmp_path)
     save(tmp_path / "new.png", textured(64, 64))
     (tmp_path / "m.csv").write_text("path,craft,source\nzero_byte.jpg,chanderi,other\nnew.png,chanderi,other\n")
-    document = evaluate(tiny_run, tmp_path / "m.csv", out=tmp_path / "out").to_json()
+    document = evaluate(tiny_run, tmp_path / "m.csv", cache=tiny_cache, out=tmp_path / "out").to_json()
     assert document["skipped"] == {"could not be read": 1}
     assert document["counts"]["photos"] == 1
     assert "low" not in document["metrics"]["top1"]  # one piece has no spread
