@@ -36,7 +36,6 @@ $(DEV): pyproject.toml $(RUNTIME)
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	touch $@
 
-# Slow tests wait for servers and browsers, so that cores have room for half as many workers again.
 test: $(DEV)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -45,7 +44,7 @@ test: $(DEV)
 	  echo "Quick tests:" && \
 	  $(BIN)/python -m pytest -m "not slow" --cov --cov-report= --cov-fail-under=0 && \
 	  echo "Slow tests:" && \
-	  $(BIN)/python -m pytest tests -m slow --no-loadscope-reorder --cov --cov-append -n $$(( ($$(nproc) * 3 + 1) / 2 ))
+	  $(BIN)/python -m pytest tests -m slow --no-loadscope-reorder --cov --cov-append
 
 # Each step makes a file and is left out when that is there and newer than what it is made of: a second start takes
 # seconds, and one that was broken off goes on where it stopped. `rm -r runs/demo` begins anew.

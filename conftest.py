@@ -1,5 +1,6 @@
 """What all tests share, and what the examples in docstrings find under its name."""
 
+import gc
 import os
 
 import pytest
@@ -17,6 +18,13 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ and "SAREE_COSFACE_THREADS" not in 
     use()
 
 pytest_plugins = ("tests.helpers.tiny",)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: that it is looked through for garbage again and again takes
+    a good part of the time of small tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ MOST = 1000
 def add_api(desk: Desk, maps: ReferenceMaps) -> None:
     """Add the end-points ``identify``, ``batch`` and ``health`` to the page that is being built."""
 
-    def identify(photos: list[dict[str, Any]], request: gr.Request = None) -> dict[str, Any]:  # type: ignore[assignment]
+    def identify(photos: list[dict[str, Any]], request: gr.Request = None) -> dict[str, Any]:
         """Photos of one piece, uploaded: verdict, traditions with cosines and chances, references, evidence."""
         run = desk.run
         with _plainly(), taken(photos, _session(request)) as files:
@@ -42,7 +42,7 @@ def add_api(desk: Desk, maps: ReferenceMaps) -> None:
             place = None if references is None else references.place(examination.embedding[None])[0]
             return document(run, examination, gather_evidence(run, examination), place, unread)
 
-    def batch(photos: list[dict[str, Any]], request: gr.Request = None) -> dict[str, Any]:  # type: ignore[assignment]
+    def batch(photos: list[dict[str, Any]], request: gr.Request = None) -> dict[str, Any]:
         """Photos or ZIP archives, uploaded: a row a photo, with the reason for each that could not be read."""
         run = desk.run
         with _plainly(), taken(photos, _session(request)) as files:

@@ -23,7 +23,7 @@ def when_opened(function: Callable[..., Any], inputs: Any, outputs: Any) -> Any:
     block = Context.block
     while block is not None and not isinstance(block, gr.Tab):
         block = block.parent
-    event = Context.root_block.load if block is None else block.select  # type: ignore[union-attr]
+    event = Context.root_block.load if block is None else block.select
     return event(function, inputs, outputs, api_visibility="private", show_progress="minimal")
 
 

@@ -65,7 +65,7 @@ def create_backbone(
 
 
 def _preprocessing(name: str, network: nn.Module, pretrained: bool, faces: bool) -> Preprocessing:
-    data = resolve_model_data_config(network)  # type: ignore[no-untyped-call]
+    data = resolve_model_data_config(network)
     config = network.pretrained_cfg
     usual = Preprocessing(
         size=int(data["input_size"][-1]),
