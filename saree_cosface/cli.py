@@ -8,8 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-import yaml
-from jsonargparse import ArgumentParser, get_loader, set_loader
+from jsonargparse import ArgumentParser
 
 from saree_cosface import __version__
 from saree_cosface.commands import (
@@ -101,8 +100,6 @@ def _said(error: OSError | ValueError) -> str:
 
 def command_line() -> tuple[ArgumentParser, dict[str, Command]]:
     """The parser, and what runs each command, by name: "train", "data check"."""
-    # Values are looked at as YAML first, and a name of a file that is not UTF-8 is none.
-    set_loader("yaml", get_loader("yaml"), (yaml.YAMLError, UnicodeEncodeError))
     parser = ArgumentParser(
         prog="saree-cosface",
         version=__version__,

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -268,7 +269,8 @@ def _joined(
         table = manifest.table.iloc[rows]
         column = "shared_piece" if table["source"].nunique() > 1 or (table["shared_piece"] != "").any() else "piece"
         listed = [name for name in table[column] if name]
-        name = (listed or [table["path"].iloc[0]])[0]
+        path = str(table["path"].iloc[0])  # a whole path by itself would say that the piece is unknown
+        name = (listed or [f"piece of {path}" if PurePosixPath(path).is_absolute() else path])[0]
         joined |= {row: (column, name, tuple(said[group])) for row in rows}
     return joined
 

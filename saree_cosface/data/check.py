@@ -151,13 +151,18 @@ def _label_findings(manifest: Manifest, taxonomy: Taxonomy | None) -> Iterable[F
 
 def _name_findings(manifest: Manifest) -> Iterable[Finding]:
     """Sources, pieces and labels of which two are probably one: a source of two names is not held out."""
-    for column in ("source", "piece", "craft"):
+    sources = manifest.table["source"].to_numpy(dtype=object)
+    everybody = np.ones(len(manifest), dtype=bool)
+    # A piece is its source's: what another calls alike is another saree.
+    groups_of = {"piece": [sources == source for source in dict.fromkeys(sources.tolist())]}
+    for column in ("source", "piece", "shared_piece", "craft"):
         values = manifest.table[column].to_numpy(dtype=object)
-        for alike in lookalikes(values.tolist()):
-            said = few([f"{name!r} ({int((values == name).sum())} photos)" for name in alike])
-            paths = manifest.table["path"][np.isin(values, alike)].tolist()
-            remedy = "if they are one, give them one spelling: else one may be held out and the other trained on"
-            yield _finding("names that look alike", paths, f"{column} {said}", remedy)
+        for mine in groups_of.get(column, [everybody]):
+            for alike in lookalikes(values[mine].tolist()):
+                said = few([f"{name!r} ({int((values[mine] == name).sum())} photos)" for name in alike])
+                paths = manifest.table["path"][np.isin(values, alike) & mine].tolist()
+                remedy = "if they are one, give them one spelling: else one may be held out and the other trained on"
+                yield _finding("names that look alike", paths, f"{column} {said}", remedy)
 
 
 def _copy_findings(

@@ -19,6 +19,7 @@ from saree_cosface.data import jpeg, jpeg2000, tiff
 from saree_cosface.data.colour import stated_profile, to_srgb
 from saree_cosface.data.memory import coefficients, decoding
 from saree_cosface.data.refusal import Refused
+from saree_cosface.machine.photo_memory import PhotoMemoryError
 
 DECODER = 2
 """Version of what decoding makes of a file; whatever is kept by a photo's content is kept by this too."""
@@ -103,8 +104,10 @@ def decode(path: Path, *, shrink_to: int | None = None) -> NDArray[np.uint8]:
             warnings.filterwarnings("error", message="(?i).*truncated")
             with path.open("rb") as file, _opened(file) as image:
                 return _pixels(file, image, shrink_to)
-    except BadImage:
+    except (BadImage, PhotoMemoryError):
         raise
+    except MemoryError as error:
+        raise BadImage(path, "there is not enough memory to decode it") from error
     except Refused as error:
         raise BadImage(path, str(error)) from error
     except UnidentifiedImageError as error:

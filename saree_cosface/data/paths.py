@@ -3,6 +3,7 @@
 import os
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -43,7 +44,8 @@ def _locate(root: Path, path: str, folders: dict[Path, dict[str, list[str]]]) ->
     if os.path.lexists(file):
         return file
     if path.startswith("~/"):
-        return Path(path).expanduser()
+        with suppress(RuntimeError):  # nobody knows which folder that is
+            return Path(path).expanduser()
     place = Path(root)
     for part in Path(path).parts:
         there = place / part

@@ -24,7 +24,7 @@ def piece_keys(
     """
     return np.array(
         [
-            f"{_BETWEEN}{together}" if together else f"{source}{_BETWEEN}{piece}" if piece else path
+            f"{_BETWEEN}{_BETWEEN}{together}" if together else f"{source}{_BETWEEN}{piece}" if piece else path
             for source, piece, together, path in zip(sources, pieces, shared, paths, strict=True)
         ],
         dtype=np.str_,

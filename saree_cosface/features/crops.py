@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from saree_cosface.console import console, track
 from saree_cosface.data.content import photo_hash
 from saree_cosface.data.crops import SIDE, Crop, Match, Points, match, points_of
-from saree_cosface.data.images import BadImage, decode
+from saree_cosface.data.images import DECODER, BadImage, decode
 from saree_cosface.data.views import PyramidViews
 from saree_cosface.features.extraction import photo_features
 from saree_cosface.files import write_json
 from saree_cosface.machine import threads
+from saree_cosface.machine.caches import located
 from saree_cosface.metrics.neighbourhood import unit
 from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.packaged import PACKAGED
@@ -40,7 +41,7 @@ looked at. Of copies drawn from real photos nine in ten lie above 0.5, a crop of
 _NEAREST = 5  # photos of each that are looked at
 _REMEMBERED = 1000  # photos whose points are kept in memory: some 300 MB
 _BLOCK = 512
-_FOLDER = "crops-1"  # another number where the same two photos may be judged otherwise
+_FOLDER = f"crops-1-decoder{DECODER}"  # another number where the same two photos may be judged otherwise
 
 
 def crops_among(
@@ -80,7 +81,7 @@ def find_crops(
     """
     pairs = _alike(features)
     content = {row: _content(files[row]) for row in np.unique(pairs).tolist()}
-    folder = None if cache is None else Path(cache).expanduser() / _FOLDER
+    folder = None if cache is None else located(cache) / _FOLDER
     keys = {(one, other): tuple(sorted((content[one], content[other]))) for one, other in pairs}
     known = {first: _read(folder, first) for first in {first for first, _ in keys.values()}}
     new = {
@@ -99,10 +100,21 @@ def find_crops(
         work.setdefault(first, {})[second] = pair
     for first, found in _looked_at(files, dict(sorted(work.items(), key=lambda each: min(each[1].values())))):
         known[first] |= found
-        if folder is not None:
-            write_json(folder / f"{first}.json", known[first])
+        if folder is not None and not _kept(known[first], folder / f"{first}.json"):
+            folder = None
     judged = [(pair, known[first].get(second)) for pair, (first, second) in keys.items()]
     return [Crop(*pair, *agreed) for pair, agreed in sorted(judged, key=lambda each: each[0]) if agreed]
+
+
+def _kept(known: dict[str, Match | None], path: Path) -> bool:
+    """Whether it could be remembered; a disk that is full or read-only makes the next search slow, no more."""
+    try:
+        write_json(path, known)
+    except OSError as error:
+        said = f"Pairs are not kept in {path.parent} ({error.strerror or error}): the next search takes as long."
+        console.print(said, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        return False
+    return True
 
 
 def known_crops(contents: Sequence[str], cache: Path | None) -> list[Crop]:
@@ -110,7 +122,7 @@ def known_crops(contents: Sequence[str], cache: Path | None) -> list[Crop]:
     rows: dict[str, list[int]] = {}
     for row, content in enumerate(contents):
         rows.setdefault(content, []).append(row)
-    folder = None if cache is None else Path(cache).expanduser() / _FOLDER
+    folder = None if cache is None else located(cache) / _FOLDER
     found = [
         Crop(min(one, other), max(one, other), *agreed)
         for first in rows

@@ -131,7 +131,7 @@ def _create(data: DataOptions, recipe: Recipe, out: Path, settings: dict[str, An
         )
     embedder.save(out / "embedder")
     gallery.save(out / "gallery")
-    _write_parts(out, used, split)
+    _write_parts(out, used, split, together=split is not None and data.split is None)
     write_json(out / "run.json", {"best_epoch": fitted.best_epoch, "score": metrics.get(SCORE), "classes": classes})
 
 
@@ -178,8 +178,9 @@ def _describe(used: Manifest, classes: tuple[str, ...]) -> None:
         console.print(said, style="yellow", highlight=False, markup=False)
 
 
-def _write_parts(out: Path, used: Manifest, split: Split | None) -> None:
+def _write_parts(out: Path, used: Manifest, split: Split | None, *, together: bool) -> None:
     parts = used.table["split"].to_numpy(str)
     seen = dict(zip(used.table["sha256"].tolist(), parts.tolist(), strict=True))
     sources = {part: sorted(set(used.sources[parts == part].tolist()) - {""}) for part in PARTS}
-    write_json(out / "parts.json", {"used": seen, "sources": sources, "split_hash": split.hash if split else ""})
+    dealt = {"split_hash": split.hash if split else "", "crops_together": together}
+    write_json(out / "parts.json", {"used": seen, "sources": sources, **dealt})

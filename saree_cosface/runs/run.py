@@ -37,6 +37,7 @@ class Run:
         used: SHA-256 of each photo that training or validation saw, to its part.
         sources: the sources that training or validation saw, by part.
         split_hash: of the split that dealt them; "" where the manifest did.
+        crops_together: whether photos were dealt so that crops of one photograph lie on one side.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class Run:
     used: Mapping[str, str]
     sources: Mapping[str, frozenset[str]]
     split_hash: str
+    crops_together: bool = False
 
     @cached_property
     def calibration(self) -> Calibration | None:
@@ -104,4 +106,5 @@ def load_run(folder: Path) -> Run:
         used,
         {part: frozenset(map(tidy, names)) for part, names in sources.items()},
         split_hash,
+        bool(parts.get("crops_together", False)),
     )

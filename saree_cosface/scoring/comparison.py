@@ -12,6 +12,8 @@ Every cell (method, protocol, seed, fold) is one file below ``cells/``, so a sec
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface.console import console, few, track
+from saree_cosface.data.images import DECODER
 from saree_cosface.data.manifest import Manifest, manifest_of
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.photos import list_bad
@@ -84,12 +87,9 @@ def _compare(
     manifest_path: Path, out: Path, recipe: Recipe, where: str | None, seeds: int, folds: int, cache: Path
 ) -> Comparison:
     listed = read_manifest(manifest_path, where=where)
-    try:
+    with _advised(manifest_path):
         for protocol in PROTOCOLS:
             groups_to_deal(listed.select(_comparable(listed)), protocol, folds)  # before anything is decoded
-    except SplitError as error:
-        option = " The option is --folds." if isinstance(error, TooManyFolds) else ""
-        raise ComparisonError(f"{manifest_path}: {error}{option}") from error
     reading = read_photos(listed.files(), listed.table["sha256"].tolist())
     list_bad(reading.bad, manifest_path)
     if not len(reading.rows):
@@ -108,6 +108,13 @@ def _compare(
     backbone = create_backbone(recipe.model.backbone)
     views = PyramidViews(backbone.preprocessing.size)
     precision = resolved_precision(recipe.model)
+    copies = copy_groups(manifest.files(), reading.hashes[rows], cache=cache, precision=precision)
+    with _advised(manifest_path):
+        splits = {
+            (protocol, seed): make_split(manifest, protocol, n_folds=folds, seed=seed, duplicate_groups=copies)
+            for protocol in PROTOCOLS
+            for seed in range(seeds)
+        }
     read = photo_features(backbone, precision, manifest.files(), views, cache=cache, description="Frozen features")
     if read.bad:
         raise ComparisonError(f"a photo has become unreadable meanwhile ({read.bad[0]}): compare again.")
@@ -115,7 +122,6 @@ def _compare(
     methods = {**dict.fromkeys(FROZEN), **heads(recipe.head)}
     # By what the files hold, so that no cell is taken for one of other photos that had the same names.
     content = manifest_of(manifest.table.assign(sha256=reading.sha256[rows]), manifest.root)
-    copies = copy_groups(manifest.files(), reading.hashes[rows], cache=cache, precision=precision)
     signature = _signature(content, copies, recipe, folds, precision)
     work = [
         (protocol, seed, fold, name)
@@ -124,11 +130,6 @@ def _compare(
         for fold in range(folds)
         for name in methods
     ]
-    splits = {
-        (protocol, seed): make_split(manifest, protocol, n_folds=folds, seed=seed, duplicate_groups=copies)
-        for protocol in PROTOCOLS
-        for seed in range(seeds)
-    }
     predictions: dict[tuple[str, str, int], NDArray[np.int_]] = {}
     for protocol, seed, fold, name in track(work, "Comparing"):
         train, test = splits[protocol, seed].rows(manifest, fold)
@@ -150,6 +151,16 @@ def _compare(
     comparison = Comparison(document)
     comparison.save(out)
     return comparison
+
+
+@contextmanager
+def _advised(manifest_path: Path) -> Iterator[None]:
+    """Beside what is wrong with a split, which manifest it is, and the option that helps."""
+    try:
+        yield
+    except SplitError as error:
+        option = " The option is --folds." if isinstance(error, TooManyFolds) else ""
+        raise ComparisonError(f"{manifest_path}: {error}{option}") from error
 
 
 def heads(head: HeadOptions) -> dict[str, HeadOptions]:
@@ -218,6 +229,7 @@ def _learned(
 def _signature(manifest: Manifest, copies: NDArray[np.int_], recipe: Recipe, folds: int, precision: str) -> str:
     settings = {**asdict(replace(recipe, seed=0)), "folds": folds, "precision": precision, "photos": manifest.sha256}
     settings["copies"] = copies.tolist()  # which decide the folds
+    settings["decoder"] = DECODER
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 

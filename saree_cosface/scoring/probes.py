@@ -67,6 +67,7 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, ca
     chose = parts == "validation"
     pieces, known = manifest.pieces, np.isin(hashes, references["sha256"].to_numpy(str))
     enrolled = known & (parts != "train")
+    enrolled_since = any(run.used.get(sha256) != "train" for sha256 in references["sha256"])
     reasons[np.isin(pieces, pieces[enrolled])] = "piece among the references"
     if needs_source:
         reasons[manifest.sources == ""] = "source unknown, so it cannot be held out"
@@ -81,9 +82,8 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, ca
     expected = np.char.lower(recorded(run, manifest))
     changed = (expected != "") & (hashes != "") & (hashes != expected)
     reasons[changed] = CHANGED
-    new = np.flatnonzero(
-        (reasons == "") & ~np.isin(hashes, list(run.used))
-    )  # the run's own were dealt with their crops
+    dealt = run.crops_together and not enrolled_since  # then no crop of a reference is among the run's own photos
+    new = np.flatnonzero((reasons == "") & ~(dealt & np.isin(hashes, list(run.used))))
     reasons[new[_cropped(run, [files[row] for row in new], cache)]] = "crop of a photo among the references"
     chosen = (reasons == "") & ~chose
     validation_only = not chosen.any() and bool((reasons == "").any())
@@ -111,7 +111,7 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, ca
 
 
 def _cropped(run: Run, files: Sequence[Path], cache: Path | None) -> NDArray[np.bool_]:
-    """Which files are one photograph with a reference, ``(N,)``, cropped or saved again."""
+    """Which files are one photograph with a reference, ``(N,)``, as far as the references' files are there."""
     references = [Path(path) for path in run.gallery.references["path"]] if files else []
     found = np.zeros(len(files) + len(references), dtype=bool)
     for crop in crops_among([*files, *references], cache=cache, precision=run.embedder.card.precision):

@@ -79,7 +79,14 @@ def page(request, chromium, served):
 
 
 def upload(driver, field, *photos):
-    until(driver, lambda: find(driver, f"#{field} input[type=file]")).send_keys("\n".join(map(str, photos)))
+    def sent():
+        """Whether the field was there to take them; the page may be drawing it anew just then."""
+        chooser = find(driver, f"#{field} input[type=file]")
+        if chooser:
+            chooser.send_keys("\n".join(map(str, photos)))
+        return chooser
+
+    until(driver, sent)
 
 
 def open_batch(driver):

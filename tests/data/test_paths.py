@@ -1,6 +1,15 @@
 import os
+from pathlib import Path
 
 from saree_cosface.data.paths import locate
+
+
+def test_nobody_knows_a_home(tmp_path, monkeypatch):
+    def unknown(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", unknown)
+    assert locate(tmp_path, ["~/a.jpg"]) == [tmp_path / "~" / "a.jpg"]
 
 
 def test_names_that_read_the_same_are_found(tmp_path):

@@ -20,7 +20,7 @@ c.png,patola,PAT-001,Meera,
 d.png,patola,7,Devi,one
 e.png,patola,9,Meera,one
 f.png,patola,,Meera,
-g.png,patola,PAT-001,,
+g.png,patola,one,,
 """
 APART = [0, 0, 1, 2, 2, 3, 4]
 
@@ -38,7 +38,7 @@ def numbered(names):
 def test_a_number_in_several_sources_is_several_pieces(manifest):
     assert numbered(manifest.pieces) == APART
     assert numbered(held_together(manifest, "piece")) == APART
-    assert manifest.piece_names == ["PAT-001"] * 3 + ["one"] * 2 + ["f.png", "PAT-001"]
+    assert manifest.piece_names == ["PAT-001"] * 3 + ["one"] * 2 + ["f.png", "one"]
 
 
 def test_so_it_is_among_references(manifest):
@@ -88,6 +88,16 @@ def test_check_tells_pieces_of_two_sources_apart(tmp_path):
 
 def test_a_name_of_several_pieces_is_no_name(manifest):
     assert find_piece(manifest, "9") == 4
-    assert find_piece(manifest, "one") == 3
-    with pytest.raises(CurationError, match=r"PAT-001: several sources have .*Asha, Meera, an unknown one"):
+    with pytest.raises(CurationError, match=r"PAT-001: several sources have .*Asha, Meera\)"):
         find_piece(manifest, "PAT-001")
+    with pytest.raises(CurationError, match=r"one: several sources have .*Devi, Meera, an unknown one"):
+        find_piece(manifest, "one")
+
+
+def test_pieces_look_alike_only_within_their_source(tmp_path):
+    rows = ["a.png,patola,PAT-001,Asha,", "b.png,patola,pat 001,Meera,", "c.png,patola,pat-001,Asha,"]
+    rows += ["d.png,patola,,Asha,Wedding saree", "e.png,patola,,Meera,wedding saree"]
+    (tmp_path / "m.csv").write_text("path,craft,piece,source,shared_piece\n" + "\n".join(rows) + "\n")
+    found = check_manifest(read_manifest(tmp_path / "m.csv")).findings
+    alike = [each.paths for each in found if each.kind == "names that look alike"]
+    assert alike == [("a.png", "c.png"), ("d.png", "e.png")]
