@@ -10,7 +10,6 @@ from saree_cosface.data.archives import BadArchive, expand, photos_in_archive
 from saree_cosface.data.csv_text import csv_text
 from saree_cosface.data.images import BadImage
 from saree_cosface.runs.run import Run
-from saree_cosface.taxonomy import load_taxonomy
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def name_photos(run: Run, files: Iterable[tuple[Path, str]], scratch: Path) -> I
             name,
             seen[0].sha256,
             "" if answer.verdict is None else answer.verdict.kind,
-            "" if answer.verdict is None else in_words(answer.verdict, load_taxonomy()),
+            "" if answer.verdict is None else in_words(answer.verdict),
             first.name,
             round(first.cosine, 4),
             None if first.probability is None else round(first.probability, 4),

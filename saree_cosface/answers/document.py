@@ -15,7 +15,6 @@ from saree_cosface.answers.examination import Examination, Unread
 from saree_cosface.answers.verdict import in_words
 from saree_cosface.networks.fingerprint import embedder_version
 from saree_cosface.runs.run import Run
-from saree_cosface.taxonomy import load_taxonomy
 
 FORMAT = 1
 
@@ -43,7 +42,7 @@ def document(
         {**_without(asdict(near), "path", "thumbnail"), "piece": Path(near.piece).name, "file": Path(near.path).name}
         for near in answer.references
     ]
-    verdict = None if answer.verdict is None else {"words": in_words(answer.verdict, load_taxonomy())}
+    verdict = None if answer.verdict is None else {"words": in_words(answer.verdict)}
     return {
         "format": FORMAT,
         "what": "examination of one piece by cosine similarity",

@@ -51,7 +51,7 @@ def doubts_of(run: Run, craft: str, files: Sequence[Path], cache: Path) -> tuple
         verdict = answer.verdict
         if verdict is not None and verdict.kind == "tradition" and verdict.crafts != (craft,):
             said = (
-                f"by itself would have been named {in_words(verdict, taxonomy)}: {verdict.reason}. If that is what it "
+                f"by itself would have been named {in_words(verdict)}: {verdict.reason}. If that is what it "
                 "is, take the enrolment back: it would draw such photos away from where they belong."
             )
             found.append(Doubt(files[row].name, verdict.crafts[0], said))

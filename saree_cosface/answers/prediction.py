@@ -19,7 +19,7 @@ from saree_cosface.features.embedding import embed_each, embed_photos
 from saree_cosface.files import shortened
 from saree_cosface.networks.backbone import BackboneError
 from saree_cosface.runs.run import Run
-from saree_cosface.taxonomy import load_taxonomy
+from saree_cosface.taxonomy import craft_name, load_taxonomy
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,8 @@ class Answers:
                 numbers = {name: f"{getattr(tradition, name):.4f}" for name in ("cosine", "allowance")}
                 yield {**row, **numbers, "probability": chance, "gap": f"{answer.gap:.4f}", "verdict": kind}
 
-    def print_tables(self, console: Console) -> None:
-        """For people: each piece with its traditions and the reference pieces that speak for them, and remarks."""
-        self.print_answers(console)
-        self.print_remarks(console)
-
     def print_answers(self, console: Console) -> None:
-        """Each piece with its traditions and the reference pieces that speak for them."""
-        taxonomy = load_taxonomy()
+        """For people: each piece with its traditions and the reference pieces that speak for them."""
         for answer in self.attributions:
             title = escape(", ".join(Path(photo).name for photo in answer.photos))
             traditions = _table(title, "tradition", "family", "cosine", "chance")
@@ -88,13 +82,13 @@ class Answers:
             console.print(traditions)
             references = _table("Nearest reference pieces", "photo", "tradition", "source", "cosine")
             for near in answer.references:
-                name = taxonomy[near.craft].name if near.craft in taxonomy else near.craft
-                references.add_row(*map(escape, (Path(near.path).name, name, near.source, f"{near.cosine:.3f}")))
+                cells = (Path(near.path).name, craft_name(near.craft), near.source, f"{near.cosine:.3f}")
+                references.add_row(*map(escape, cells))
             console.print(references)
             if answer.verdict is None:
                 console.print(f"Ahead of the second by {answer.gap:.3f}.", highlight=False)
             else:
-                words = f"{in_words(answer.verdict, taxonomy)}: {answer.verdict.reason}."
+                words = f"{in_words(answer.verdict)}: {answer.verdict.reason}."
                 console.print(words, highlight=False, markup=False, soft_wrap=True, style="bold")
             for say in answer.says if len(answer.says) > 1 else ():
                 by_itself = f"{Path(say.photo).name} by itself, counting {say.weight:.0%}: {say.name} {say.cosine:.3f}"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface.runs.calibration import Calibration
-from saree_cosface.taxonomy import Taxonomy
+from saree_cosface.taxonomy import craft_name
 
 Kind = Literal["tradition", "between", "outside"]
 
@@ -142,14 +142,13 @@ def _ids(indices: Sequence[int] | NDArray[np.int_], crafts: Sequence[str]) -> tu
     return tuple(crafts[index] for index in indices)
 
 
-def in_words(verdict: Verdict, taxonomy: Taxonomy) -> str:
+def in_words(verdict: Verdict) -> str:
     """The verdict as a heading: the name of a tradition, of two, or none.
 
-    >>> from saree_cosface.taxonomy import load_taxonomy
-    >>> in_words(Verdict("between", ("patola", "sambalpuri"), "", ()), load_taxonomy())
+    >>> in_words(Verdict("between", ("patola", "sambalpuri"), "", ()))
     'Between Patola and Sambalpuri'
     """
-    names = [taxonomy[craft].name if craft in taxonomy else craft for craft in verdict.crafts]
+    names = [craft_name(craft) for craft in verdict.crafts]
     match verdict.kind:
         case "tradition":
             return names[0]

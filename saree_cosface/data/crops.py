@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 360
-"""Short side in pixels at which points are looked for. Of copies drawn from 50 photos none more is found at 480."""
+SIDE = 300
+"""Short side in pixels at which points are looked for. At 360, which takes a third longer, no more is found of the
+copies that ``benchmarks/crops.py`` draws."""
 
 LEAST_POINTS = 10
 """Points that must agree; two photos of one saree before one wall easily have a hundred."""

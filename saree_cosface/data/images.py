@@ -90,7 +90,8 @@ def decode(path: Path, *, shrink_to: int | None = None) -> NDArray[np.uint8]:
             takes less memory: a larger photo stays within what is allowed (:mod:`saree_cosface.machine.photo_memory`).
 
     Raises:
-        BadImage: for whatever is wrong with the file, and nothing else.
+        BadImage: for whatever is wrong with the file.
+        PhotoMemoryError: the environment variable that bounds the memory holds no amount.
     """
     if shrink_to is not None and shrink_to < 1:
         raise ValueError(f"shrink_to must be at least 1 pixel, not {shrink_to}")

@@ -61,14 +61,6 @@ class Manifest:
             positions = np.flatnonzero(positions)
         return manifest_of(self.table.iloc[positions.astype(np.intp)], self.root)
 
-    def where(self, query: str) -> "Manifest":
-        """The rows for which a pandas query holds, such as ``view == 'closeup' and craft != 'ajrakh'``.
-
-        Raises:
-            ManifestError: the query cannot be evaluated, or no row is left.
-        """
-        return manifest_of(rows_of_query(self.table, query, "the manifest"), self.root)
-
     @property
     def crafts(self) -> NDArray[np.str_]:
         """Craft id of each photo, ``(N,)``."""

@@ -41,7 +41,7 @@ looked at. Of copies drawn from real photos nine in ten lie above 0.5, a crop of
 _NEAREST = 5  # photos of each that are looked at
 _REMEMBERED = 1000  # photos whose points are kept in memory: some 300 MB
 _BLOCK = 512
-_FOLDER = f"crops-1-decoder{DECODER}"  # another number where the same two photos may be judged otherwise
+_FOLDER = f"crops-2-decoder{DECODER}"  # another number where the same two photos may be judged otherwise
 
 
 def crops_among(

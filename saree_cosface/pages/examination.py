@@ -37,7 +37,7 @@ def verdict_html(run: Run, examination: Examination) -> str:
     ]
     heading, least = f"Nearest to {first.name}", None
     if found.verdict is not None and run.calibration is not None:
-        heading, least = in_words(found.verdict, load_taxonomy()), run.calibration.cosine
+        heading, least = in_words(found.verdict), run.calibration.cosine
         facts = facts if found.verdict.kind == "tradition" else ""
         remarks.append(f"{escape(found.verdict.reason.capitalize())}.")
         if found.verdict.kind == "outside":
@@ -116,7 +116,7 @@ def report_page(
     """
     found = examination.attribution
     model, needed = model_card(run), thresholds(run)
-    title = in_words(found.verdict, load_taxonomy()) if found.verdict else f"Nearest to {found.traditions[0].name}"
+    title = in_words(found.verdict) if found.verdict else f"Nearest to {found.traditions[0].name}"
     body = [f'<h1>{escape(title)}</h1><p class="fine">{escape(examination.when)}</p>', verdict_html(run, examination)]
     if evidence is not None:
         body.append("<h2>What the answer rests on</h2>" + evidence_html(evidence, examination))

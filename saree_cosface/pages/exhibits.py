@@ -208,7 +208,7 @@ def _example(run: Run, probes: Probes, row: int) -> str:
     labelled = "" if first.craft == craft else f", labelled {escape(craft_name(craft))}"
     said = f"ahead of the second by {found.gap:.3f}"
     if found.verdict is not None:
-        said = f"verdict: {in_words(found.verdict, load_taxonomy()).lower()}"
+        said = f"verdict: {in_words(found.verdict).lower()}"
     heading = (
         f"<h3>{verdict} {escape(first.name)}{labelled}</h3><small>{escape(file.name)}, "
         f"{escape(probes.manifest.sources[row])}; {escape(said)}</small>"

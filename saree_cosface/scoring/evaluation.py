@@ -30,7 +30,7 @@ from saree_cosface.scoring.curated import curated, curated_in_words
 from saree_cosface.scoring.held_out import score
 from saree_cosface.scoring.open_set import other_things, print_open_set, score_open_set
 from saree_cosface.scoring.probes import unseen_probes
-from saree_cosface.taxonomy import load_taxonomy
+from saree_cosface.taxonomy import craft_name
 
 
 @dataclass(frozen=True)
@@ -161,9 +161,8 @@ def _draw(document: Mapping[str, Any], out: Path) -> None:
     from saree_cosface.figures.confidence import confidence_figure  # matplotlib is slow to import
     from saree_cosface.figures.confusion import confusion_figure
 
-    taxonomy = load_taxonomy()
     classes = document["confusion"]["classes"]
-    names = [taxonomy[craft].name if craft in taxonomy else craft for craft in classes]
+    names = [craft_name(craft) for craft in classes]
     scores = document["metrics"]
     top, balanced = scores["top1"]["value"], scores["balanced_accuracy"]["value"]
     title = f"Protocol {document['protocol']}: top-1 {top:.2f}, balanced {balanced:.2f}"

@@ -22,7 +22,8 @@ def photos(tiny_corpus):
 
 def printed(answers):
     console = Console(file=io.StringIO(), width=160)
-    answers.print_tables(console)
+    answers.print_answers(console)
+    answers.print_remarks(console)
     return console.file.getvalue()
 
 

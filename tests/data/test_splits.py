@@ -168,7 +168,7 @@ def test_a_split_belongs_to_its_manifest():
     _, test = split.rows(shuffled, 2)
     assert set(shuffled.table["path"][test]) == {path for path, fold in split.fold.items() if fold == 2}
     with pytest.raises(SplitError, match="other photos, labels or sources"):
-        split.rows(manifest.where("craft == 'a'"), 0)
+        split.rows(manifest.select(manifest.crafts == "a"), 0)
     for fold in (-1, 5):
         with pytest.raises(SplitError, match="folds 0 to 4"):
             split.rows(manifest, fold)
