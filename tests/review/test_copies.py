@@ -5,9 +5,11 @@ import pytest
 from PIL import Image, ImageOps
 
 from saree_cosface.data.crops import Crop
-from saree_cosface.files import write_json
+from saree_cosface.features.crops import find_crops
 from saree_cosface.metrics.neighbourhood import centred
 from saree_cosface.review import copies as find
+from tests.helpers import altered
+from tests.helpers import bad_photos as bad
 from tests.helpers.collected import bundles, collected, picture
 
 
@@ -59,11 +61,23 @@ def test_crops_are_copies_and_leak(copies):
     assert (leak.row, leak.others) == (1, (3,))
 
 
-def test_a_large_collection_is_told_of_the_crops_that_are_known(copies, monkeypatch, tmp_path):
-    collection, _ = seen(["patola"] * 6, copies)
-    write_json(tmp_path / "crops-1" / f"{collection.sha256[3]}.json", {collection.sha256[1]: [200, True]})
-    monkeypatch.setattr(find, "SEARCHED", 5)
-    assert find.cropped(collection, tmp_path) == [Crop(1, 3, 200, True)]
+def test_a_large_collection_is_told_of_the_crops_that_are_known(monkeypatch, tmp_path):
+    woven = altered.photo(altered.woven("banarasi", 0), shop=0)
+    files = [
+        bad.save(tmp_path / f"{name}.jpg", pixels, quality=85)
+        for name, pixels in (
+            ("whole", woven),
+            ("other", np.asarray(picture(1))),
+            ("part", altered.part(woven, 0.1, 0.6)),
+        )
+    ]
+    near = bundles(["a"] * 3, spread=0.1)
+    collection = collected(["patola"] * 3, near, files=[path.name for path in files], folder=tmp_path)
+    monkeypatch.setattr(find, "SEARCHED", 2)
+    assert find.cropped(collection, tmp_path) == []
+    (known,) = find_crops(files, near[:, None], cache=tmp_path)
+    assert (known.first, known.second) == (0, 2)
+    assert find.cropped(collection, tmp_path) == [known]
     assert find.cropped(collection) == []
 
 
