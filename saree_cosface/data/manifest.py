@@ -72,7 +72,7 @@ class Manifest:
         (:func:`saree_cosface.data.pieces.piece_keys`): two manifests may both have a photo 1.jpg."""
         paths = [os.path.abspath(path) for path in self.files()]  # noqa: PTH100  # Path.resolve would follow links
         source, piece, shared = (self.table[name].tolist() for name in ("source", "piece", "shared_piece"))
-        return piece_keys(source, piece, shared, paths)
+        return np.array(piece_keys(source, piece, shared, paths), dtype=np.str_)
 
     @property
     def piece_names(self) -> list[str]:

@@ -2,17 +2,12 @@
 
 from collections.abc import Iterable
 
-import numpy as np
-from numpy.typing import NDArray
-
 _BETWEEN = "\x1f"
 """Between a source and its piece: no name holds it, since it counts as a blank where names are read."""
 
 
-def piece_keys(
-    sources: Iterable[str], pieces: Iterable[str], shared: Iterable[str], paths: Iterable[str]
-) -> NDArray[np.str_]:
-    """One name for the saree of each photo, ``(N,)``, to compare and to group by; not to be shown.
+def piece_keys(sources: Iterable[str], pieces: Iterable[str], shared: Iterable[str], paths: Iterable[str]) -> list[str]:
+    """One name for the saree of each photo, to compare and to group by; not to be shown.
 
     A number of a piece is one source's number: two shops that both have a ``PAT-001`` have two sarees. What several
     sources photographed bears one name in ``shared``, which alone counts then. A photo of unknown piece stands for
@@ -22,10 +17,7 @@ def piece_keys(
     >>> keys[0] == keys[2], keys[0] == keys[1]
     (True, False)
     """
-    return np.array(
-        [
-            f"{_BETWEEN}{_BETWEEN}{together}" if together else f"{source}{_BETWEEN}{piece}" if piece else path
-            for source, piece, together, path in zip(sources, pieces, shared, paths, strict=True)
-        ],
-        dtype=np.str_,
-    )
+    return [
+        f"{_BETWEEN}{_BETWEEN}{together}" if together else f"{source}{_BETWEEN}{piece}" if piece else path
+        for source, piece, together, path in zip(sources, pieces, shared, paths, strict=True)
+    ]

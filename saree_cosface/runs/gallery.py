@@ -1,6 +1,7 @@
 """The gallery: reference photos as unit vectors, and the prototypes of their traditions.
 
-Search is exact: a hundred thousand references take some 20 ms a query, and an approximate index would miss some.
+Search is exact, since an approximate index would miss some: one product with all embeddings, of which only the largest
+cosines are put in order (``benchmarks/gallery.py``: up to a million references).
 """
 
 import hashlib
@@ -32,7 +33,7 @@ class Gallery:
     """Reference photos.
 
     Attributes:
-        embeddings: float32 ``(N, D)`` of length 1, possibly memory-mapped.
+        embeddings: float32 ``(N, D)`` of length 1; on disk they are kept in half precision.
         references: a row a photo with ``COLUMNS``, those of a manifest; a piece that is unknown is the photo's path.
             Thumbnails are relative to the gallery's folder, "" for none.
         folder: where it was loaded from or saved to; None when it is only in memory.
@@ -55,27 +56,40 @@ class Gallery:
     @cached_property
     def crafts(self) -> list[str]:
         """Craft ids with at least one reference, in alphabetical order: C of them."""
-        return sorted(self.references["craft"].unique())
+        return [str(craft) for craft in self._craft_codes[1]]
 
     @cached_property
     def prototypes(self) -> NDArray[np.float32]:
         """Unit prototype of each craft, ``(C, D)``: the mean over its pieces of the mean over their photos."""
-        crafts = self.references["craft"].to_numpy(str)
-        return prototypes(self.embeddings, crafts, self.piece_of, self.crafts)
+        return prototypes(self.embeddings, self._craft_codes[0], self._piece_codes, range(len(self.crafts)))
 
     @cached_property
     def piece_of(self) -> NDArray[np.str_]:
         """Physical saree of each reference, ``(N,)``, by the name that :attr:`saree_cosface.data.manifest.Manifest`
         ``.pieces`` has for it."""
-        known = self.references["piece"].where(self.references["piece"] != self.references["path"], "")
-        names = (self.references["source"], known, self.references["shared_piece"], self.references["path"])
-        return piece_keys(*(column.astype(str).tolist() for column in names))
+        return np.array(self._piece_keys(), dtype=np.str_)
 
     @cached_property
     def pieces(self) -> NDArray[np.int_]:
         """How many reference pieces each craft has, ``(C,)``."""
-        counts = pd.Series(self.piece_of).groupby(self.references["craft"].to_numpy(str)).nunique()
-        return np.array([counts[craft] for craft in self.crafts], dtype=np.int_)
+        found = np.unique(np.stack([self._craft_codes[0], self._piece_codes]), axis=1)[0]
+        return np.bincount(found, minlength=len(self.crafts)).astype(np.int_)
+
+    @cached_property
+    def _craft_codes(self) -> tuple[NDArray[np.int_], Sequence[str]]:
+        """Craft of each reference as a number, ``(N,)``, and what the numbers stand for."""
+        codes, crafts = pd.factorize(self.references["craft"], sort=True)
+        return codes, list(crafts)
+
+    @cached_property
+    def _piece_codes(self) -> NDArray[np.int_]:
+        """:attr:`piece_of` as numbers, which a million are searched by in no time."""
+        return pd.factorize(np.array(self._piece_keys(), dtype=object))[0]
+
+    def _piece_keys(self) -> list[str]:
+        known = self.references["piece"].where(self.references["piece"] != self.references["path"], "")
+        names = (self.references["source"], known, self.references["shared_piece"], self.references["path"])
+        return piece_keys(*(column.astype(str).tolist() for column in names))
 
     def nearest(self, embedding: NDArray[np.float32], k: int, *, one_a_piece: bool = True) -> list[tuple[int, float]]:
         """The k nearest references of an embedding ``(D,)``: positions and cosines, nearest first.
@@ -86,16 +100,15 @@ class Gallery:
             one_a_piece: count photos of one saree once, by its nearest photo.
         """
         cosines = self.embeddings @ embedding
-        found: list[tuple[int, float]] = []
-        seen: set[str] = set()
-        for position in np.argsort(-cosines, kind="stable"):
-            if len(found) == k:
-                break
-            if one_a_piece and self.piece_of[position] in seen:
-                continue
-            seen.add(self.piece_of[position])
-            found.append((int(position), float(cosines[position])))
-        return found
+        count = k
+        while True:
+            found = _largest(cosines, count)
+            if one_a_piece:
+                _, nearest_of_each = np.unique(self._piece_codes[found], return_index=True)
+                found = found[np.sort(nearest_of_each)]
+            if len(found) >= k or count >= len(cosines):
+                return [(int(position), float(cosines[position])) for position in found[:k]]
+            count *= 4  # the nearest are photos of fewer pieces than asked for
 
     def add(self, other: "Gallery") -> "Gallery":
         """Both galleries' references; a photo that is there already (by content) is replaced.
@@ -130,12 +143,13 @@ class Gallery:
         Both tables go to files named by their content; the index that names them is replaced last.
         """
         folder = Path(folder)
-        content = hashlib.sha256(np.ascontiguousarray(self.embeddings).tobytes())
-        content.update(self.references.to_csv(index=False).encode())
+        embeddings = self.embeddings.astype(np.float16)
+        content = hashlib.sha256(np.ascontiguousarray(embeddings).tobytes())
+        content.update(pd.util.hash_pandas_object(self.references, index=False).to_numpy().tobytes())
         tag = content.hexdigest()[:16]
         names = {"embeddings": f"embeddings-{tag}.npy", "references": f"references-{tag}.parquet"}
         with atomic_path(folder / names["embeddings"]) as temporary:
-            np.save(temporary, self.embeddings)
+            np.save(temporary, embeddings)
         with atomic_path(folder / names["references"]) as temporary:
             self.references.to_parquet(temporary, index=False)
         write_json(folder / INDEX, {"format": 1, "photos": len(self), "crafts": self.crafts, **names})
@@ -143,11 +157,11 @@ class Gallery:
             for old in folder.glob(pattern):
                 if old.name not in names.values():
                     old.unlink(missing_ok=True)
-        return Gallery(self.embeddings, self.references, folder)
+        return Gallery(embeddings.astype(np.float32), self.references, folder)
 
     @classmethod
     def load(cls, folder: Path) -> "Gallery":
-        """Read a gallery, its embeddings memory-mapped.
+        """Read a gallery.
 
         Raises:
             GalleryError: a file is missing, cut short or foreign.
@@ -167,7 +181,7 @@ class Gallery:
 
 def _read_tables(folder: Path) -> tuple[NDArray[np.float32], pd.DataFrame]:
     index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    embeddings = np.load(folder / index["embeddings"], mmap_mode="r", allow_pickle=False)
+    embeddings = np.load(folder / index["embeddings"], allow_pickle=False).astype(np.float32, copy=False)
     references = pd.read_parquet(folder / index["references"])
     if "shared_piece" not in references.columns:  # a gallery of before there was such a column
         references = references.assign(shared_piece="")
@@ -175,3 +189,12 @@ def _read_tables(folder: Path) -> tuple[NDArray[np.float32], pd.DataFrame]:
         spelt = {name: tidy(name) for name in references[column].unique()}
         references[column] = references[column].map(spelt)
     return embeddings, references
+
+
+def _largest(values: NDArray[np.float32], count: int) -> NDArray[np.int_]:
+    """Positions of the largest values, at least ``count`` of them: the largest first, equals in the order they lie."""
+    if count >= len(values):
+        return np.argsort(-values, kind="stable")
+    least = np.partition(values, len(values) - count)[len(values) - count]
+    among = np.flatnonzero(values >= least)
+    return among[np.argsort(-values[among], kind="stable")]

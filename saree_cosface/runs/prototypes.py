@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def prototype(embeddings: NDArray[np.float32], pieces: NDArray[np.str_]) -> NDArray[np.float32]:
+def prototype(embeddings: NDArray[np.float32], pieces: NDArray[Any]) -> NDArray[np.float32]:
     """Unit mean over pieces of the mean over their photos: ``(N, D), (N,) -> (D,)``.
 
     >>> prototype(np.array([[1, 0], [1, 0], [0, 1]], np.float32), np.array(["a", "a", "b"])).round(3).tolist()
@@ -20,7 +20,7 @@ def prototype(embeddings: NDArray[np.float32], pieces: NDArray[np.str_]) -> NDAr
 
 
 def prototypes(
-    embeddings: NDArray[np.float32], labels: NDArray[Any], pieces: NDArray[np.str_], classes: Sequence[Any]
+    embeddings: NDArray[np.float32], labels: NDArray[Any], pieces: NDArray[Any], classes: Sequence[Any]
 ) -> NDArray[np.float32]:
     """The prototype of each class: ``(N, D), (N,), (N,), C classes -> (C, D)``."""
     rows = [prototype(embeddings[labels == label], pieces[labels == label]) for label in classes]

@@ -17,15 +17,20 @@ from tests.helpers.numbers import gallery_of, unit
 
 
 def same(one, other):
-    return np.array_equal(one.embeddings, other.embeddings) and one.references.equals(other.references)
+    """Equal, but for the half precision in which embeddings are kept."""
+    return np.array_equal(*(each.embeddings.astype(np.float16) for each in (one, other))) and one.references.equals(
+        other.references
+    )
 
 
-def test_save_and_load_memory_mapped(tmp_path):
+def test_save_and_load(tmp_path):
     gallery = gallery_of()
     saved = gallery.save(tmp_path / "gallery")
     loaded = Gallery.load(tmp_path / "gallery")
     assert same(loaded, gallery)
-    assert isinstance(loaded.embeddings, np.memmap)
+    assert np.array_equal(loaded.embeddings, saved.embeddings)
+    assert loaded.embeddings.dtype == np.float32
+    np.testing.assert_allclose(loaded.embeddings, gallery.embeddings, atol=2**-12)
     assert loaded.folder == saved.folder == tmp_path / "gallery"
     assert len(loaded) == 8
     assert json.loads((tmp_path / "gallery" / INDEX).read_text())["crafts"] == ["chanderi", "jamdani", "kasavu"]
@@ -118,6 +123,19 @@ def test_search_is_exact(k, seed):
     assert len({pieces[position] for position, _ in by_piece}) == len(by_piece)
     best = pd.Series(cosines).groupby(pieces).max().sort_values(ascending=False)
     np.testing.assert_allclose([cosine for _, cosine in by_piece], best.to_numpy()[:k], rtol=1e-6)
+
+
+def test_search_goes_on_while_the_nearest_are_of_few_pieces():
+    """One piece with more photos than are first looked at, and equal cosines, which keep their order."""
+    count = 200
+    embeddings = np.tile(unit([1.0, 0.0]), (count, 1))
+    embeddings[-3:] = unit([[0.6, 0.8], [0.8, 0.6], [0.6, 0.8]])
+    many = gallery_of(count).references.assign(piece=["one"] * (count - 3) + ["two", "three", "four"], source="shop")
+    gallery = Gallery(embeddings.astype(np.float32), many)
+    found = gallery.nearest(unit([1.0, 0.0]).astype(np.float32), 4)
+    assert [position for position, _ in found] == [0, count - 2, count - 3, count - 1]
+    assert [round(cosine, 3) for _, cosine in found] == [1.0, 0.8, 0.6, 0.6]
+    assert gallery.nearest(unit([1.0, 0.0]).astype(np.float32), 9) == found
 
 
 def test_prototypes_count_each_piece_once():
