@@ -3,6 +3,7 @@
 import gc
 import os
 
+import hypothesis
 import pytest
 
 # Memory that a network gives back is kept for the next photo by this process's children, the workers among them: what
@@ -16,6 +17,13 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ and "SAREE_COSFACE_THREADS" not in 
 
     os.environ[VARIABLE] = str(share(int(os.environ["PYTEST_XDIST_WORKER_COUNT"])))
     use()
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
+
+# What is faster on this machine would have to be found out, and could be another way in each worker.
+os.environ.setdefault("SAREE_COSFACE_RUNTIME", "openvino")
 
 pytest_plugins = ("tests.helpers.tiny",)
 

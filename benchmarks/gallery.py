@@ -63,7 +63,9 @@ def main():
     options = parser.parse_args()
     faiss.omp_set_num_threads(threads.count())
     print(f"{threads.count()} threads, {options.dimensions} dimensions; milliseconds a query, seconds otherwise\n")
-    print("| references | save | on disk, MB | load | first answer | memory, MB | p50 | p95 | faiss p50 | p95 | ratio |")
+    print(
+        "| references | save | on disk, MB | load | first answer | memory, MB | p50 | p95 | faiss p50 | p95 | ratio |"
+    )
     print("|---|" + "---:|" * 10)
     for count in (options.references // 100, options.references // 10, options.references):
         rng = np.random.default_rng(0)

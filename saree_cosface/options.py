@@ -140,7 +140,8 @@ class ModelOptions:
         batch_norm: normalise the embedding's coordinates over the batch.
         trainable_stages: how many of the backbone's last stages learn; 0 keeps it frozen, which lets its features be
             computed once, so that a run takes seconds.
-        precision: "auto" times bf16 and fp32 on this machine once and takes the faster.
+        precision: of stages that learn: "auto" times bf16 and fp32 on this machine once and takes the faster. What does
+            not learn runs in fp32.
 
     >>> ModelOptions("resnet50.a1_in1k", trainable_stages=2).precision
     'auto'

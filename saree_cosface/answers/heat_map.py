@@ -19,7 +19,7 @@ from torch import Tensor
 from saree_cosface.answers.look import local_maps
 from saree_cosface.data.images import decode
 from saree_cosface.data.views import LARGEST, PyramidViews
-from saree_cosface.networks.backbone import unit
+from saree_cosface.networks.backbone import evaluating, unit
 from saree_cosface.networks.embedder import Embedder
 
 FINE = 96
@@ -58,7 +58,7 @@ def heat_map_of(
     """The same of pixels ``(H, W, 3)``; ``maps`` of their views ``(V, F, h, w)`` if they are known already."""
     views = PyramidViews(embedder.backbone.preprocessing.size, brief=True)
     if maps is None:
-        maps = local_maps(embedder, views(pixels, ""))[0]
+        maps = local_maps(embedder, views(pixels, ""))
     device = maps.device
     wanted = torch.from_numpy(np.array(target, dtype=np.float32)).to(device)
     with torch.inference_mode():
@@ -82,11 +82,9 @@ def _affine(embedder: Embedder) -> tuple[Tensor, Tensor]:
     """The neck in evaluation mode as a matrix ``(D, F)`` and a constant ``(D,)``."""
     features = embedder.backbone.num_features
     device = next(embedder.parameters()).device
-    was_training = embedder.training
-    embedder.eval()
-    constant = embedder.neck(torch.zeros(1, features, device=device))[0].float()
-    matrix = (embedder.neck(torch.eye(features, device=device)) - constant).T.float()
-    embedder.train(was_training)
+    with evaluating(embedder):
+        constant = embedder.neck(torch.zeros(1, features, device=device))[0].float()
+        matrix = (embedder.neck(torch.eye(features, device=device)) - constant).T.float()
     return matrix, constant
 
 

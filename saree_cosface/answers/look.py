@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from saree_cosface.data.images import BadImage, decode
-from saree_cosface.data.views import BRIEF, LARGEST, PyramidViews
+from saree_cosface.data.views import LARGEST, PyramidViews
 from saree_cosface.features.ahead import NO_MEMORY
-from saree_cosface.networks.backbone import BackboneError
+from saree_cosface.networks.backbone import BackboneError, means_of
 from saree_cosface.networks.embedder import Embedder
-from saree_cosface.networks.precision import autocast
+from saree_cosface.networks.runtime import runner
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,21 +43,26 @@ def look(embedder: Embedder, photo: Path) -> Look:
         views = PyramidViews(size, brief=True)(pixels, "")
     except MemoryError as error:
         raise BadImage(photo, NO_MEMORY) from error
-    try:
-        maps, features = local_maps(embedder, views)
-    except BackboneError:
-        with torch.inference_mode():
-            return Look(pixels, None, embedder.features(_batch(embedder, views)).half().cpu().numpy())
-    return Look(pixels, maps, features.half().cpu().numpy())
+    features, maps = _seen(embedder, views)
+    return Look(pixels, maps, features.astype(np.float16))
 
 
-def _batch(embedder: Embedder, views: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(views).permute(0, 3, 1, 2).to(next(embedder.parameters()).device)
+def local_maps(embedder: Embedder, views: NDArray[np.uint8]) -> Tensor:
+    """Local features of views: ``(V, S, S, 3) -> (V, F, h, w)``.
+
+    Raises:
+        BackboneError: the network's features are no means of such, as those of most transformers.
+    """
+    _, maps = _seen(embedder, views)
+    if maps is None:
+        name = embedder.backbone.name
+        raise BackboneError(f"{name!r} does not average a map of features, so its regions cannot be shown.")
+    return maps
 
 
-def local_maps(embedder: Embedder, views: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
-    """Local features ``(V, F, h, w)`` of views ``(V, S, S, 3)``, and their means ``(V, F)``, as the embedder runs."""
-    pixels = _batch(embedder, views)
-    with torch.inference_mode(), autocast(pixels.device.type, embedder.card.precision):
-        parts = [embedder.backbone.maps(part) for part in torch.split(pixels, BRIEF)]
-    return torch.cat([maps for maps, _ in parts]), torch.cat([features for _, features in parts])
+def _seen(embedder: Embedder, views: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Tensor | None]:
+    """Features of views, and the maps that they are means of; these lie where the embedder does."""
+    features, maps = runner(embedder.backbone)(views)
+    if maps is None or not means_of(maps, features):
+        return features, None
+    return features, torch.from_numpy(maps).to(next(embedder.parameters()).device)

@@ -82,7 +82,7 @@ def _local(embedder: Embedder, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.fl
     # Multiples of the cells' size, and no photo so long that it fills the memory.
     high, wide = (min(4 * MATCHED_SIDE, max(32, round(length * factor / 32) * 32)) for length in (height, width))
     resized = cv2.resize(pixels, (wide, high), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
-    maps = local_maps(embedder, resized[None].astype(np.uint8, copy=False))[0][0]
+    maps = local_maps(embedder, resized[None].astype(np.uint8, copy=False))[0]
     with torch.inference_mode():
         cells = maps.flatten(1).T
         embeddings: NDArray[np.float32] = unit(embedder.raw(cells)).cpu().numpy()

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from saree_cosface.data.duplicates import groups, near_duplicate_pairs
 from saree_cosface.features.crops import crops_among
-from saree_cosface.networks.precision import Precision
 
 
 def copy_pairs(
@@ -16,7 +15,6 @@ def copy_pairs(
     hashes: NDArray[np.bool_],
     *,
     cache: Path | None = None,
-    precision: Precision | None = None,
 ) -> NDArray[np.int_]:
     """Pairs of rows ``i < j`` of files that show one picture: ``(P, 2)``.
 
@@ -24,9 +22,8 @@ def copy_pairs(
         files: photos that can be read, ``(N,)``.
         hashes: perceptual hash of each (:attr:`saree_cosface.data.reading.Reading.hashes`).
         cache: as of :func:`saree_cosface.features.crops.crops_among`.
-        precision: as there.
     """
-    crops = [(crop.first, crop.second) for crop in crops_among(files, cache=cache, precision=precision)]
+    crops = [(crop.first, crop.second) for crop in crops_among(files, cache=cache)]
     return np.unique(np.concatenate([near_duplicate_pairs(hashes), np.array(crops, np.int_).reshape(-1, 2)]), axis=0)
 
 
@@ -35,7 +32,6 @@ def copy_groups(
     hashes: NDArray[np.bool_],
     *,
     cache: Path | None = None,
-    precision: Precision | None = None,
 ) -> NDArray[np.int_]:
     """Group of copies and crops of each photo, ``(N,)``, so that no split parts them; arguments as above."""
-    return groups(len(files), copy_pairs(files, hashes, cache=cache, precision=precision))
+    return groups(len(files), copy_pairs(files, hashes, cache=cache))

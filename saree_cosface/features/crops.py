@@ -28,8 +28,6 @@ from saree_cosface.machine.caches import located
 from saree_cosface.metrics.neighbourhood import unit
 from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.packaged import PACKAGED
-from saree_cosface.networks.precision import Precision, resolved_precision
-from saree_cosface.options import ModelOptions
 
 MOST = 10_000
 """Pairs that are looked at in one search, the most alike first: some ten minutes on two cores."""
@@ -44,9 +42,7 @@ _BLOCK = 512
 _FOLDER = f"crops-2-decoder{DECODER}"  # another number where the same two photos may be judged otherwise
 
 
-def crops_among(
-    files: Sequence[Path], *, cache: Path | None = None, precision: Precision | None = None, most: int = MOST
-) -> list[Crop]:
+def crops_among(files: Sequence[Path], *, cache: Path | None = None, most: int = MOST) -> list[Crop]:
     """Pairs of files that are one photograph, cropped, framed or mirrored; see :func:`find_crops`.
 
     Alike are those that the network of the installation finds alike, whatever a recipe trains.
@@ -54,15 +50,13 @@ def crops_among(
     Args:
         files: photos; one that cannot be read is in no pair.
         cache: folder to remember features and pairs in; nothing is remembered when None.
-        precision: of the network; the faster one when None.
         most: as there.
     """
     if len(files) < 2:
         return []
     backbone = create_backbone(PACKAGED)
-    precision = precision or resolved_precision(ModelOptions())
     brief = PyramidViews(backbone.preprocessing.size, brief=True)
-    read = photo_features(backbone, precision, files, brief, cache=cache, description="Features to find crops by")
+    read = photo_features(backbone, files, brief, cache=cache, description="Features to find crops by")
     found = find_crops([files[row] for row in read.rows], read.features, cache=cache, most=most)
     row = read.rows.tolist()
     return [replace(crop, first=row[crop.first], second=row[crop.second]) for crop in found]

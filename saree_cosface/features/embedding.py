@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import SIDES, PyramidViews
 from saree_cosface.features.extraction import PhotoFeatures, features_of_each, photo_features
+from saree_cosface.networks.backbone import evaluating
 from saree_cosface.networks.embedder import Embedder
 
 
@@ -54,16 +55,14 @@ def embed_photos(
     ((1, 32), [0], 'no such file')
     """
     brief = PyramidViews(embedder.backbone.preprocessing.size, brief=True)
-    read = photo_features(
-        embedder.backbone, embedder.card.precision, files, brief, cache=cache, description=description
-    )
+    read = photo_features(embedder.backbone, files, brief, cache=cache, description=description)
     return embeddings_of(embedder, read)
 
 
 def embed_each(embedder: Embedder, files: Sequence[Path]) -> Iterator[PhotoEmbeddings]:
     """The same, a file at a time, as each is done."""
     brief = PyramidViews(embedder.backbone.preprocessing.size, brief=True)
-    each = features_of_each(embedder.backbone, embedder.card.precision, files, brief, description="Embedding photos")
+    each = features_of_each(embedder.backbone, files, brief, description="Embedding photos")
     return (embeddings_of(embedder, read) for read in each)
 
 
@@ -86,13 +85,10 @@ def fuse_features(embedder: Embedder, features: NDArray[np.float16], *, block: i
     """Unit embeddings of features of evaluation views: ``(N, V, F) -> (N, D)``."""
     if not len(features):
         return np.zeros((0, embedder.card.embedding_dim), np.float32)
-    was_training = embedder.training
-    embedder.eval()
     device = next(embedder.parameters()).device
-    with torch.inference_mode():
+    with evaluating(embedder), torch.inference_mode():
         parts = [
             embedder.fuse(torch.from_numpy(features[start : start + block]).to(device)).cpu().numpy()
             for start in range(0, len(features), block)
         ]
-    embedder.train(was_training)
     return np.concatenate(parts)

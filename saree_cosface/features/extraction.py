@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from saree_cosface.console import console, track
@@ -20,7 +19,7 @@ from saree_cosface.files import atomic_path
 from saree_cosface.machine.caches import located
 from saree_cosface.networks.backbone import Backbone
 from saree_cosface.networks.fingerprint import fingerprint
-from saree_cosface.networks.precision import Precision, autocast
+from saree_cosface.networks.runtime import runner, runtime_of
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,6 @@ class PhotoFeatures:
 
 def photo_features(
     backbone: Backbone,
-    precision: Precision,
     files: Sequence[Path],
     views: Views,
     *,
@@ -51,14 +49,14 @@ def photo_features(
 
     Args:
         backbone: in any mode; it is run in evaluation mode.
-        precision: of the backbone.
         files: photos; one that cannot be read is listed, never fatal.
         views: which views of a photo.
-        cache: folder to remember features in, by photo content, decoder and network; nothing is remembered when None,
+        cache: folder to remember features in, by photo content, decoder, network and what
+            computes it; nothing is remembered when None,
             or where it cannot be written, which is said.
         description: of the progress bar; None shows none.
     """
-    each = list(features_of_each(backbone, precision, files, views, cache=cache, description=description))
+    each = list(features_of_each(backbone, files, views, cache=cache, description=description))
     if not each:
         return PhotoFeatures(_none(backbone), np.zeros(0, np.int_), ())
     read = [one for one in each if len(one.rows)]
@@ -71,7 +69,6 @@ def photo_features(
 
 def features_of_each(
     backbone: Backbone,
-    precision: Precision,
     files: Sequence[Path],
     views: Views,
     *,
@@ -81,26 +78,23 @@ def features_of_each(
     """The same, a file at a time, as each is done."""
     folder = None
     if cache is not None:
-        network = f"{backbone.name}-{fingerprint(backbone)}-{precision}-decoder{DECODER}"
+        network = f"{backbone.name}-{fingerprint(backbone)}-{runtime_of(backbone)}-decoder{DECODER}"
         folder = located(cache) / network / views.key
-    was_training = backbone.training
-    backbone.eval()
-    try:
-        with Prepared(files, views, backbone.preprocessing.size, folder) as prepared:
-            shown = prepared if description is None else track(prepared, description, total=len(files))
-            for row, item in enumerate(shown):
-                if isinstance(item, BadImage):
-                    yield PhotoFeatures(_none(backbone), np.zeros(0, np.int_), (item,))
-                    continue
-                parts = [] if item.features is None else [item.features]
-                if len(item.views):
-                    parts.append(_run(backbone, precision, item.views))
-                features = np.concatenate(parts)
-                if folder is not None and len(item.views) and not _kept(features, folder, item.sha256):
-                    folder = None
-                yield PhotoFeatures(features[None], np.array([row]), ())
-    finally:
-        backbone.train(was_training)
+    run = None
+    with Prepared(files, views, backbone.preprocessing.size, folder) as prepared:
+        shown = prepared if description is None else track(prepared, description, total=len(files))
+        for row, item in enumerate(shown):
+            if isinstance(item, BadImage):
+                yield PhotoFeatures(_none(backbone), np.zeros(0, np.int_), (item,))
+                continue
+            parts = [] if item.features is None else [item.features]
+            if len(item.views):
+                run = run or runner(backbone)  # which takes a while, and is not needed where all is known
+                parts.append(run(item.views)[0].astype(np.float16))
+            features = np.concatenate(parts)
+            if folder is not None and len(item.views) and not _kept(features, folder, item.sha256):
+                folder = None
+            yield PhotoFeatures(features[None], np.array([row]), ())
 
 
 def _kept(features: NDArray[np.float16], folder: Path, sha256: str) -> bool:
@@ -117,14 +111,3 @@ def _kept(features: NDArray[np.float16], folder: Path, sha256: str) -> bool:
 
 def _none(backbone: Backbone) -> NDArray[np.float16]:
     return np.zeros((0, BRIEF, backbone.num_features), np.float16)
-
-
-def _run(backbone: Backbone, precision: Precision, views: NDArray[np.uint8]) -> NDArray[np.float16]:
-    # One photo at a time, in batches of as many views as a prediction takes: what is computed for a view must not
-    # depend on what else happens to be asked for, since a batch of another size may round differently.
-    device = next(backbone.parameters()).device
-    pixels = torch.from_numpy(views).permute(0, 3, 1, 2).to(device)
-    with torch.inference_mode(), autocast(device.type, precision):
-        parts = [backbone(part) for part in torch.split(pixels, BRIEF)]
-        features: NDArray[np.float16] = torch.cat(parts).half().cpu().numpy()
-    return features

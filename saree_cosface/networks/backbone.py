@@ -1,8 +1,12 @@
 """A backbone: a network without its classifier, with the preprocessing that belongs to its weights."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from timm.models._manipulate import group_with_matcher
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -70,39 +74,25 @@ class Backbone(nn.Module):
         H and W are multiples of the preprocessing's size. Convolutional networks see the whole image at once; those of
         fixed size see it in tiles, and their features are averaged.
         """
-        pixels = (pixels.float() - self.mean) / self.std
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
         size = self.preprocessing.size
         if not self.preprocessing.fixed_size or pixels.shape[2:] == (size, size):
-            return self._pool(pixels)
+            return self.features_and_maps(pixels)[0]
         tiles = pixels.unfold(2, size, size).unfold(3, size, size)  # (B, 3, rows, columns, size, size)
         tiles = tiles.permute(0, 2, 3, 1, 4, 5).flatten(1, 2)
-        features = self._pool(tiles.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        features, _ = self.features_and_maps(tiles.flatten(0, 1))
         return features.view(*tiles.shape[:2], -1).mean(dim=1)
 
-    def maps(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Features before they are averaged over the image, and after: ``(B, 3, H, W) -> (B, F, h, w), (B, F)``.
+    def features_and_maps(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Features, and what they were before they were pooled: ``(B, 3, H, W) -> (B, F), (B, F, h, w)``.
 
-        The latter are those of :meth:`forward`, bit for bit.
-
-        Raises:
-            BackboneError: the network's features are no such average, as those of most transformers.
+        Where the network pools no map of local features, as most transformers do not, there is None in its place.
+        Whether features are means of what is there, :func:`means_of` tells.
         """
         pixels = ((pixels.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        found: Tensor = self.network.forward_features(pixels)  # type: ignore[operator]
+        found: Tensor = self.network.forward_features(pixels)  # type: ignore[operator]  # a method of every timm model
         pooled: Tensor = self.network.forward_head(found, pre_logits=True)  # type: ignore[operator]
-        if (
-            found.ndim != 4
-            or pooled.shape != found.shape[:2]
-            or not torch.allclose(found.float().mean(dim=(2, 3)), pooled.float(), rtol=0.05, atol=0.05)
-        ):
-            raise BackboneError(f"{self.name!r} does not average a map of features, so its regions cannot be shown.")
-        return found.float(), pooled.float()
-
-    def _pool(self, pixels: Tensor) -> Tensor:
-        features = self.network.forward_features(pixels)  # type: ignore[operator]  # a method of every timm model
-        pooled: Tensor = self.network.forward_head(features, pre_logits=True)  # type: ignore[operator]
-        return pooled.float()
+        has_maps = found.ndim == 4 and pooled.shape == found.shape[:2]
+        return pooled.float(), found.float() if has_maps else None
 
     def stages(self) -> list[list[str]]:
         """Names of the network's parameters, grouped into stages from the input on, as timm groups them."""
@@ -124,3 +114,19 @@ class Backbone(nn.Module):
 def unit(vectors: Tensor) -> Tensor:
     """Rows scaled to length 1, in float32: ``(..., D) -> (..., D)``."""
     return F.normalize(vectors.float(), dim=-1)
+
+
+def means_of(maps: NDArray[np.float32], features: NDArray[np.float32]) -> bool:
+    """Whether features ``(B, F)`` are the means of maps ``(B, F, h, w)``."""
+    return np.allclose(maps.mean(axis=(2, 3)), features, rtol=0.05, atol=0.05)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Within this context a module is in evaluation mode."""
+    was_training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(was_training)

@@ -27,7 +27,7 @@ class EmbedderCard:
         dropout: of the neck, in training.
         batch_norm: whether the neck normalises its output over the batch in training.
         unit_features: whether features are brought to one length before the neck.
-        precision: in which the backbone was run in training, and is run since.
+        precision: in which the backbone was run in training; since then it runs in single precision.
         preprocessing: size, mean and std that belong to the backbone's weights.
         classes: craft ids that it was trained on.
         taxonomy_version: of the craft ids.

@@ -47,8 +47,8 @@ class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["co
         self.neck = nn.Sequential(*layers)
 
     def features(self, pixels: Tensor) -> Tensor:
-        """Backbone features of pixels in 0..255, at the card's precision: ``(B, 3, S, S) -> (B, F)``."""
-        with autocast(pixels.device.type, self.card.precision):
+        """Backbone features of pixels in 0..255, in training at the card's precision: ``(B, 3, S, S) -> (B, F)``."""
+        with autocast(pixels.device.type, self.card.precision if self.training else "fp32"):
             features: Tensor = self.backbone(pixels)
         return features
 

@@ -1,9 +1,10 @@
-"""In which precision a network runs: bf16 where this machine is faster with it, else fp32."""
+"""In which precision a network learns: bf16 where this machine is faster with it, else fp32."""
 
 import time
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from saree_cosface.networks.backbone import Backbone
 from saree_cosface.networks.create import create_backbone
@@ -19,14 +20,21 @@ def faster_precision(backbone: Backbone, *, batch: int = 8, repeats: int = 5) ->
     device = next(backbone.parameters()).device
     pixels = torch.zeros(batch, 3, *backbone.preprocessing.shape, device=device)
     options: tuple[Precision, ...] = ("fp32", "bf16")
-    seconds: dict[Precision, list[float]] = {precision: [] for precision in options}
-    for _ in range(1 + repeats):  # in turns, so that a passing load on the machine slows both
+
+    def seconds(precision: Precision, pixels: Tensor) -> float:
+        start = time.perf_counter()
+        with torch.inference_mode(), autocast(device.type, precision):
+            float(backbone(pixels).sum())  # waits for an asynchronous device
+        return time.perf_counter() - start
+
+    single, half = (min(seconds(precision, pixels[:1]) for _ in range(2)) for precision in options)
+    if half > 3 * single:  # emulated: a whole batch would take minutes
+        return "fp32"
+    times: dict[Precision, list[float]] = {precision: [] for precision in options}
+    for _ in range(repeats):  # in turns, so that a passing load on the machine slows both
         for precision in options:
-            start = time.perf_counter()
-            with torch.inference_mode(), autocast(device.type, precision):
-                float(backbone(pixels).sum())  # waits for an asynchronous device
-            seconds[precision].append(time.perf_counter() - start)
-    return min(options, key=lambda precision: min(seconds[precision][1:]))  # the first is a warm-up
+            times[precision].append(seconds(precision, pixels))
+    return min(options, key=lambda precision: min(times[precision]))
 
 
 def autocast(device_type: str, precision: Precision) -> torch.autocast:
@@ -35,7 +43,9 @@ def autocast(device_type: str, precision: Precision) -> torch.autocast:
 
 
 def resolved_precision(model: ModelOptions) -> Precision:
-    """The precision asked for; "auto" is found by timing once a process."""
+    """The precision asked for; "auto" is found by timing once a process. A network that does not learn runs in fp32."""
+    if not model.trainable_stages:
+        return "fp32"
     if model.precision != "auto":
         return model.precision
     if model.backbone not in _PRECISIONS:

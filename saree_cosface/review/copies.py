@@ -63,8 +63,7 @@ def cropped(collection: Collection, cache: Path | None = None) -> list[Crop]:
     """Photos of a collection that are crops of one photograph; of a large one those that are known already."""
     if len(collection) > SEARCHED:
         return known_crops(collection.sha256.tolist(), cache)
-    precision = collection.run.embedder.card.precision
-    return crops_among(collection.manifest.files(), cache=cache, precision=precision, most=SEARCHED)
+    return crops_among(collection.manifest.files(), cache=cache, most=SEARCHED)
 
 
 def copied(collection: Collection, pairs: NDArray[np.int_]) -> list[Reason]:

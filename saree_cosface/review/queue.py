@@ -206,7 +206,7 @@ def unbent_features(collection: Collection, cache: Path | None = None) -> NDArra
     backbone = create_backbone(model.backbone, pretrained=True)
     views = PyramidViews(backbone.preprocessing.size, brief=True)
     files = collection.manifest.files()
-    read = photo_features(backbone, run.embedder.card.precision, files, views, cache=cache)
+    read = photo_features(backbone, files, views, cache=cache)
     features = collection.features.copy()
     features[read.rows] = read.features.mean(axis=1, dtype=np.float32)
     return features

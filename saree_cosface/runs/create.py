@@ -83,7 +83,7 @@ def _create(data: DataOptions, recipe: Recipe, out: Path, settings: dict[str, An
     begun = (out / MANIFEST).is_file()
     if begun:
         _require_as_begun(out, table.assign(split=""), data.manifest)
-    parts, split = deal_parts(manifest, reading, data, recipe, out)
+    parts, split = deal_parts(manifest, reading, data, recipe.seed, out)
     used = manifest_of(table.assign(split=parts), out)
     if begun:
         _require_as_begun(out, used.table, data.manifest)

@@ -12,8 +12,7 @@ from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.reading import Reading
 from saree_cosface.data.splits import Split, SplitError, TooManyFolds, groups_to_deal, load_split, make_split
 from saree_cosface.features.copies import copy_groups
-from saree_cosface.networks.precision import resolved_precision
-from saree_cosface.options import DataOptions, Recipe
+from saree_cosface.options import DataOptions
 from saree_cosface.runs.folder import MANIFEST, SPLIT, RunError
 
 PARTS = ("train", "validation", "test")
@@ -23,7 +22,7 @@ _SPELT |= {"test": "test", "testing": "test", "held-out": "test", "": "unused", 
 
 
 def deal_parts(
-    manifest: Manifest, reading: Reading, data: DataOptions, recipe: Recipe, out: Path
+    manifest: Manifest, reading: Reading, data: DataOptions, seed: int, out: Path
 ) -> tuple[NDArray[np.str_], Split | None]:
     """The part of each photo that was read: train, validation, test or unused; and the split that they come from.
 
@@ -31,7 +30,7 @@ def deal_parts(
         manifest: all photos.
         reading: of their files.
         data: folds, or a split that was made before, of all photos.
-        recipe: gives the seed of the folds, and the network's precision.
+        seed: of the folds.
         out: folder of the run; the split is there already if the run was begun.
     """
     read = manifest.select(reading.rows)
@@ -45,7 +44,7 @@ def deal_parts(
     elif data.test_fold < 0 and data.validation_fold < 0:
         return np.full(len(read), "train", dtype="<U10"), None
     else:
-        split = _dealt(read, reading, data, recipe)
+        split = _dealt(read, reading, data, seed)
     parts = np.full(len(dealt), "train", dtype="<U10")
     for part, fold in (("test", data.test_fold), ("validation", data.validation_fold)):
         if fold >= 0:
@@ -66,10 +65,10 @@ def require_dealable(manifest: Manifest, data: DataOptions, out: Path) -> None:
             groups_to_deal(manifest, "source", data.folds)
 
 
-def _dealt(read: Manifest, reading: Reading, data: DataOptions, recipe: Recipe) -> Split:
-    copies = copy_groups(read.files(), reading.hashes, cache=data.cache, precision=resolved_precision(recipe.model))
+def _dealt(read: Manifest, reading: Reading, data: DataOptions, seed: int) -> Split:
+    copies = copy_groups(read.files(), reading.hashes, cache=data.cache)
     with _advised(data):
-        return make_split(read, "source", n_folds=data.folds, seed=recipe.seed, duplicate_groups=copies)
+        return make_split(read, "source", n_folds=data.folds, seed=seed, duplicate_groups=copies)
 
 
 @contextmanager

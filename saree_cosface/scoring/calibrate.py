@@ -25,7 +25,6 @@ from saree_cosface.features.copies import copy_groups
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.features.familiarity import Familiarity
 from saree_cosface.metrics.calibration import fit_temperature, probabilities
-from saree_cosface.networks.precision import resolved_precision
 from saree_cosface.options import DataOptions
 from saree_cosface.runs.alone import alone
 from saree_cosface.runs.calibration import FOLDER, Calibration, CalibrationError
@@ -88,7 +87,7 @@ def _calibrate(run: Run, false_accepts: float, folds: int, groups: int, cache: P
             f"a training photo has become unreadable meanwhile ({embedded.bad[0]}): calibrate again."
         )
     cells = run.folder / FOLDER / "cells"
-    copies = copy_groups(left.files(), reading.hashes, cache=cache, precision=resolved_precision(recipe.model))
+    copies = copy_groups(left.files(), reading.hashes, cache=cache)
     scored = score_out_of_fold(left, copies, recipe, embedded, folds, groups, false_accepts, cache, cells)
     calibration = fit_calibration(
         scored, Familiarity.of(embedded.features), false_accepts, tuple(np.unique(left.crafts).tolist())

@@ -12,7 +12,7 @@ Every cell (method, protocol, seed, fold) is one file below ``cells/``, so a sec
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -34,6 +34,7 @@ from saree_cosface.features.extraction import PhotoFeatures, photo_features
 from saree_cosface.files import write_json
 from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.precision import resolved_precision
+from saree_cosface.networks.runtime import runtime_of
 from saree_cosface.options import HeadOptions, Recipe
 from saree_cosface.runs.alone import alone
 from saree_cosface.runs.prototypes import prototypes
@@ -107,22 +108,22 @@ def _compare(
     manifest = there.select(rows)
     backbone = create_backbone(recipe.model.backbone)
     views = PyramidViews(backbone.preprocessing.size)
-    precision = resolved_precision(recipe.model)
-    copies = copy_groups(manifest.files(), reading.hashes[rows], cache=cache, precision=precision)
+    copies = copy_groups(manifest.files(), reading.hashes[rows], cache=cache)
     with _advised(manifest_path):
         splits = {
             (protocol, seed): make_split(manifest, protocol, n_folds=folds, seed=seed, duplicate_groups=copies)
             for protocol in PROTOCOLS
             for seed in range(seeds)
         }
-    read = photo_features(backbone, precision, manifest.files(), views, cache=cache, description="Frozen features")
+    read = photo_features(backbone, manifest.files(), views, cache=cache, description="Frozen features")
     if read.bad:
         raise ComparisonError(f"a photo has become unreadable meanwhile ({read.bad[0]}): compare again.")
     classes, labels = np.unique(manifest.crafts, return_inverse=True)
     methods = {**dict.fromkeys(FROZEN), **heads(recipe.head)}
     # By what the files hold, so that no cell is taken for one of other photos that had the same names.
     content = manifest_of(manifest.table.assign(sha256=reading.sha256[rows]), manifest.root)
-    signature = _signature(content, copies, recipe, folds, precision)
+    computed = {"runtime": runtime_of(backbone), "precision": resolved_precision(recipe.model)}
+    signature = _signature(content, copies, recipe, folds, computed)
     work = [
         (protocol, seed, fold, name)
         for seed in range(seeds)
@@ -218,16 +219,17 @@ def _learned(
         features = read.features[:, :BRIEF]
     else:
         views = PyramidViews(fitted.embedder.backbone.preprocessing.size, brief=True)
-        backbone, precision = fitted.embedder.backbone, fitted.embedder.card.precision
-        features = photo_features(backbone, precision, files, views, description=None).features
+        features = photo_features(fitted.embedder.backbone, files, views, description=None).features
     embeddings = fuse_features(fitted.embedder, features)
     made = prototypes(embeddings[train], labels[train], manifest.pieces[train], present.tolist())
     answers: NDArray[np.int_] = present[(embeddings[test] @ made.T).argmax(axis=1)]
     return answers
 
 
-def _signature(manifest: Manifest, copies: NDArray[np.int_], recipe: Recipe, folds: int, precision: str) -> str:
-    settings = {**asdict(replace(recipe, seed=0)), "folds": folds, "precision": precision, "photos": manifest.sha256}
+def _signature(
+    manifest: Manifest, copies: NDArray[np.int_], recipe: Recipe, folds: int, computed: Mapping[str, str]
+) -> str:
+    settings = {**asdict(replace(recipe, seed=0)), "folds": folds, **computed, "photos": manifest.sha256}
     settings["copies"] = copies.tolist()  # which decide the folds
     settings["decoder"] = DECODER
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]

@@ -23,7 +23,7 @@ def copies_across_parts(
 ) -> list[dict[str, str]]:
     """Copies and crops of one photograph, of which one was trained on and the other was not, among the photos of a
     manifest, each of which was read."""
-    pairs = copy_pairs(manifest.files(), reading.hashes, cache=cache, precision=run.embedder.card.precision)
+    pairs = copy_pairs(manifest.files(), reading.hashes, cache=cache)
     part = [run.used.get(sha256, "") for sha256 in reading.sha256.tolist()]
     found = []
     for first, second in pairs.tolist():

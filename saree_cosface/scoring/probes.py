@@ -114,7 +114,7 @@ def _cropped(run: Run, files: Sequence[Path], cache: Path | None) -> NDArray[np.
     """Which files are one photograph with a reference, ``(N,)``, as far as the references' files are there."""
     references = [Path(path) for path in run.gallery.references["path"]] if files else []
     found = np.zeros(len(files) + len(references), dtype=bool)
-    for crop in crops_among([*files, *references], cache=cache, precision=run.embedder.card.precision):
+    for crop in crops_among([*files, *references], cache=cache):
         found[crop.first] |= crop.second >= len(files)
     return found[: len(files)]
 

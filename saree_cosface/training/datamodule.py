@@ -104,7 +104,6 @@ class SareeData(L.LightningDataModule):
         reads = [
             photo_features(
                 self.embedder.backbone,
-                self.embedder.card.precision,
                 self._photos(part).files,
                 each,
                 cache=self.cache,

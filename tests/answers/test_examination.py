@@ -61,7 +61,7 @@ def test_one_look_gives_what_two_gave(run, photos):
     embedder = run.embedder
     looked = look(embedder, photos[0])
     views = PyramidViews(embedder.backbone.preprocessing.size, brief=True)
-    before = photo_features(embedder.backbone, embedder.card.precision, photos[:1], views, description=None)
+    before = photo_features(embedder.backbone, photos[:1], views, description=None)
     assert np.array_equal(looked.features, before.features[0])
     evidence = gather_evidence(run, examine(run, see(run, [(photos[0], "a")])[0]))
     first = examine(run, see(run, [(photos[0], "a")])[0]).attribution.traditions[0].craft

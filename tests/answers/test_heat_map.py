@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from saree_cosface.answers.heat_map import heat_map, heat_map_of
+from saree_cosface.answers.look import local_maps
 from saree_cosface.answers.matches import match_regions
 from saree_cosface.cli import main
 from saree_cosface.data.manifest_file import read_manifest
@@ -105,8 +106,9 @@ def _lite():
 def test_a_backbone_without_a_map_is_refused():
     backbone = create_backbone("test_vit", pretrained=False).eval()
     size = backbone.preprocessing.size
+    embedder = Embedder(EmbedderCard("test_vit", 8), backbone).eval()
     with pytest.raises(BackboneError, match="regions cannot be shown"):
-        backbone.maps(torch.zeros(1, 3, size, size))
+        local_maps(embedder, np.zeros((1, size, size, 3), np.uint8))
 
 
 @pytest.mark.slow

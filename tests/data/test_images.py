@@ -95,7 +95,7 @@ def test_an_orientation_that_is_no_number_is_ignored(tmp_path, monkeypatch):
     assert decode(bad.save(tmp_path / "e.png", bad.picture())).shape == (72, 96, 3)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(width=st.integers(1, 300), height=st.integers(1, 300), bound=st.integers(1, 200))
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
 def test_shrinking_bounds_the_short_side_and_keeps_the_aspect(width, height, bound, suffix, tmp_path):
@@ -172,7 +172,7 @@ def test_a_picture_without_pixels_is_refused(tmp_path):
         images._pixels(io.BytesIO(), Image.new("RGB", (0, 5)), None)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_bytes_decode_or_are_refused_and_nothing_else(data, tmp_path):
     suffix = data.draw(st.sampled_from([".jpg", ".png", ".gif", ".tif", ".webp", ".bmp", ".jp2", ".avif", ".heic"]))

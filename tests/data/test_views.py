@@ -10,7 +10,7 @@ from tests.helpers.bad_photos import textured
 PHOTO = textured(120, 90)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(height=st.integers(1, 150), width=st.integers(1, 150))
 def test_photos_of_any_shape_give_all_views(height, width):
     pixels = np.resize(textured(64, 64), (height, width, 3))

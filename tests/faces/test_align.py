@@ -59,7 +59,7 @@ def test_the_template_of_the_paper():
     assert (TEMPLATE_112x96[[1, 4], 0] > 48).all()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 2**32 - 1), st.floats(-np.pi, np.pi), st.floats(0.05, 20), st.floats(0, 30), st.booleans())
 def test_the_transform_is_umeyamas(seed, angle, scale, noise, mirrored):
     rng = np.random.default_rng(seed)

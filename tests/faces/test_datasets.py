@@ -263,7 +263,7 @@ def test_a_bin_cut_anywhere_is_refused(tmp_path):
             read_bin(path)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_bins_are_read_or_refused_and_nothing_else(data, tmp_path):
     content = bytearray(
@@ -486,7 +486,7 @@ def test_mirrored_vectors_are_concatenated(tmp_path):
     assert pair_scores(PAIRS, found)[0][0] == pytest.approx(a @ b / np.sqrt(a @ a * (b @ b)), abs=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1e-30, 1e-10, 1.0, 1e30]))
 def test_cosines_do_not_depend_on_lengths(seed, length):
     rng = np.random.default_rng(seed)

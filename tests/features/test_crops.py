@@ -56,7 +56,7 @@ def test_a_part_is_compared_with_the_whole_of_another(files):
 
 def test_the_packaged_network_finds_them(files, tmp_path):
     files = [files[0], bad.zero_byte(tmp_path), *files[1:]]
-    assert pairs(crops_among(files, cache=tmp_path, precision="fp32")) == [(0, 4, False), (2, 5, True)]
+    assert pairs(crops_among(files, cache=tmp_path)) == [(0, 4, False), (2, 5, True)]
 
 
 def test_what_is_known_is_not_looked_at_again(files, tmp_path, monkeypatch):

@@ -5,8 +5,10 @@ import torch
 from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import PyramidViews, RandomViews
+from saree_cosface.features import extraction
 from saree_cosface.features.embedding import embed_each, embed_photos, fuse_features
 from saree_cosface.features.extraction import photo_features
+from saree_cosface.networks.runtime import VARIABLE
 from saree_cosface.options import ViewOptions
 from tests.helpers.bad_photos import BAD, named_in_unicode, save, textured
 
@@ -23,21 +25,21 @@ def cache(tmp_path):
     return tmp_path / "cache"
 
 
-def features(embedder, files, views=BRIEF, cache=None, precision="fp32"):
-    return photo_features(embedder.backbone, precision, files, views, cache=cache, description=None)
+def features(embedder, files, views=BRIEF, cache=None):
+    return photo_features(embedder.backbone, files, views, cache=cache, description=None)
 
 
-def forbid_network(embedder, monkeypatch):
+def forbid_network(monkeypatch):
     def fail(*_):
         raise AssertionError("the network was run")
 
-    monkeypatch.setattr(embedder.backbone, "forward", fail)
+    monkeypatch.setattr(extraction, "runner", fail)
 
 
 def test_what_the_cache_gives_back_is_what_was_computed(tiny_embedder, photos, cache, monkeypatch):
     fresh = features(tiny_embedder, photos)
     first = features(tiny_embedder, photos, cache=cache)
-    forbid_network(tiny_embedder, monkeypatch)
+    forbid_network(monkeypatch)
     second = features(tiny_embedder, photos, cache=cache)
     assert fresh.features.dtype == np.float16
     assert fresh.features.shape == (7, 9, 96)
@@ -48,7 +50,7 @@ def test_what_the_cache_gives_back_is_what_was_computed(tiny_embedder, photos, c
 
 def test_what_another_decoder_made_is_not_taken(tiny_embedder, photos, cache, monkeypatch):
     features(tiny_embedder, photos, cache=cache)
-    forbid_network(tiny_embedder, monkeypatch)
+    forbid_network(monkeypatch)
     monkeypatch.setattr("saree_cosface.features.extraction.DECODER", 0)
     with pytest.raises(AssertionError, match="the network was run"):
         features(tiny_embedder, photos, cache=cache)
@@ -57,7 +59,7 @@ def test_what_another_decoder_made_is_not_taken(tiny_embedder, photos, cache, mo
 def test_brief_features_come_from_the_pyramids_bit_for_bit(tiny_embedder, photos, cache, monkeypatch):
     direct = features(tiny_embedder, photos, BRIEF)
     full = features(tiny_embedder, photos, FULL, cache)
-    forbid_network(tiny_embedder, monkeypatch)
+    forbid_network(monkeypatch)
     from_pyramid = features(tiny_embedder, photos, BRIEF, cache)
     assert full.features.shape[1] == 31
     assert np.array_equal(from_pyramid.features, direct.features)
@@ -66,11 +68,11 @@ def test_brief_features_come_from_the_pyramids_bit_for_bit(tiny_embedder, photos
 def test_the_pyramids_go_on_from_the_brief_features_bit_for_bit(tiny_embedder, photos, cache, monkeypatch):
     direct = features(tiny_embedder, photos, FULL)
     features(tiny_embedder, photos, BRIEF, cache)
-    shown, real = [], tiny_embedder.backbone.forward
-    monkeypatch.setattr(tiny_embedder.backbone, "forward", lambda views: shown.append(len(views)) or real(views))
+    shown, run = [], extraction.runner(tiny_embedder.backbone)
+    monkeypatch.setattr(extraction, "runner", lambda _: lambda views: shown.append(len(views)) or run(views))
     assert np.array_equal(features(tiny_embedder, photos, FULL, cache).features, direct.features)
     assert sum(shown) == len(photos) * (31 - 9)
-    forbid_network(tiny_embedder, monkeypatch)
+    forbid_network(monkeypatch)
     assert np.array_equal(features(tiny_embedder, photos, FULL, cache).features, direct.features)
 
 
@@ -99,12 +101,14 @@ def test_a_damaged_cache_file_is_computed_again(tiny_embedder, photos, cache, da
     assert entry.read_bytes() == whole
 
 
-def test_the_cache_knows_photos_by_content_and_networks_by_weights(tiny_embedder, photos, cache):
+def test_the_cache_knows_photos_by_content_and_networks_by_weights(tiny_embedder, photos, cache, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "torch")
     features(tiny_embedder, photos[:3], cache=cache)
     renamed = photos[0].rename(photos[0].with_name("renamed.png"))
     features(tiny_embedder, [renamed], cache=cache)
     assert len(list(cache.rglob("*.npy"))) == 3
-    features(tiny_embedder, [renamed], cache=cache, precision="bf16")
+    monkeypatch.setenv(VARIABLE, "openvino")
+    features(tiny_embedder, [renamed], cache=cache)
     assert len(list(cache.rglob("*.npy"))) == 4
     with torch.no_grad():
         next(tiny_embedder.backbone.parameters()).mul_(2)

@@ -162,7 +162,7 @@ def test_agrees_with_the_papers_at_every_angle(make, theta):
     assert head.weight.grad.norm() <= 3 * 64 / head.weight.norm(dim=1).min()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     name=st.sampled_from(sorted(HEADS)),
     size=st.integers(1, 6),
@@ -180,7 +180,7 @@ def test_agrees_with_the_papers_on_any_shape(name, size, dim, classes, length, s
     assert head(embeddings, labels).item() == pytest.approx(expected, rel=1e-9, abs=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(scale=st.floats(0.1, 200), margin=st.floats(0, 1.5), seed=st.integers(0, 1000))
 def test_agrees_with_the_papers_for_any_scale_and_margin(scale, margin, seed):
     torch.manual_seed(seed)

@@ -177,7 +177,7 @@ def reference_triplet(embeddings, labels, margin):
     return np.mean(found) if found else 0.0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     size=st.integers(1, 9),
     dim=st.integers(2, 8),

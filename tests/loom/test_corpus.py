@@ -154,7 +154,7 @@ def test_shops_are_confounded_as_declared(corpus):
     }
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 30), st.integers(1, 12), st.integers(0, 9))
 def test_every_piece_is_sold_once(count, shops, seed):
     options = LoomOptions(pieces_per_craft=count, shops=shops, seed=seed)

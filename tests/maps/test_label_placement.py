@@ -25,7 +25,7 @@ def inside(centres, sizes, bounds):
     return (low >= np.array(bounds[:2]) - 1e-9).all() and (high <= np.array(bounds[2:]) + 1e-9).all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(1, 25),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from saree_cosface.metrics.distractors import distractor_ranks, large_scale_tar_at_far
@@ -83,13 +83,11 @@ class TestDistractorRanks:
             copies = np.concatenate([mates[row : row + 1] * factor, -probes[row : row + 1]])
             assert distractor_ranks(probes[row : row + 1], mates[row : row + 1], copies, [2], block=block) == 2
 
-    @settings(deadline=None)
     @given(st.lists(st.integers(1, 60), min_size=1, max_size=6), st.integers(1, 70), st.integers(0, 1000))
     def test_any_sizes_and_any_block(self, sizes, block, seed):
         people = drawn_people(5, 60, 3, seed)
         assert distractor_ranks(*people, sizes, block=block).tolist() == plain_ranks(*people, sizes)
 
-    @settings(deadline=None)
     @given(st.integers(0, 1000))
     def test_lengths_and_the_order_of_distractors_do_not_matter(self, seed):
         probes, mates, distractors = drawn_people(5, 60, 3, seed, dtype=np.float64)

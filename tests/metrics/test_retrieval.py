@@ -49,7 +49,7 @@ def test_agrees_with_pytorch_metric_learning(spread):
     assert (precision.queries, precision.left_out) == (mean_average.queries, mean_average.left_out) == (149, 1)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(2, 30), st.integers(1, 4), st.integers(1, 5), st.integers(0, 10_000))
 def test_agrees_with_sorting(size, k, pieces, seed):
     embeddings, labels = clustered(size + 4, 3, 3, seed)

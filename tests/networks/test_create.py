@@ -137,6 +137,19 @@ def test_faster_precision_answers(lite0):
     assert faster_precision(lite0, batch=1, repeats=1) in ("bf16", "fp32")
 
 
+def test_where_half_precision_is_emulated_no_batch_waits_for_it(monkeypatch):
+    backbone, shown = create_backbone("test_resnet", pretrained=False).eval(), []
+
+    def forward(pixels):
+        shown.append((torch.is_autocast_enabled("cpu"), len(pixels)))
+        time.sleep(0.05 if shown[-1][0] else 0.001)
+        return torch.zeros(1)
+
+    monkeypatch.setattr(backbone, "forward", forward)
+    assert faster_precision(backbone) == "fp32"
+    assert set(shown) == {(False, 1), (True, 1)}
+
+
 def test_unit_rows_have_length_one():
     rows = unit(torch.tensor([[3.0, 4.0], [0.0, 0.0]], dtype=torch.float16))
     assert rows.dtype == torch.float32

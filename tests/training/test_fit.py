@@ -332,8 +332,10 @@ def test_precision_is_timed_once(monkeypatch):
     timed = []
     monkeypatch.setattr(precision, "_PRECISIONS", {})
     monkeypatch.setattr(precision, "faster_precision", lambda backbone: timed.append(backbone.name) or "bf16")
-    assert precision.resolved_precision(ModelOptions(precision="fp32")) == "fp32"
-    assert [precision.resolved_precision(ModelOptions("resnet18")) for _ in range(3)] == ["bf16"] * 3
+    assert precision.resolved_precision(ModelOptions(precision="fp32", trainable_stages=1)) == "fp32"
+    assert precision.resolved_precision(ModelOptions("resnet18", precision="bf16")) == "fp32"  # for it does not learn
+    learning = ModelOptions("resnet18", trainable_stages=1)
+    assert [precision.resolved_precision(learning) for _ in range(3)] == ["bf16"] * 3
     assert timed == ["resnet18"]
 
 
