@@ -1,5 +1,6 @@
 """The manifest: one table, a row a photo, that says what is known of each."""
 
+import ast
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from saree_cosface.data.names import tidy
 from saree_cosface.data.paths import locate
 from saree_cosface.data.pieces import piece_keys
 from saree_cosface.data.values import as_said
@@ -110,20 +112,40 @@ def manifest_of(table: pd.DataFrame, root: Path) -> Manifest:
     return Manifest(table=table, root=root, sha256=hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest())
 
 
+_NAMES = frozenset({"craft", "piece", "source", "view", "shared_piece"})
+"""Columns that are read in one spelling."""
+
+
+def _respelt(query: str) -> str:
+    """A query with the text that it compares with names in their spelling; one that is no plain Python stays."""
+    try:
+        parsed = ast.parse(query.strip(), mode="eval")
+    except (SyntaxError, ValueError):  # with `names in backticks`, or wrong
+        return query
+    for part in ast.walk(parsed):
+        asked = {each.id for each in ast.walk(part) if isinstance(each, ast.Name)} - {"str"}
+        if isinstance(part, ast.Compare | ast.Call) and asked and asked <= _NAMES:
+            for each in ast.walk(part):
+                if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                    each.value = tidy(each.value)
+    return ast.unparse(parsed)
+
+
 def rows_of_query(table: pd.DataFrame, query: str, name: str) -> pd.DataFrame:
     """The rows for which a pandas query holds; ``name`` is that of the manifest, for the error.
 
-    Letters of the query are composed, as those of names are; a column that is kept as written is asked as written too.
-    To the query a further column of numbers is one, however they are written: 007 is 7, and NA is not known.
+    What a query says of sources, pieces, views and crafts may be spelt as the file has it: it is read as names are
+    (:func:`saree_cosface.data.names.tidy`). A column that is kept as written is asked as written too. To the query a
+    further column of numbers is one, however they are written: 007 is 7, and NA is not known.
     """
     columns = ", ".join(str(column) for column in table.columns)
     further = [column for column in table.columns if column not in COLUMNS]
     seen = table.assign(**{str(column): as_said(table[column]) for column in further})
-    composed = unicodedata.normalize("NFC", query)
     try:
-        selected = seen.query(composed, local_dict={}, global_dict={})
-        if selected.empty and composed != query:
-            selected = seen.query(query, local_dict={}, global_dict={})
+        for asked in dict.fromkeys((_respelt(query), unicodedata.normalize("NFC", query))):
+            selected = seen.query(asked, local_dict={}, global_dict={})
+            if not isinstance(selected, pd.DataFrame) or len(selected):
+                break
     except Exception as error:  # a query can fail in as many ways as Python can
         raise ManifestError(f"{name}: cannot select {query!r} ({error}); columns: {columns}.") from error
     if not isinstance(selected, pd.DataFrame) or selected.empty:

@@ -9,22 +9,44 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from saree_cosface.data.respelt import respelt
 from saree_cosface.taxonomy import NotACraft, UnknownCraft, load_taxonomy
 
 _BLANK = " "
 
 _UNSEEN = dict.fromkeys(
-    [0x00AD, 0x034F, 0x061C, 0x180E, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
-)
-"""Characters that nobody sees. The joiners U+200C and U+200D are not among them: Indic scripts are spelt with them."""
+    (
+        *(each for each in (*range(0x20), *range(0x7F, 0xA0)) if not chr(each).isspace()),
+        *(0x00AD, 0x034F, 0x061C, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x200B, 0x200E, 0x200F),
+        *(*range(0x202A, 0x202F), *range(0x2060, 0x2070), *range(0xFE00, 0xFE10), 0xFEFF, *range(0xFFF0, 0xFFFC)),
+        *(*range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE1000)),
+    )
+) | dict.fromkeys((0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0), _BLANK)
+"""Characters that nobody sees, controls and those that Unicode calls default ignorable, and others that are seen as a
+blank. The joiners are not among them: many scripts are spelt with them."""
 
-_JOINERS = dict.fromkeys([0x200C, 0x200D])
+_JOINERS = dict.fromkeys((0x200C, 0x200D))
+
+_IDLE_JOINER = re.compile("(?:^|(?<=[\u0000-\u05ff\u1e00-\u218f]))[\u200c\u200d]+")
+"""Joiners behind letters that nothing is joined to: Latin, Greek, Cyrillic."""
 
 _LOOKS_LIKE = str.maketrans(
-    "аеорсхуіјѕкмтнвԁɡոαοικνρτυχϲ01|ı‐‑‒–—−’‘ʼ`´",
-    "aeopcxyijskmthbdgnaoikvptuxcolll------'''''",
+    {
+        **dict(zip("аеорсхуіјѕкмтнвԁɡ", "aeopcxyijskmthbdg", strict=True)),  # Cyrillic
+        **dict(zip("αοικνρτυχϲոհօցսɑı01|।", "aoikvptuxcnhoguaiolll", strict=True)),  # Greek, Armenian, digits, marks
+        **dict(zip("ᎪᏴᏟᎠᎬᎻᎫᏦᏞᎷᏢᎡᏚᎢᏙᎳᏃ", "abcdehjklmprstvwz", strict=True)),  # Cherokee
+        **{"ی": "ي", "ى": "ي", "ک": "ك", "ௌ": "ெள", "ൌ": "ൗ"},  # of Arabic, Tamil, Malayalam
+        **dict.fromkeys("ःঃઃଃஃఃಃഃ", ":"),
+        **dict.fromkeys("‐‑‒–—−", "-"),
+        **dict.fromkeys("'’‘ʼ`´\"“”„«»\u0307"),
+    }
 )
-"""Small letters of other scripts, digits and marks, and the Latin ones that they are taken for."""
+"""Letters and marks, and what they are taken for."""
+
+_ESCAPED = re.compile("_x(?:00[01][0-9A-Fa-f]|007F)_")
+"""How a workbook writes a control character into its file; some programs copy that as it stands."""
+
+_TWO_LIKE_ONE = (("rn", "m"), ("vv", "w"))
 
 
 def tidy(name: str) -> str:
@@ -33,17 +55,24 @@ def tidy(name: str) -> str:
     >>> tidy("Cafe\\u0301\\u00a0 Silks\\u200b ") == "Caf\\u00e9 Silks"
     True
     """
-    return _BLANK.join(unicodedata.normalize("NFC", name.translate(_UNSEEN)).split())
+    seen = _IDLE_JOINER.sub("", _ESCAPED.sub(_BLANK, name).translate(_UNSEEN))
+    # Until nothing changes, since a letter that is put together may meet a sign that belongs to it.
+    while (spelt := unicodedata.normalize("NFC", respelt(unicodedata.normalize("NFC", seen)))) != seen:
+        seen = spelt
+    return _BLANK.join(seen.split())
 
 
 def plain(name: str) -> str:
-    """A name without case, width, joiners, or how its words are parted.
+    """A name without case, width, joiners, how its words are parted, or the dots of its end.
 
-    >>> plain("ASHA Silks") == plain("asha-silks")
+    >>> plain("ASHA Silks Ltd.") == plain("asha-silks ltd")
     True
     """
     same = unicodedata.normalize("NFKC", tidy(name)).casefold().translate(_JOINERS)
-    return re.sub(r"[ _.-]+", "-", same)
+    same = "".join(
+        mark for mark in same if unicodedata.category(mark) != "Co"
+    )  # which a font shows as nothing, or as a box
+    return re.sub(r"[ _.,;-]+", "-", same).strip("-") or same
 
 
 def look(name: str) -> str:
@@ -52,7 +81,10 @@ def look(name: str) -> str:
     >>> look("ASHA Silks") == look("\\u0430sha silks")
     True
     """
-    return plain(name).translate(_LOOKS_LIKE).replace("'", "")
+    seen = plain(name).translate(_LOOKS_LIKE)
+    for two, one in _TWO_LIKE_ONE:
+        seen = seen.replace(two, one)
+    return seen.strip("-") or seen
 
 
 def lookalikes(names: Iterable[str]) -> list[tuple[str, ...]]:

@@ -10,7 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from saree_cosface.console import console
 from saree_cosface.data.manifest import ManifestError
+from saree_cosface.data.names import tidy
+from saree_cosface.data.photos import named_like_photo
 from saree_cosface.data.values import text_of
 
 IsHeader = Callable[[Sequence[str]], bool]
@@ -21,6 +24,7 @@ Rows = list[tuple[int, list[str]]]
 
 _SEPARATORS = ",;\t"
 _DECLARED = re.compile(r'"?sep=(.)"?[\r\n]')  # Excel's own first line
+_HEAD = 1000  # bytes in which text of another width shows
 _SOUGHT = 20  # rows among which the header is sought, below a title perhaps
 
 
@@ -58,13 +62,15 @@ def read_csv(path: Path, is_header: IsHeader) -> Sheet:
     known = [separator for separator, rows in firsts.items() if any(is_header(_names(fields)) for fields in rows)]
     separator = (known or sorted(firsts, key=lambda each: -max(map(len, firsts[each]), default=0)))[0]
     rows = list(_rows(str(path), text, separator))[1 if declared else 0 :]
+    _require_closed(str(path), rows, separator)
     return _sheet(str(path), rows, is_header, f'put a value that holds a {separator!r} in "double quotes"')
 
 
 def read_workbook(path: Path, is_header: IsHeader) -> tuple[list[Sheet], list[str]]:
     """The sheets of an ``.xlsx`` workbook that have such a header, and why each other that holds text was not read.
 
-    Of formulas the results are read, and of cells that were merged downwards each has their value.
+    Of formulas the results are read, and of cells that were merged downwards each has their value. Rows that are hidden
+    are read too, and it is said.
 
     Raises:
         ManifestError: it is no workbook, no sheet has such a header, or a formula has no result.
@@ -72,7 +78,7 @@ def read_workbook(path: Path, is_header: IsHeader) -> tuple[list[Sheet], list[st
     tables: list[tuple[str, Rows]] = []
     plain: list[tuple[str, Rows]] = []
     others: list[str] = []
-    for name, hidden, rows in _worksheets(path):
+    for name, hidden, unseen, rows in _worksheets(path):
         place, written = f"{path}, sheet {name!r}", _not_blank(rows)
         if written and hidden:
             others.append(f"the sheet {name!r} is hidden, and was not read")
@@ -81,6 +87,11 @@ def read_workbook(path: Path, is_header: IsHeader) -> tuple[list[Sheet], list[st
             others.append(f"the sheet {name!r} has no header that names photo and craft, and was not read")
         elif written:
             tables.append((place, written))
+            out_of_sight = [line for line, _ in written if line in unseen]
+            if out_of_sight:
+                rows_of_it = numbered(out_of_sight, word="row")
+                said = f"hidden or filtered out, and read all the same: {rows_of_it}"
+                console.print(f"{place}: {said}.", style="yellow", highlight=False, markup=False)
     if not tables and not plain:
         raise ManifestError(f"{path}: holds no text{' but on hidden sheets' if others else ''}.")
     # Where there is no table, what stands first is given, so that it can be said what it lacks.
@@ -100,6 +111,10 @@ def numbered(lines: Sequence[int], shown: int = 8, word: str = "line") -> str:
 def _text(path: Path) -> str:
     content = path.read_bytes()
     coding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    if b"\0" in content[:_HEAD] and (coding != "utf-16" or content.startswith(b"\xff\xfe\0\0")):
+        raise ManifestError(
+            f"{path}: holds NUL characters, perhaps since it is UTF-16 or UTF-32; save the table as 'CSV UTF-8'."
+        )
     try:
         return content.decode(coding)
     except UnicodeDecodeError as error:
@@ -122,6 +137,23 @@ def _rows(place: str, text: str, separator: str) -> Iterator[tuple[int, list[str
         line = reader.line_num + 1
 
 
+def _require_closed(place: str, rows: Rows, separator: str) -> None:
+    """Refuse a field that holds rows of the table: a quotation mark before them was not closed, and they would be lost.
+
+    Notes may well have several lines, but no line with a photo among as many fields as the table has.
+    """
+    width = max((len(fields) for _, fields in rows), default=0)
+    for line, fields in rows:
+        for field in fields:
+            for swallowed in field.splitlines() if "\n" in field or "\r" in field else ():
+                parts = swallowed.split(separator)
+                if len(parts) >= max(2, width) and any(named_like_photo(part.strip()) for part in parts):
+                    raise ManifestError(
+                        f"{place}: the row that begins in line {line} has other rows within one field, such as "
+                        f"{swallowed.strip()[:60]!r}: is a quotation mark not closed?"
+                    )
+
+
 def _first_rows(text: str, separator: str) -> list[list[str]]:
     found = []
     try:
@@ -133,7 +165,7 @@ def _first_rows(text: str, separator: str) -> list[list[str]]:
 
 
 def _names(fields: Sequence[str]) -> list[str]:
-    return [field.strip() for field in fields]
+    return [tidy(field) for field in fields]
 
 
 def _not_blank(rows: Rows) -> Rows:
@@ -169,23 +201,28 @@ def _sheet(place: str, rows: Rows, is_header: IsHeader, remedy: str) -> Sheet:
     )
 
 
-def _worksheets(path: Path) -> Iterator[tuple[str, bool, Rows]]:
-    """Name, whether it is hidden, and rows of text of each sheet."""
+def _worksheets(path: Path) -> Iterator[tuple[str, bool, set[int], Rows]]:
+    """Name, whether it is hidden, which of its rows are, and rows of text of each sheet."""
     book = _open_workbook(path, False)
     formulas = {
         (sheet.title, cell.coordinate)
         for sheet in book.worksheets
-        for row in sheet.iter_rows()
-        for cell in row
+        for cell in sheet._cells.values()
         if cell.data_type == "f"
     }
     for sheet in (_open_workbook(path, True) if formulas else book).worksheets:
-        rows = [(row[0].row, [_cell(path, sheet.title, cell, formulas) for cell in row]) for row in sheet.iter_rows()]
-        texts = dict(rows)
+        # Only cells that are there: one that is coloured in the last row would else bring a million before it.
+        texts = {place: _cell(path, sheet.title, cell, formulas) for place, cell in sheet._cells.items()}
         for merged in sheet.merged_cells.ranges:
-            for line in range(merged.min_row + 1, merged.max_row + 1):
-                texts[line][merged.min_col - 1] = texts[merged.min_row][merged.min_col - 1]
-        yield sheet.title, sheet.sheet_state != "visible", rows
+            value = texts.get((merged.min_row, merged.min_col), "")
+            for line in range(merged.min_row + 1, merged.max_row + 1) if value else ():
+                texts[line, merged.min_col] = value
+        texts = {place: text for place, text in texts.items() if text.strip()}
+        width = max((column for _, column in texts), default=0)
+        lines = sorted({line for line, _ in texts})
+        rows = [(line, [texts.get((line, column), "") for column in range(1, width + 1)]) for line in lines]
+        unseen = {line for line, row in sheet.row_dimensions.items() if row.hidden}
+        yield sheet.title, sheet.sheet_state != "visible", unseen, rows
 
 
 def _open_workbook(path: Path, results: bool) -> Any:
@@ -202,6 +239,8 @@ def _open_workbook(path: Path, results: bool) -> Any:
 
 
 def _cell(path: Path, sheet: str, cell: Any, formulas: set[tuple[str, str]]) -> str:
+    from openpyxl.utils.escape import unescape
+
     if cell.data_type == "e":  # an error in the place of a value, such as #N/A
         return ""
     # A result that is text without a letter has a type, one that was never calculated has none.
@@ -210,4 +249,6 @@ def _cell(path: Path, sheet: str, cell: Any, formulas: set[tuple[str, str]]) -> 
             f"{path}, sheet {sheet!r}: the formula in {cell.coordinate} has no result; open the workbook in a"
             " spreadsheet program and save it, so that formulas are calculated."
         )
+    if isinstance(cell.value, str):  # which has _x000D_ for the end of a line
+        return str(unescape(cell.value)).encode(errors="ignore").decode()
     return text_of(cell.value, cell.number_format)

@@ -29,6 +29,9 @@ _HEADERS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+_PARTED = " Fields of a text file must be parted by commas, semicolons or tabs."
+
+
 def import_spreadsheet(
     sheet: Path,
     out: Path,
@@ -118,7 +121,7 @@ def _columns(table: Sheet) -> list[str]:
         elif column in ("path", "craft"):
             raise ManifestError(
                 f"{table.place}: no column for the {column} among {few(table.header, 12)}; head it with one of:"
-                f" {', '.join(spellings[:6])}."
+                f" {', '.join(spellings[:6])}.{_PARTED if len(table.header) == 1 else ''}"
             )
     return names
 

@@ -1,5 +1,6 @@
 """What the text of a table's further columns says: numbers, truth values, or just text."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,10 @@ import pandas as pd
 _GAPS = ("NA", "N/A", "n/a", "nan", "NaN", "null", "NULL", "None")
 _TRUTHS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
 _EXACT = 2**53  # up to which a float holds every whole number
+
+
+_AS_SHOWN = re.compile(r'((?:"[^"]*"|\\.|[-+() ])*)(0+)((?:"[^"]*"|\\.|[-+() ])*)')
+"""A number format of zeros, with text around them: in quotation marks, behind a backslash, or a sign alone."""
 
 
 def as_said(column: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -51,10 +56,12 @@ def text_of(value: Any, digits: str = "General") -> str:
 
     Args:
         value: None, text, a number, a truth value, a date or a time.
-        digits: the format of a cell; one of zeros, as "0000", gives a number so many digits.
+        digits: the format of a cell; zeros, as in "0000", give a number so many digits, and text around them is shown.
 
     >>> text_of(7.0), text_of(7, "000"), text_of(True), text_of(pd.Timestamp(2020, 5, 1)), text_of(None)
     ('7', '007', 'True', '2020-05-01', '')
+    >>> text_of(7, '"PAT-"000')
+    'PAT-007'
     """
     if isinstance(value, str):
         return value
@@ -63,7 +70,13 @@ def text_of(value: Any, digits: str = "General") -> str:
     if pd.api.types.is_float(value):
         return text_of(int(value), digits) if float(value).is_integer() else format(value, ".15g")
     if pd.api.types.is_integer(value):
-        return str(value).zfill(len(digits) if set(digits) == {"0"} else 0)
+        shown = _AS_SHOWN.fullmatch(digits) if value >= 0 else None
+        before, zeros, behind = shown.groups() if shown else ("", "", "")
+        return _literal(before) + str(value).zfill(len(zeros)) + _literal(behind)
     if isinstance(value, datetime):
         return str(value).removesuffix(" 00:00:00")
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _literal(shown: str) -> str:
+    return re.sub(r'"([^"]*)"|\\(.)', lambda found: found[1] or found[2] or "", shown)

@@ -11,7 +11,7 @@ from saree_cosface.data.content import same_content, unchanged
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest, ManifestError
 from saree_cosface.data.manifest_file import read_manifest
-from saree_cosface.runs.keeping import is_kept_copy
+from saree_cosface.runs.keeping import is_kept_copy, require_kept
 from saree_cosface.runs.run import Run
 
 
@@ -21,7 +21,9 @@ def require_original(path: Path, sha256: str) -> None:
     Raises:
         BadImage: it cannot be read, or has changed since.
     """
-    if not is_kept_copy(path, sha256):
+    if is_kept_copy(path, sha256):
+        require_kept(path)
+    else:
         same_content(path, sha256)
 
 

@@ -35,7 +35,9 @@ def deal_parts(
     """
     read = manifest.select(reading.rows)
     if data.split is None and any(manifest.table["split"] != ""):
-        return _parts_of_column(read), None
+        parts = _parts_of_column(read)
+        _say_parted(read, reading, parts, data)
+        return parts, None
     dealt = read
     if data.split is not None:
         split, dealt = load_split(data.split), manifest
@@ -49,7 +51,10 @@ def deal_parts(
     for part, fold in (("test", data.test_fold), ("validation", data.validation_fold)):
         if fold >= 0:
             parts[split.rows(dealt, fold)[1]] = part
-    return (parts if dealt is read else parts[reading.rows]), split
+    parts = parts if dealt is read else parts[reading.rows]
+    if data.split is not None:
+        _say_parted(read, reading, parts, data)
+    return parts, split
 
 
 def require_dealable(manifest: Manifest, data: DataOptions, out: Path) -> None:
@@ -69,6 +74,18 @@ def _dealt(read: Manifest, reading: Reading, data: DataOptions, seed: int) -> Sp
     copies = copy_groups(read.files(), reading.hashes, cache=data.cache)
     with _advised(data):
         return make_split(read, "source", n_folds=data.folds, seed=seed, duplicate_groups=copies)
+
+
+def _say_parted(read: Manifest, reading: Reading, parts: NDArray[np.str_], data: DataOptions) -> None:
+    """Say of which pictures somebody has put one copy into training, and another into what is held out."""
+    copies = copy_groups(read.files(), reading.hashes, cache=data.cache)
+    for part in ("validation", "test"):
+        parted = np.flatnonzero((parts == part) & np.isin(copies, copies[parts == "train"]))
+        if len(parted):
+            first = read.table["path"].iloc[parted[0]]
+            said = f"{len(parted)} photos of {part} are copies or crops of photos in training (the first: {first})"
+            remedy = "scores will flatter. `saree-cosface data check` lists them."
+            console.print(f"{said}: {remedy}", style="yellow", highlight=False, markup=False)
 
 
 @contextmanager

@@ -52,13 +52,18 @@ def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
         remarks.append(
             "These photos chose the epoch of the weights, so the scores flatter a little: hold a test fold out."
         )
-    seen = run.sources["train"] | run.sources["validation"]
+    seen = run.sources["train"] | run.sources["validation"] | set(run.gallery.references["source"].tolist()) - {""}
     for alike in lookalikes([*sorted(seen), *sorted(set(manifest.sources.tolist()) - seen)]):
         if not seen.issuperset(alike):
             remarks.append(
                 f"The sources {' and '.join(map(repr, alike))} look alike, and not all of them were held out: if they"
                 " are one, give it one spelling."
             )
+    if probes.unlooked:
+        remarks.append(
+            f"{len(probes.unlooked)} of {len(run.gallery)} references cannot be read or have changed (the first: "
+            f"{probes.unlooked[0]}), so copies and crops of these are scored as if they were never seen: restore them."
+        )
     if probes.lost:
         remarks.append(f"Not one photo of {', '.join(probes.lost)} could be read, so nothing of it is scored.")
     if protocol != "source":

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from saree_cosface.data.content import CHANGED, photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest
-from saree_cosface.data.reading import say_lost
-from saree_cosface.features.crops import crops_among
+from saree_cosface.data.reading import read_photos, say_lost
+from saree_cosface.features.copies import copy_pairs
 from saree_cosface.features.embedding import embed_photos
-from saree_cosface.runs.originals import recorded
+from saree_cosface.runs.originals import recorded, require_original
 from saree_cosface.runs.run import Run
 
 
@@ -34,6 +34,7 @@ class Probes:
         bad: those that could not be read, or have changed since their checksum was recorded.
         validation_only: whether they helped to choose the epoch, for want of photos that did not.
         lost: crafts of which none of the photos to be scored could be read.
+        unlooked: references that cannot be read, or have changed, so that nobody knows which photos are copies of them.
     """
 
     manifest: Manifest
@@ -44,13 +45,14 @@ class Probes:
     bad: tuple[BadImage, ...]
     validation_only: bool
     lost: tuple[str, ...] = ()
+    unlooked: tuple[BadImage, ...] = ()
 
 
 def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, cache: Path | None = None) -> Probes:
     """The photos that can be scored honestly: of trained crafts, and neither they nor their source seen in training.
 
-    What was enrolled since counts as seen, with the source and the piece that the manifest knows it by. So does a crop
-    of a reference, whatever source it comes from.
+    What was enrolled since counts as seen, with the source and the piece that the manifest knows it by. So does a copy
+    or a crop of a reference, whatever source it comes from.
 
     If all of the run's held-out photos were used to choose the epoch, those are taken, and it is said.
 
@@ -82,9 +84,10 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, ca
     expected = np.char.lower(recorded(run, manifest))
     changed = (expected != "") & (hashes != "") & (hashes != expected)
     reasons[changed] = CHANGED
-    dealt = run.crops_together and not enrolled_since  # then no crop of a reference is among the run's own photos
+    dealt = run.crops_together and not enrolled_since  # then no copy of a reference is among the run's own photos
     new = np.flatnonzero((reasons == "") & ~(dealt & np.isin(hashes, list(run.used))))
-    reasons[new[_cropped(run, [files[row] for row in new], cache)]] = "crop of a photo among the references"
+    copied, unlooked = _copied(run, [files[row] for row in new], cache)
+    reasons[new[copied]] = "copy or crop of a photo among the references"
     chosen = (reasons == "") & ~chose
     validation_only = not chosen.any() and bool((reasons == "").any())
     if validation_only:
@@ -107,16 +110,27 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, ca
     kept = manifest.select(rows[embedded.rows])
     bad = (*(BadImage(files[row], CHANGED) for row in np.flatnonzero(changed)), *embedded.bad)
     lost = say_lost(manifest.select(rows), kept)
-    return Probes(kept, embedded.embeddings, embedded.sides, embedded.features, skipped, bad, validation_only, lost)
+    seen = (embedded.embeddings, embedded.sides, embedded.features)
+    return Probes(kept, *seen, skipped, bad, validation_only, lost, unlooked)
 
 
-def _cropped(run: Run, files: Sequence[Path], cache: Path | None) -> NDArray[np.bool_]:
-    """Which files are one photograph with a reference, ``(N,)``, as far as the references' files are there."""
-    references = [Path(path) for path in run.gallery.references["path"]] if files else []
-    found = np.zeros(len(files) + len(references), dtype=bool)
-    for crop in crops_among([*files, *references], cache=cache):
-        found[crop.first] |= crop.second >= len(files)
-    return found[: len(files)]
+def _copied(run: Run, files: Sequence[Path], cache: Path | None) -> tuple[NDArray[np.bool_], tuple[BadImage, ...]]:
+    """Which files show the picture of a reference, or a part of it, ``(N,)``; and references that cannot be seen."""
+    found = np.zeros(len(files), dtype=bool)
+    if not len(files):
+        return found, ()
+    references, unlooked = [], []
+    for path, sha256 in zip(run.gallery.references["path"], run.gallery.references["sha256"], strict=True):
+        try:
+            require_original(Path(path), sha256)
+            references.append(Path(path))
+        except BadImage as error:
+            unlooked.append(error)
+    everything = [*files, *references]
+    reading = read_photos(everything, [""] * len(everything))
+    pairs = reading.rows[copy_pairs([everything[row] for row in reading.rows], reading.hashes, cache=cache)]
+    found[pairs[(pairs[:, 0] < len(files)) & (pairs[:, 1] >= len(files)), 0]] = True
+    return found, tuple(unlooked)
 
 
 def _hash(path: Path) -> str:

@@ -27,6 +27,23 @@ ALIKE = {
     "a soft hyphen": ("Asha Silks", "Asha Sil\u00adks"),
     "marks of direction": ("Asha Silks", "\u202aAsha Silks\u202c\u200e"),
     "an Indic vowel sign in two parts": ("কো", "ক\u09c7\u09be"),
+    "a variation selector": ("Asha Silks", "Asha Silks\ufe0f"),
+    "a selector of ideographs": ("Asha Silks", "Asha Silks\U000e0100"),
+    "a tag": ("Asha Silks", "Asha\U000e0020 Silks"),
+    "a Mongolian selector": ("Asha Silks", "Asha\u180b Silks"),
+    "a mark of annotations": ("Asha Silks", "Asha Silks\ufffb"),
+    "what a code page has left": ("Asha Silks", "Asha\x80 Silks\x7f"),
+    "what a workbook has for the end of a line": ("Asha Silks", "Asha Silks_x000D_\n"),
+    "a blank of Hangul": ("Asha Silks", "Asha\u3164Silks"),
+    "a blank of Braille": ("Asha Silks", "Asha\u2800Silks"),
+    "a joiner that joins nothing": ("Asha Silks", "As\u200cha \u200dSilks"),
+    "a bare consonant of Malayalam": ("രാജൻ", "രാജന്\u200d"),
+    "one of Bengali": ("উৎসব", "উত্\u200dসব"),
+    "the half ra of Marathi": ("क\u0931्हाड", "कर्\u200dहाड"),
+    "a vowel put together": ("आशा", "अाशा"),
+    "another": ("ओम", "अोम"),
+    "a sign put together": ("కో", "కొ\u0c55"),
+    "a dot behind its vowel sign": ("बाड\u093cा", "बाडा\u093c"),
 }
 
 
@@ -78,7 +95,19 @@ def test_folders_are_imported_under_tidy_names(tmp_path):
 
 @pytest.mark.parametrize("column", ["source", "piece"])
 @pytest.mark.parametrize(
-    "pair", [("Asha Silks", "ASHA silks"), ("Asha", "\u0410sha"), ("shop 01", "shop O1"), ("a-b", "a–b")]
+    "pair",
+    [
+        *(("Asha Silks", "ASHA silks"), ("Asha", "\u0410sha"), ("shop 01", "shop O1"), ("a-b", "a–b")),
+        *(("Asha Pvt. Ltd.", "Asha Pvt Ltd"), ("Asha", "Asha-"), ("Asha “Silks”", 'Asha "Silks"'), ("İzmir", "izmir")),
+        *(
+            ("ASHA", "\u13aaSHA"),
+            ("Modern", "Modem"),
+            ("Asha", "Asha\uf8ff"),
+            ("கௌரி", "கெளரி"),
+            ("علی", "علي"),
+            ("दुःख", "दु:ख"),
+        ),
+    ],
 )
 def test_check_warns_of_names_that_nearly_look_alike(tmp_path, column, pair):
     for row in range(3):
@@ -108,9 +137,32 @@ def test_the_label_of_a_new_craft_is_its_name():
     assert craft_label("कैसी", new=True, known=["कसी", "कासी", "कैसा"]) == "कैसी"
     with pytest.raises(UnknownCraft, match="add --new"):
         craft_label("कैसी", known=["कसी"])
-    for nothing, why in (("!!", "neither letters nor digits"), ("a\x00b", "cannot be shown"), ("रेशम", "material")):
+    for nothing, why in (("!!", "neither letters nor digits"), ("a\uf8ffb", "cannot be shown"), ("रेशम", "material")):
         with pytest.raises(NotACraft, match=why):
             craft_label(nothing, new=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "left"),
+    [
+        ("source != 'Asha\u00a0Silks'", 1),
+        ("source not in ['Asha  Silks']", 1),
+        ("source == 'As\u00adha Silks' and path != '9.jpg'", 2),
+        ("not source.str.startswith('Asha  S')", 1),
+        ("source != 'Asha\u00a0Silks' & craft == 'patola'", 1),
+        ("`source` != 'Asha Silks'", 1),
+        ("note == 'two  blanks'", 2),
+        ("note == 'Cafe\u0301'", 1),
+    ],
+)
+def test_a_selection_may_be_typed_as_the_file_has_it(query, left, tmp_path):
+    rows = [
+        "0.jpg,patola,Asha\u00a0Silks,two  blanks",
+        "1.jpg,patola,Asha  Silks,two  blanks",
+        "2.jpg,patola,Meera,Café",
+    ]
+    (tmp_path / "m.csv").write_text("path,craft,source,note\n" + "\n".join(rows) + "\n")
+    assert len(read_manifest(tmp_path / "m.csv", where=query)) == left
 
 
 def test_a_selection_may_be_typed_in_either_form(tmp_path):

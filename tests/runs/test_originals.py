@@ -11,12 +11,14 @@ from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.files import sha256_of
 from saree_cosface.pages.examples import example_photos
-from saree_cosface.runs.keeping import FOLDER
+from saree_cosface.runs.gallery import Gallery
+from saree_cosface.runs.keeping import FOLDER, keep_photos
 from saree_cosface.runs.originals import originals, recorded, require_original
 from saree_cosface.runs.references import build_gallery
 from saree_cosface.scoring.probes import unseen_probes
 from tests.helpers.bad_photos import save, textured
 from tests.helpers.moved import moved_run
+from tests.helpers.numbers import gallery_of
 
 
 @pytest.fixture
@@ -40,12 +42,27 @@ def test_another_file_in_the_place_of_a_reference(run):
         require_original(Path(path), sha256)
 
 
-def test_a_copy_that_was_kept_is_known_by_its_name(tmp_path):
-    sha256 = "ab" * 32
-    kept = save(tmp_path / FOLDER / f"{sha256}.jpg", textured(64, 64))
-    require_original(kept, sha256)
+def test_a_copy_that_was_kept_has_a_checksum_of_its_own(tmp_path):
+    photo = save(tmp_path / "a.png", textured(64, 64))
+    one = gallery_of(1)
+    listed = one.references.assign(path=str(photo), sha256=sha256_of(photo))
+    kept = Path(keep_photos(Gallery(one.embeddings, listed), tmp_path).references["path"][0])
+    require_original(kept, sha256_of(photo))
     with pytest.raises(BadImage, match=CHANGED):
         require_original(kept, "cd" * 32)
+    replace_photo(kept)
+    with pytest.raises(BadImage, match=f"{CHANGED}; take the enrolment back"):
+        require_original(kept, sha256_of(photo))
+
+
+def test_photos_of_a_store_that_names_them_by_content_are_compared_too(tmp_path):
+    photo = save(tmp_path / FOLDER / "a.jpg", textured(64, 64))
+    sha256 = sha256_of(photo)
+    named = photo.rename(photo.with_name(f"{sha256}.jpg"))
+    require_original(named, sha256)
+    replace_photo(named)
+    with pytest.raises(BadImage, match=CHANGED):
+        require_original(named, sha256)
 
 
 def test_what_a_manifest_does_not_say_the_run_does(run, tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from rich.console import Console
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
@@ -104,7 +105,39 @@ def test_a_crop_of_a_photo_seen_in_training_is_excluded_though_its_source_is_new
     manifest = read_manifest(tmp_path / "m.csv")
     probes = unseen_probes(replace(tiny_run, gallery=gallery), manifest, cache=tiny_cache)
     assert names(probes.manifest) == {"other.jpg"}
-    assert probes.skipped == {"crop of a photo among the references": 1}
+    assert probes.skipped == {"copy or crop of a photo among the references": 1}
+
+
+def test_copies_of_references_are_excluded_and_references_that_are_gone_are_told(tiny_run, tiny_cache, tmp_path):
+    """A copy through a filter, whose points agree no more, is known by its hash."""
+    photo = altered.photo(altered.woven("chanderi", 1))
+    reference = save(tmp_path / "whole.png", photo)
+    grey = np.asarray(Image.fromarray(photo).convert("L").convert("RGB"))
+    save(tmp_path / "copy.jpg", (0.7 * photo + 0.3 * grey).astype(np.uint8), quality=30)
+    save(tmp_path / "other.jpg", altered.photo(altered.woven("chanderi", 2)))
+    first = tiny_run.gallery.references.query("craft == 'chanderi'").iloc[:1]
+    gallery = Gallery(tiny_run.gallery.embeddings[:1], first.assign(path=str(reference), sha256=sha256_of(reference)))
+    run = replace(tiny_run, gallery=gallery)
+    (tmp_path / "m.csv").write_text("path,craft,source\ncopy.jpg,chanderi,new\nother.jpg,chanderi,new\n")
+    manifest = read_manifest(tmp_path / "m.csv")
+    assert names(unseen_probes(run, manifest, cache=tiny_cache).manifest) == {"other.jpg"}
+    reference.unlink()
+    probes = unseen_probes(run, manifest, cache=tiny_cache)
+    assert names(probes.manifest) == {"copy.jpg", "other.jpg"}
+    assert [bad.path for bad in probes.unlooked] == [reference]
+    assert any(
+        "1 of 1 references cannot be read or have changed" in each for each in score(run, probes, "source")["remarks"]
+    )
+
+
+def test_a_source_that_was_enrolled_in_other_letters_is_told(tiny_run, manifest, tmp_path):
+    run = load_run(shutil.copytree(tiny_run.folder, tmp_path / "run"))
+    held_out = manifest.select(np.isin(manifest.sources, sorted(run.sources["test"])) & (manifest.crafts == "chanderi"))
+    source = str(held_out.sources[0])
+    enrol(run.folder, "chanderi", [save(tmp_path / "new.png", textured(64, 64, 40))], source=source.upper())
+    run = load_run(run.folder)
+    found = score(run, unseen_probes(run, held_out), "source")
+    assert any(f"{source.upper()!r} and {source!r} look alike" in each for each in found["remarks"])
 
 
 def test_a_piece_seen_in_training_is_excluded_where_its_source_is_not(tiny_run, tiny_cache, tmp_path):
