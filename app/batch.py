@@ -11,6 +11,7 @@ import gradio as gr
 
 from saree_cosface.answers.batch import Row, as_csv, count_photos, name_photos
 from saree_cosface.console import console
+from saree_cosface.data.kinds import unread_picture
 from saree_cosface.data.photos import is_photo
 from saree_cosface.html.page import escape
 
@@ -75,7 +76,8 @@ def batch_tab(desk: Desk, running: Running) -> None:
 
 
 def of_folder(files: Sequence[tuple[Path, str]]) -> list[tuple[Path, str]]:
-    """What of a folder's files is a photo or an archive; others and hidden ones lie about in any folder.
+    """What of a folder's files is a photo, an archive, or a picture that will be listed since it cannot be read; others
+    and hidden ones lie about in any folder.
 
     >>> of_folder([(Path("1"), "a.JPG"), (Path("2"), "Thumbs.db"), (Path("3"), ".a.jpg"), (Path("4"), "b.zip")])
     [(PosixPath('1'), 'a.JPG'), (PosixPath('4'), 'b.zip')]
@@ -83,7 +85,7 @@ def of_folder(files: Sequence[tuple[Path, str]]) -> list[tuple[Path, str]]:
     return [
         (path, name)
         for path, name in files
-        if name[:1] != "." and (name.lower().endswith(".zip") or is_photo(path, name))
+        if name[:1] != "." and (name.lower().endswith(".zip") or is_photo(path, name) or unread_picture(name, 1, b""))
     ]
 
 

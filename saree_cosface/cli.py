@@ -66,6 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str] | None) -> int:
     open_stdout = prepare_streams()
+    _require_folder()
     parser, commands = command_line()
     options = parser.parse_args(arguments)
     name = options.subcommand
@@ -84,6 +85,15 @@ def _run(arguments: list[str] | None) -> int:
     threads.use(chosen.get("threads"))  # before what computes is loaded
     photo_memory.use(chosen.get("photo_memory"))
     return commands[name](chosen)
+
+
+def _require_folder() -> None:
+    try:
+        os.getcwd()  # noqa: PTH109  # whose answer nobody needs
+    except OSError as error:  # libraries would say that they cannot be loaded
+        raise ValueError(
+            "the folder that this was started in is gone: go to another one (cd) and try again."
+        ) from error
 
 
 def _said(error: OSError | ValueError) -> str:

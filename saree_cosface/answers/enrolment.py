@@ -143,7 +143,11 @@ def enrol(
         )
         # The log first: what is written down and not there is easily taken back, the other way round it would stay.
         write(folder, [*log, entry])
-        grown = run.gallery.add(added).save(folder / "gallery")
+        try:
+            grown = run.gallery.add(added).save(folder / "gallery")
+        except OSError:  # a full disk: what did not come about must not be taken back later, with what came of a retry
+            write(folder, log)
+            raise
     count = int((grown.references["craft"] == craft).sum())
     return Enrolled(entry, craft not in run.gallery.crafts, count, tuple(bad), doubts)
 

@@ -267,6 +267,7 @@ def _apply(options: Namespace) -> int:
     from saree_cosface.curation.log import CurationLog
     from saree_cosface.curation.tables import print_account
     from saree_cosface.curation.versions import account, apply_log, require_new, write_version
+    from saree_cosface.taxonomy import load_taxonomy
 
     beside = require_new(options.out, options.manifest)
     with CurationLog(options[LOG]) as log:
@@ -282,6 +283,12 @@ def _apply(options: Namespace) -> int:
     document = write_version(applied, document, options.out, options.manifest)
     print_account(document, console)
     _say(f"Manifest: {options.out} ({document['to']['photos']} photos); its account: {beside}")
+    made = sorted(set(applied.after.crafts.tolist()) - {craft.id for craft in load_taxonomy().crafts} - {""})
+    if made:
+        _say(
+            f"{', '.join(made)}: not in the taxonomy, so these photos cannot be trained on; enrol them in a run, with"
+            " `saree-cosface enrol RUN PHOTO --craft NAME --new`."
+        )
     return finish(options, document)
 
 

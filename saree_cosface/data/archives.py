@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from saree_cosface.data.images import BadImage
-from saree_cosface.data.photos import HEAD, begins_like_photo, named_like_photo
+from saree_cosface.data.kinds import HEAD, begins_like_photo, named_like_photo, unread_picture
 
 MOST_FILES = 10_000
 """Photos in one archive."""
@@ -38,7 +38,8 @@ class Packed:
 
 
 def photos_in_archive(archive: Path) -> tuple[list[Packed], list[BadImage]]:
-    """The photos of a ZIP archive, and the entries that look like photos by name but cannot be unpacked.
+    """The photos of a ZIP archive, and the entries that look like photos by name but cannot be unpacked, or that may
+    hold a photo that is not read.
 
     Of an entry whose name does not say that it is a photo the first bytes decide. What lies in hidden folders, or in
     the ``__MACOSX`` folder that Macs add, is left out without a word.
@@ -49,7 +50,7 @@ def photos_in_archive(archive: Path) -> tuple[list[Packed], list[BadImage]]:
     try:
         with zipfile.ZipFile(archive) as opened:
             entries = opened.infolist()
-            photo_names = {entry.filename for entry in entries if _is_photo(opened, entry)}
+            heads = {entry.filename: _head(opened, entry) for entry in entries}
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, UnicodeError) as error:
         raise BadArchive(f"not a ZIP archive, or damaged ({error})") from error
     photos: list[Packed] = []
@@ -60,10 +61,10 @@ def photos_in_archive(archive: Path) -> tuple[list[Packed], list[BadImage]]:
         hidden = any(_hidden(part) for part in path.parts)
         if entry.is_dir() or hidden:
             continue
-        if path.suffix.lower() in {".zip", ".rar", ".7z", ".tar", ".gz"}:
-            bad.append(BadImage(Path(path), "an archive inside the archive; unpack it first"))
-        elif entry.filename not in photo_names:
-            continue
+        head = heads[entry.filename]
+        if not (named_like_photo(entry.filename) or begins_like_photo(entry.filename, head)):
+            if why := unread_picture(entry.filename, entry.file_size, head):
+                bad.append(BadImage(Path(path), why))
         elif entry.flag_bits & 1:
             bad.append(BadImage(Path(path), "locked with a password"))
         elif (entry.external_attr >> 16) & 0o170000 == 0o120000:
@@ -138,16 +139,15 @@ def expand(files: Iterator[tuple[Path, str]], scratch: Path) -> Iterator[tuple[P
                 yield target, f"{name}/{packed.name}"
 
 
-def _is_photo(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
-    if named_like_photo(entry.filename):
-        return True
-    if entry.is_dir() or entry.flag_bits & 1:
-        return False
+def _head(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """First bytes of an entry whose name does not say that it is a photo."""
+    if named_like_photo(entry.filename) or entry.is_dir() or entry.flag_bits & 1:
+        return b""
     try:
         with opened.open(entry) as file:
-            return begins_like_photo(entry.filename, file.read(HEAD))
+            return file.read(HEAD)
     except Exception:  # zlib, lzma and bz2 raise errors of their own on damaged data
-        return False
+        return b""
 
 
 def _grows(size: int, packed: int) -> bool:

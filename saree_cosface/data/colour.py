@@ -40,6 +40,8 @@ def to_srgb(image: Image.Image, profile: bytes | None, size: tuple[int, int]) ->
     """
     if image.mode.startswith(("I", "F")):
         image = _eight_bits(image)
+    if image.format == "BMP" and image.mode == "RGBA" and not image.getchannel("A").getbbox():
+        image = image.convert("RGB")  # the fourth byte was left empty, as it was when there was no transparency
     if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
         grey = image.mode in ("1", "L", "LA", "La")
         layers = image.convert("LA" if grey else "RGBA")
@@ -63,11 +65,15 @@ def stated_profile(image: Image.Image, file: BinaryIO) -> bytes | None:
         Refused: it is coded for HDR screens.
     """
     head = b""
-    if image.format in ("PNG", "AVIF"):
+    if image.format in ("PNG", "AVIF", "JPEG2000"):
         file.seek(0)
         head = file.read(_HEAD)
     if image.format == "PNG" and (coded := _chunk(head, b"cICP")) and len(coded) >= 2:
+        if coded[3:4] == b"\0":
+            raise Refused("colours of television's narrow range; save it with the full range")
         return coded_profile(coded[0], coded[1])
+    if image.format == "JPEG2000":
+        return _profile_of_jpeg2000(head)
     embedded = image.info.get("icc_profile")
     if isinstance(embedded, bytes) and embedded:
         return embedded
@@ -141,6 +147,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         scaled = np.rint(np.arange(65536) * (255.0 / top)).astype(np.uint8)[values]
     else:
         scaled = np.rint(values * (255.0 / top)).astype(np.uint8)
+    if isinstance(see_through := image.info.get("transparency"), int):
+        scaled[values == see_through] = 255
     return Image.fromarray(255 - scaled if inverted else scaled)
 
 
@@ -155,6 +163,17 @@ def _chunk(head: bytes, name: bytes) -> bytes:
             break
         place += 12 + length
     return b""
+
+
+def _profile_of_jpeg2000(head: bytes) -> bytes | None:
+    """The profile in a box of a JPEG 2000 file, of which Pillow reads only those that number a colour space."""
+    place = head.find(b"colr")
+    while place >= 4:
+        (length,) = struct.unpack_from(">I", head, place - 4)
+        if head[place + 4 : place + 5] in (b"\2", b"\3"):  # restricted, or any profile
+            return head[place + 7 : place - 4 + length] or None
+        place = head.find(b"colr", place + 4)
+    return None
 
 
 def _png_colours(image: Image.Image) -> bytes | None:

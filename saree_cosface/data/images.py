@@ -158,6 +158,9 @@ def _pixels(file: BinaryIO, image: ImageFile, shrink_to: int | None) -> NDArray[
     if isinstance(image, TiffImageFile):
         tiff.whole_page(image)
         tiff.check(image)
+    see_through = image.info.get("transparency")
+    if isinstance(see_through, tuple) and image.tile and str(image.tile[0].args).endswith(";16B"):
+        image.info["transparency"] = tuple(value >> 8 for value in see_through)  # as its pixels are read
     width, height = size = image.size
     if width * height == 0:
         raise Refused("has no pixels")

@@ -14,10 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from saree_cosface.data.images import BadImage, decode
+from saree_cosface.data.kinds import named_like_photo
 from saree_cosface.data.manifest import COLUMNS, NAMES, ManifestError
 from saree_cosface.data.manifest_file import require_name, write_manifest
 from saree_cosface.data.names import tidy
-from saree_cosface.data.photos import find_photos, map_files, named_like_photo
+from saree_cosface.data.photos import find_photos, map_files
 from saree_cosface.files import sha256_of
 from saree_cosface.taxonomy import NotACraft, Taxonomy, UnknownCraft, load_taxonomy
 
@@ -125,7 +126,7 @@ def import_folder(
     if isinstance(taxonomy, str):
         taxonomy = load_taxonomy()
     photos, bad = find_photos(folder)
-    draft = Draft(skipped=[*bad, *_not_photos(folder, set(photos))])
+    draft = Draft(skipped=[*bad, *_not_photos(folder, {*photos, *(each.path for each in bad)})])
     for photo in photos:
         *above, _ = photo.relative_to(folder).parts
         if not above:
@@ -211,11 +212,11 @@ def _examine(path: Path) -> str | BadImage:
         return BadImage(path, f"cannot be read ({error.strerror or error})")
 
 
-def _not_photos(folder: Path, photos: set[Path]) -> list[BadImage]:
+def _not_photos(folder: Path, known: set[Path]) -> list[BadImage]:
     others = []
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
-            if not (name.startswith(".") or named_like_photo(name) or Path(parent, name) in photos):
+            if not (name.startswith(".") or named_like_photo(name) or Path(parent, name) in known):
                 others.append(BadImage(Path(parent, name), "not a photo by its name or its first bytes"))
     return others

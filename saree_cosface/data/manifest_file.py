@@ -201,5 +201,6 @@ def _refuse_unknown(table: pd.DataFrame, problems: dict[str, str], places: _Plac
     raise ManifestError(
         f"{path}: {count} of {len(table)} photos have labels that are no crafts:\n"
         + "\n".join(lines)
-        + "\nCorrect the labels, or leave these rows out with a selection such as `craft not in [...]`."
+        + "\nCorrect the labels, or leave these rows out with a selection such as `craft not in [...]`. Photos of a"
+        " tradition that the taxonomy does not know can be enrolled after the training (`saree-cosface enrol --new`)."
     )

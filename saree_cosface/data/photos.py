@@ -5,25 +5,15 @@ import stat
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TypeVar
 
-from PIL import Image
-
 from saree_cosface.console import console, track
-from saree_cosface.data.images import PHOTO_SUFFIXES, BadImage, irregular, os_reason
+from saree_cosface.data.images import BadImage, irregular, os_reason
+from saree_cosface.data.kinds import HEAD, begins_like_photo, named_like_photo, unread_picture
 from saree_cosface.machine import threads
 
 Result = TypeVar("Result")
-
-HEAD = 32
-"""Bytes by which a photo is known."""
-
-# What cameras write beside a photo: TIFF by the first bytes, of which only a small preview could be read.
-_RAW = frozenset(
-    {".dng", ".nef", ".nrw", ".cr2", ".arw", ".sr2", ".orf", ".rw2", ".pef", ".srw", ".3fr", ".iiq", ".erf"}
-)
 
 
 def gather_photos(paths: Sequence[Path]) -> tuple[list[Path], list[BadImage]]:
@@ -39,7 +29,8 @@ def gather_photos(paths: Sequence[Path]) -> tuple[list[Path], list[BadImage]]:
 
 
 def find_photos(folder: Path) -> tuple[list[Path], list[BadImage]]:
-    """Photos below ``folder``, sorted, and what looks like a photo by name but cannot be one.
+    """Photos below ``folder``, sorted, and what looks like a photo by name but cannot be one, or may hold one that is
+    not read.
 
     Of a file whose name does not say that it is a photo the first bytes decide, as :func:`begins_like_photo` does.
     Folders are followed through links, each once, so that loops end. Hidden files and folders are skipped.
@@ -69,53 +60,34 @@ def find_photos(folder: Path) -> tuple[list[Path], list[BadImage]]:
         for path in (current / name for name in names if not name.startswith(".")):
             looks_like_photo = named_like_photo(path.name)
             try:
-                mode = path.stat().st_mode
+                state = path.stat()
             except OSError as error:
                 if looks_like_photo:
                     bad.append(BadImage(path, os_reason(path, error)))
                 continue
+            mode = state.st_mode
             if stat.S_ISREG(mode) and is_photo(path, path.name):
                 photos.append(path)
             elif looks_like_photo:
                 bad.append(BadImage(path, irregular(mode)))
             elif stat.S_ISDIR(mode):
                 (linked if path.is_symlink() else real).append(path)
+            elif stat.S_ISREG(mode) and (why := unread_picture(path.name, state.st_size, _head(path))):
+                bad.append(BadImage(path, why))
     return sorted(photos), sorted(bad, key=lambda entry: entry.path)
-
-
-def named_like_photo(name: str) -> bool:
-    """Whether the suffix of a name is that of a photo."""
-    return PurePath(name).suffix.lower() in PHOTO_SUFFIXES
-
-
-def begins_like_photo(name: str, head: bytes) -> bool:
-    """Whether a file of another name is a photo by its first :data:`HEAD` bytes: exports and mail leave the suffix out.
-
-    >>> begins_like_photo("IMG_0012", bytes.fromhex("ffd8ffe0")), begins_like_photo("notes", b"BM: bought in Varanasi")
-    (True, False)
-    """
-    if PurePath(name).suffix.lower() in _RAW or (head[:2] == b"BM" and b"\0" not in head):  # text is no bitmap
-        return False
-    return any(accept(head) for accept in _accepting())
 
 
 def is_photo(path: Path, name: str) -> bool:
     """Whether a file is a photo by its name or, where that does not say so, by its first bytes."""
-    if named_like_photo(name):
-        return True
+    return named_like_photo(name) or begins_like_photo(name, _head(path))
+
+
+def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return begins_like_photo(name, file.read(HEAD))
+            return file.read(HEAD)
     except OSError:
-        return False
-
-
-@cache
-def _accepting() -> tuple[Callable[[bytes], bool | str], ...]:
-    """How Pillow knows each format of photos."""
-    formats = Image.registered_extensions()
-    names = sorted({formats.get(suffix, "") for suffix in PHOTO_SUFFIXES} & Image.OPEN.keys())
-    return tuple(accept for _, accept in map(Image.OPEN.__getitem__, names) if accept is not None)
+        return b""
 
 
 def map_files(function: Callable[[Path], Result], files: Sequence[Path], description: str) -> list[Result]:

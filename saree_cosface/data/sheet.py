@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -11,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from saree_cosface.console import console
+from saree_cosface.data.kinds import named_like_photo
 from saree_cosface.data.manifest import ManifestError
 from saree_cosface.data.names import tidy
-from saree_cosface.data.photos import named_like_photo
 from saree_cosface.data.values import text_of
 
 IsHeader = Callable[[Sequence[str]], bool]
@@ -143,11 +144,12 @@ def _require_closed(place: str, rows: Rows, separator: str) -> None:
     Notes may well have several lines, but no line with a photo among as many fields as the table has.
     """
     width = max((len(fields) for _, fields in rows), default=0)
-    for line, fields in rows:
+    photos = Counter(place for _, fields in rows for place, each in enumerate(fields) if named_like_photo(each.strip()))
+    for line, fields in rows if photos and width > 1 else ():
         for field in fields:
             for swallowed in field.splitlines() if "\n" in field or "\r" in field else ():
                 parts = swallowed.split(separator)
-                if len(parts) >= max(2, width) and any(named_like_photo(part.strip()) for part in parts):
+                if len(parts) >= width and named_like_photo(parts[photos.most_common(1)[0][0]].strip()):
                     raise ManifestError(
                         f"{place}: the row that begins in line {line} has other rows within one field, such as "
                         f"{swallowed.strip()[:60]!r}: is a quotation mark not closed?"

@@ -1,6 +1,5 @@
 """TIFFs of scanners, cameras and museums: which page is the picture, and what is not read rightly and so refused."""
 
-import itertools
 import struct
 from typing import BinaryIO
 
@@ -12,6 +11,9 @@ from saree_cosface.data.refusal import Refused
 _SUBFILE, _OLD_SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 258, 259, 262
 _ROWS_OF_STRIP, _PLANES, _COLOUR_MAP, _SUB_IFDS, _INK_SET, _SAMPLE_FORMAT = 278, 284, 320, 330, 332, 339
 _WHITE_IS_ZERO, _SEPARATED, _YCBCR, _SIGNED, _FLOAT = 0, 5, 6, 2, 3
+
+_EXTRA_SAMPLES, _PREMULTIPLIED, _PROFILE = 338, 1, 34675
+_PAGES = 50  # of a document of more the first ones are looked at
 
 _RAW = "a camera's raw picture; develop it, and save it as JPEG or TIFF"
 _SAVE = "save it as a TIFF of 8 or 16 bits a channel"
@@ -33,15 +35,15 @@ _UNREAD_COMPRESSIONS = {34712: "JPEG 2000", 34887: "LERC", 50001: "WebP", 50002:
 
 
 def whole_page(image: TiffImageFile) -> None:
-    """Turn to the first page that is a whole picture: neither a thumbnail nor a mask.
+    """Turn to the picture itself: the first page that is neither a thumbnail nor a mask, or a much larger one that has
+    its shape, since not all thumbnails say what they are.
 
     Raises:
         Refused: the picture itself lies where it is not read, as in cameras' raw files.
     """
-    if not _in_part(image):
-        return
-    hidden = _SUB_IFDS in image.tag_v2
-    for page in itertools.count(1):
+    hidden = _in_part(image) and _SUB_IFDS in image.tag_v2
+    chosen, size = (None, (0, 0)) if _in_part(image) else (0, image.size)
+    for page in range(1, _PAGES):
         try:
             image.seek(page)
         except EOFError:
@@ -49,11 +51,19 @@ def whole_page(image: TiffImageFile) -> None:
         except (SyntaxError, KeyError):  # of a kind that is not read
             hidden = hidden or not _in_part(image)
             continue
-        if not _in_part(image):
-            return
-    if hidden:
+        if not _in_part(image) and (chosen is None or _larger(image.size, size)):
+            chosen, size = page, image.size
+    if chosen is None and hidden:
         raise Refused(f"holds only a thumbnail that is read here: probably {_RAW}")
-    image.seek(0)
+    image.seek(chosen or 0)
+    if _PROFILE not in image.tag_v2:
+        image.info.pop("icc_profile", None)  # that of another page
+
+
+def _larger(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether a page has four times the pixels of another, and its shape."""
+    same_shape = abs(one[0] * other[1] - one[1] * other[0]) <= 0.03 * one[0] * other[1]
+    return same_shape and one[0] * one[1] >= 4 * other[0] * other[1]
 
 
 def check(image: TiffImageFile) -> None:
@@ -75,6 +85,8 @@ def check(image: TiffImageFile) -> None:
         raise Refused(f"compressed floating-point numbers in big-endian order; {_SAVE}")
     if tags.get(_PLANES, 1) == 2 and bits > 8 and not compressed:
         raise Refused(f"uncompressed planes of {bits} bits, one for each channel; save it compressed (LZW)")
+    if tags.get(_PLANES, 1) == 2 and _PREMULTIPLIED in tags.get(_EXTRA_SAMPLES, ()):
+        raise Refused("planes, one for each channel, of colours that are premultiplied; save it without transparency")
     if tags.get(_PHOTOMETRIC) == _YCBCR and not compressed:
         raise Refused("uncompressed YCbCr; save it as RGB")
     if tags.get(_PHOTOMETRIC) == _SEPARATED and tags.get(_INK_SET, 1) != 1:

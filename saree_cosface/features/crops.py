@@ -37,6 +37,12 @@ _ALIKE = 0.45
 looked at. Of copies drawn from real photos nine in ten lie above 0.5, a crop of an eighth of the photo among them."""
 
 _NEAREST = 5  # photos of each that are looked at
+
+_SAME = (2.0, 0.97, 0.9, 0.75)
+"""The nearest are taken among all photos, and among those whose cosine, both seen whole, is below each of these: of
+seven sizes of a picture each has the others as its nearest, and its crops come after them. Sizes of a picture have
+cosines above 0.8, a crop of half of it 0.5 to 0.65."""
+
 _REMEMBERED = 1000  # photos whose points are kept in memory: some 300 MB
 _BLOCK = 512
 _FOLDER = f"crops-2-decoder{DECODER}"  # another number where the same two photos may be judged otherwise
@@ -138,14 +144,17 @@ def _alike(features: NDArray[np.floating[Any]]) -> list[tuple[int, int]]:
     parts = units.reshape(features.shape).swapaxes(0, 1)
     best: dict[tuple[int, int], float] = {}
     for start in range(0, count, _BLOCK):
+        whole = parts[0, start : start + _BLOCK] @ parts[0].T
         cosines = np.max([parts[0, start : start + _BLOCK] @ parts[view].T for view in range(views)], axis=0)
         rows = np.arange(len(cosines))
         cosines[rows, start + rows] = -np.inf
-        near = np.argpartition(cosines, max(0, count - _NEAREST), axis=1)[:, -_NEAREST:]
-        for row, other in zip(np.repeat(rows, near.shape[1]).tolist(), near.ravel().tolist(), strict=True):
-            if cosines[row, other] >= _ALIKE:
-                pair = (min(start + row, other), max(start + row, other))
-                best[pair] = max(best.get(pair, -1.0), float(cosines[row, other]))
+        for same in _SAME:
+            among = np.where(whole < same, cosines, -np.inf)
+            near = np.argpartition(among, max(0, count - _NEAREST), axis=1)[:, -_NEAREST:]
+            for row, other in zip(np.repeat(rows, near.shape[1]).tolist(), near.ravel().tolist(), strict=True):
+                if among[row, other] >= _ALIKE:
+                    pair = (min(start + row, other), max(start + row, other))
+                    best[pair] = max(best.get(pair, -1.0), float(among[row, other]))
     return sorted(best, key=lambda pair: (-best[pair], pair))
 
 

@@ -10,6 +10,8 @@ import re
 
 VARIABLE = "SAREE_COSFACE_PHOTO_MEMORY"
 DEFAULT = 2_000_000_000
+LEAST = 1_000_000
+"""With less not even a telephone's photo could be decoded at a fraction: who says 4 means 4 GB."""
 
 _AMOUNT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?\s*", re.IGNORECASE | re.ASCII)
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000, "t": 1_000_000_000_000}
@@ -54,6 +56,7 @@ def told(amount: int) -> str:
 def _bytes(amount: str, where: str) -> int:
     found = _AMOUNT.fullmatch(amount)
     size = int(float(found[1]) * _UNITS[found[2].lower()]) if found else 0
-    if size < 1:
-        raise PhotoMemoryError(f"{where} is {amount}; it must be an amount of memory, such as 500MB or 4GB.")
+    if size < LEAST:
+        least = f", at least {told(LEAST)}" if found else ""
+        raise PhotoMemoryError(f"{where} is {amount}; it must be an amount of memory, such as 500MB or 4GB{least}.")
     return size

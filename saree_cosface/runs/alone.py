@@ -1,5 +1,6 @@
 """One command at a time in a folder: a lock that says who holds it, and that a killed process lets go of."""
 
+import errno
 import json
 import os
 import time
@@ -56,7 +57,7 @@ def alone(folder: Path, command: str, *, patience: float = 0.0) -> Iterator[None
 def alone_at(out: Path, run: Path, command: str) -> Iterator[None]:
     """Nobody else is at work where results about a run are written: in the run, if they go there, else in their own
     folder, since a run that cannot be written can still be looked at."""
-    place = run if out.absolute().is_relative_to(run.absolute()) else out
+    place = run if out.resolve().is_relative_to(run.resolve()) else out  # by whatever link it is named
     with alone(place, command):
         yield
 
@@ -66,7 +67,8 @@ def _told(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        said = f"{folder} cannot be written ({error.strerror or error}): choose another --out, or see to its rights."
+        remedy = "make room there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "see to its rights"
+        said = f"{folder} cannot be written ({error.strerror or error}): choose another folder, or {remedy}."
         raise RunError(said) from error
 
 

@@ -65,6 +65,16 @@ def require_dealable(manifest: Manifest, data: DataOptions, out: Path) -> None:
     """
     begun = (out / MANIFEST).is_file() and (out / SPLIT).is_file()
     whole = data.test_fold < 0 and data.validation_fold < 0
+    if data.split is None and not any(manifest.table["split"] != ""):
+        for option, fold in (("test_fold", data.test_fold), ("validation_fold", data.validation_fold)):
+            if fold >= data.folds:
+                raise SplitError(
+                    f"--data.{option} is {fold}: with --data.folds {data.folds} it may be 0 to {data.folds - 1}."
+                )
+        if len({data.test_fold, data.validation_fold} - {-1}) >= data.folds:
+            raise SplitError(
+                f"{data.folds} folds leave none to train on: take more --data.folds, or --data.validation_fold -1."
+            )
     if data.split is None and not any(manifest.table["split"] != "") and not begun and not whole:
         with _advised(data):
             groups_to_deal(manifest, "source", data.folds)

@@ -62,6 +62,10 @@ def calibrate(
     """
     if not 0 < false_accepts < 1:
         raise CalibrationError(f"false_accepts is {false_accepts}; it is a share, above 0 and below 1.")
+    if folds < 2:
+        raise CalibrationError(
+            f"folds is {folds}; with fewer than 2 nothing would be held out: take --folds 2 or more."
+        )
     if groups < 2:
         raise CalibrationError(f"groups is {groups}; with fewer than 2 all crafts would be left out at once.")
     with alone(run.folder, "calibrate"):

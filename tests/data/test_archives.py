@@ -85,7 +85,7 @@ def test_links_locks_and_archives_within_are_named(tmp_path, photo):
     assert photos == []
     assert {str(one.path): one.reason for one in bad} == {
         "odd.zip/link.jpg": "a link, not a photo",
-        "odd.zip/inner.zip": "an archive inside the archive; unpack it first",
+        "odd.zip/inner.zip": "an archive; unpack it first",
     }
 
 

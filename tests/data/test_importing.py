@@ -171,6 +171,13 @@ def test_a_column_of_the_very_name_wins(tmp_path):
         ('image,craft\n"x,patola\n', "line 2 cannot be parted into fields"),
         ("image,craft\nx,patola\nimage,craft\ny,wool\n\ncraft,photo\npatola,z\n", "line 6 is another header"),
         ("image,craft\nnothing.jpg,patola\n", "not one valid photo"),
+        ("image|craft\nx.jpg|patola\n", "no column for the path.*must be parted by commas, semicolons or tabs"),
+        ('image,craft\nx.jpg,"patola\ny.jpg,ikat\n"z.jpg,ikat\n', "line 2 cannot be parted"),
+        (
+            'image,craft,note\nx.jpg,patola,"6 in\ny.jpg,ikat,\nz.jpg,ikat,6 in"\n',
+            "line 2 has other rows within one field",
+        ),
+        ("image,craft\nx\0.jpg,patola\n", "holds NUL characters"),
     ],
 )
 def test_wrong_sheets(text, message, tmp_path):
@@ -281,6 +288,44 @@ def test_a_workbook_of_several_sheets(tmp_path):
         "the sheet 'About' has no header that names photo and craft, and was not read",
         "the sheet 'Old' is hidden, and was not read",
     ]
+
+
+def test_a_note_of_several_lines_is_a_note(tmp_path):
+    for row in range(2):
+        photo(tmp_path / f"{row}.png", row)
+    rows = ['0.png,patola,"bought in Patan,\nsilk, red, 1.2 m, see 1.png"', "1.png,patola,"]
+    (tmp_path / "list.csv").write_text("\n".join(["image,craft,note", *rows]))
+    import_spreadsheet(tmp_path / "list.csv", tmp_path / "m.csv")
+    assert len(read_manifest(tmp_path / "m.csv")) == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-32"])
+def test_text_of_another_width_is_named(encoding, tmp_path):
+    (tmp_path / "list.csv").write_bytes("image,craft\nx.png,patola\n".encode(encoding))
+    with pytest.raises(ManifestError, match="UTF-16 or UTF-32; save the table as"):
+        import_spreadsheet(tmp_path / "list.csv", tmp_path / "m.csv")
+
+
+def test_cells_as_a_workbook_shows_them(tmp_path, capsys):
+    """Ends of lines are escaped in it, numbers have their format, rows may be filtered out, cells lie far away."""
+    for row in range(3):
+        photo(tmp_path / f"{row}.png", row)
+    rows = [["\u200bphoto", "craft", "shop", "object"]]
+    rows += [[f"{row}.png", "patola", shop, row + 7] for row, shop in enumerate(("Asha", "Asha_x000D_\n", "Meera"))]
+    book = workbook(tmp_path / "list.xlsx", {"Silk": rows})
+    sheet = book["Silk"]
+    for row in (2, 3, 4):
+        sheet.cell(row, 4).number_format = '"PAT-"000'
+    sheet.row_dimensions[3].hidden = True
+    sheet.cell(1_048_576, 16_384).fill = openpyxl.styles.PatternFill("solid", "FFFF00")
+    book.save(tmp_path / "list.xlsx")
+    import_spreadsheet(tmp_path / "list.xlsx", tmp_path / "m.csv")
+    table = read_manifest(tmp_path / "m.csv").table
+    assert table["source"].tolist() == ["Asha", "Asha", "Meera"]
+    assert table["piece"].tolist() == ["PAT-007", "PAT-008", "PAT-009"]
+    assert "sheet 'Silk': hidden or filtered out, and read all the same: row 3" in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 def test_workbooks_without_a_table(tmp_path):

@@ -54,6 +54,14 @@ def test_a_part_is_compared_with_the_whole_of_another(files):
     assert pairs(find_crops(files, views)) == [(0, 3, False)]
 
 
+def test_many_sizes_of_a_photo_do_not_keep_its_crops_away():
+    """Seven copies of each of two, as a shop's pages have them, are each other's nearest."""
+    near = features(*[0] * 7, *[1] * 7, *list(range(2, 8)) * 8, spread=0.01)[:, 0]
+    near[7:14] += 0.9 * near[0]
+    found = crops._alike(near[:, None])
+    assert any(one < 7 <= other < 14 for one, other in found)
+
+
 def test_the_packaged_network_finds_them(files, tmp_path):
     files = [files[0], bad.zero_byte(tmp_path), *files[1:]]
     assert pairs(crops_among(files, cache=tmp_path)) == [(0, 4, False), (2, 5, True)]

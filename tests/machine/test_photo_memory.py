@@ -7,7 +7,13 @@ from tests.helpers import bad_photos as bad
 
 @pytest.mark.parametrize(
     ("amount", "size"),
-    [("4GB", 4_000_000_000), ("1.5 gb", 1_500_000_000), ("500M", 500_000_000), ("64 MiB", 64_000_000), ("100", 100)],
+    [
+        ("4GB", 4_000_000_000),
+        ("1.5 gb", 1_500_000_000),
+        ("500M", 500_000_000),
+        ("64 MiB", 64_000_000),
+        ("2000000", 2_000_000),
+    ],
 )
 def test_the_variable_says_how_much(amount, size, monkeypatch):
     monkeypatch.setenv(photo_memory.VARIABLE, amount)
@@ -16,7 +22,7 @@ def test_the_variable_says_how_much(amount, size, monkeypatch):
     assert photo_memory.limit() == photo_memory.DEFAULT
 
 
-@pytest.mark.parametrize("amount", ["", "much", "-1GB", "0", "0.1", "1e9", "٤GB", "4 PB"])
+@pytest.mark.parametrize("amount", ["", "much", "-1GB", "0", "0.1", "4", "900k", "1e9", "٤GB", "4 PB"])
 def test_what_is_no_amount_is_refused(amount, monkeypatch):
     monkeypatch.setenv(photo_memory.VARIABLE, "1GB")
     with pytest.raises(photo_memory.PhotoMemoryError, match=r"--photo-memory is .*500MB"):

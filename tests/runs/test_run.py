@@ -206,7 +206,7 @@ def test_a_folder_that_cannot_be_written(tiny_corpus, tiny_cache, tmp_path, monk
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr("tempfile.mkstemp", refuse)
-    with pytest.raises(RunError, match=r"cannot be written \(Read-only file system\): choose another --out"):
+    with pytest.raises(RunError, match=r"cannot be written \(Read-only file system\): choose another folder"):
         again(tiny_corpus, tiny_cache, tmp_path / "run")
 
 
@@ -334,8 +334,8 @@ def test_a_craft_with_one_photo_and_one_that_training_misses(tmp_path, captured)
         (TWELVE, [""] * 12, {}, SplitError, "have no source.*column split.*--data.test_fold -1"),
         (TWELVE, ["a"] * 12, {}, SplitError, "of one source, so none.*column split.*--data.test_fold -1"),
         (TWELVE, ["a", "b"] * 6, {}, SplitError, "fewer than 4 folds.*--data.folds; with 2, --data.validation_fold -1"),
-        (TWELVE, SHOPS, {"test_fold": 9}, SplitError, "there is no fold 9"),
-        (TWELVE, ["a", "b"] * 6, {"folds": 2}, RunError, "holds 0 craft"),
+        (TWELVE, SHOPS, {"test_fold": 9}, SplitError, "--data.test_fold is 9: with --data.folds 4 it may be 0 to 3"),
+        (TWELVE, ["a", "b"] * 6, {"folds": 2}, SplitError, "2 folds leave none to train on: take more"),
     ],
 )
 def test_what_cannot_be_trained_leaves_nothing_behind(
