@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +63,19 @@ def test_people_who_stop_reading_do_not_stop_the_work(photos, tmp_path):
 @pytest.mark.parametrize("locale", LOCALES, ids=str)
 def test_help_is_utf_8_in_every_locale(locale):
     assert "→".encode() in shell("saree-cosface --help", **locale).stdout
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = (
+        f"import os, sys; os.chdir({str(gone)!r}); os.rmdir({str(gone)!r}); from saree_cosface.cli import main; main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script.replace("main()", "main(['data', 'check', 'm.csv'])")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    assert ended.returncode == 1
+    assert "the folder that this was started in is gone" in ended.stderr

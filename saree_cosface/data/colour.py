@@ -18,6 +18,7 @@ from saree_cosface.data.profiles import (
     SRGB_CURVE,
     Chromaticities,
     coded_profile,
+    grey_profile,
     matrix_profile,
 )
 from saree_cosface.data.refusal import Refused
@@ -185,8 +186,9 @@ def _png_colours(image: Image.Image) -> bytes | None:
     usual = gamma is None or gamma == 0 or abs(gamma - _SRGB_GAMMA) < 0.005
     if usual and colours == REC709:
         return None
+    curve = SRGB_CURVE if gamma is None or usual else (1 / gamma,)
     try:
-        return matrix_profile(colours, SRGB_CURVE if gamma is None or usual else (1 / gamma,))
+        return grey_profile(curve) if image.mode in ("1", "L", "LA", "I;16", "I") else matrix_profile(colours, curve)
     except ValueError:  # nonsense is passed over, as a broken profile is
         return None
 

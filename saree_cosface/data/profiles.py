@@ -74,17 +74,32 @@ def matrix_profile(colours: Chromaticities, curve: Curve) -> bytes:
     Raises:
         ValueError: there is no such display: its primaries lie on a line, or a value is no positive number.
     """
-    columns = _to_d50(colours)
-    xyz = [b"XYZ \0\0\0\0" + _fixed(column) for column in columns.T]
-    shape = b"para\0\0\0\0" + struct.pack(">HH", 0 if len(curve) == 1 else 3, 0) + _fixed(np.array(curve))
-    names = (b"wtpt", b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC")
-    tags = (b"XYZ \0\0\0\0" + _fixed(_D50), *xyz, shape, shape, shape)
+    xyz = (b"XYZ \0\0\0\0" + _fixed(column) for column in _to_d50(colours).T)
+    shapes = dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), _shape(curve))
+    return _assembled(b"RGB ", dict(zip((b"rXYZ", b"gXYZ", b"bXYZ"), xyz, strict=True)) | shapes)
+
+
+def grey_profile(curve: Curve) -> bytes:
+    """An ICC profile of greys with this curve.
+
+    Raises:
+        ValueError: a value of it cannot stand in a profile.
+    """
+    return _assembled(b"GRAY", {b"kTRC": _shape(curve)})
+
+
+def _shape(curve: Curve) -> bytes:
+    return b"para\0\0\0\0" + struct.pack(">HH", 0 if len(curve) == 1 else 3, 0) + _fixed(np.array(curve))
+
+
+def _assembled(space: bytes, tags: dict[bytes, bytes]) -> bytes:
+    tags = {b"wtpt": b"XYZ \0\0\0\0" + _fixed(_D50), **tags}
     table, data = struct.pack(">I", len(tags)), b""
     start = 128 + 4 + 12 * len(tags)
-    for name, tag in zip(names, tags, strict=True):
+    for name, tag in tags.items():
         table += struct.pack(">4sII", name, start + len(data), len(tag))
         data += tag + bytes(-len(tag) % 4)
-    kind = struct.pack(">4sI4s4s4s", bytes(4), 0x04300000, b"mntr", b"RGB ", b"XYZ ")
+    kind = struct.pack(">4sI4s4s4s", bytes(4), 0x04300000, b"mntr", space, b"XYZ ")
     header = kind + bytes(12) + b"acsp" + bytes(28) + _fixed(_D50) + bytes(48)
     return struct.pack(">I", start + len(data)) + header + table + data
 

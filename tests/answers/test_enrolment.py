@@ -120,6 +120,20 @@ def test_a_killed_enrolment_can_be_taken_back(run, tiny_corpus, monkeypatch):
     assert same(Gallery.load(run / "gallery"), before)
 
 
+def test_an_enrolment_that_a_full_disk_broke_off_leaves_no_entry(run, tiny_corpus, monkeypatch):
+    files = photos(tiny_corpus, "patola")[:2]
+
+    def full(*_):
+        raise OSError(28, "No space left on device", "embeddings.npy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("saree_cosface.runs.gallery.Gallery.save", full)
+        with pytest.raises(OSError, match="No space left"):
+            enrol(run, "patola", files)
+    assert enrolments(run) == []
+    assert enrol(run, "patola", files).enrolment.number == 1
+
+
 @pytest.mark.slow
 def test_several_people_enrol_at_once(run, tiny_corpus):
     files = photos(tiny_corpus, "patola")[:4]

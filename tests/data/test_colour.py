@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -179,6 +180,79 @@ def test_gamma_and_chromaticities_of_a_png(tmp_path):
     for name, (chunks, expected) in cases.items():
         (tmp_path / f"{name}.png").write_bytes(png(values, *chunks))
         assert apart(decode(tmp_path / f"{name}.png"), expected) <= 1, name
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_gamma_of_greys(deep, tmp_path):
+    values = colours.patches()[..., 0]
+    stored = io.BytesIO()
+    Image.fromarray(values.astype(np.uint16) * 257 if deep else values).save(stored, "PNG")
+    linear = (b"gAMA", struct.pack(">I", 100_000))
+    (tmp_path / "linear.png").write_bytes(colours.with_chunks(stored.getvalue(), linear))
+    expected = colours.in_srgb(values[..., None].repeat(3, axis=2) / 255, np.eye(3))
+    assert apart(decode(tmp_path / "linear.png"), expected) <= 1
+
+
+def jpeg2000_with(pixels, method, profile):
+    """A JPEG 2000 file whose colours are stated by a profile in a box, as museums' software writes it."""
+    stored = io.BytesIO()
+    Image.fromarray(pixels).save(stored, "JPEG2000", no_jp2=True)
+
+    def box(name, content):
+        return struct.pack(">I4s", 8 + len(content), name) + content
+
+    height, width = pixels.shape[:2]
+    size = box(b"ihdr", struct.pack(">IIHBBBB", height, width, 3, 7, 7, 0, 0))
+    colour = box(b"colr", bytes([method, 0, 0]) + profile)
+    head = box(b"jP  ", b"\r\n\x87\n") + box(b"ftyp", b"jp2 \0\0\0\0jp2 ")
+    return head + box(b"jp2h", size + colour) + box(b"jp2c", stored.getvalue())
+
+
+@pytest.mark.parametrize("method", [2, 3])
+def test_the_profile_of_a_jpeg_2000_is_heeded(method, tmp_path):
+    (tmp_path / "a.jp2").write_bytes(jpeg2000_with(colours.patches(), method, ADOBE_PROFILE))
+    expected = colours.in_srgb(adobe_light(colours.patches()), colours.ADOBE)
+    assert apart(decode(tmp_path / "a.jp2"), expected) <= 1
+    (tmp_path / "b.jp2").write_bytes(jpeg2000_with(colours.patches(), 1, struct.pack(">I", 16)))
+    assert apart(decode(tmp_path / "b.jp2"), colours.patches()) == 0
+
+
+def test_a_narrow_range_is_refused(tmp_path):
+    (tmp_path / "a.png").write_bytes(png(bad.picture(), (b"cICP", bytes([1, 13, 0, 0]))))
+    with pytest.raises(BadImage, match="narrow range"):
+        decode(tmp_path / "a.png")
+
+
+def test_a_bitmap_whose_fourth_byte_was_left_empty_is_opaque(tmp_path):
+    """With a mask for transparency in its header, as some cameras' software writes it."""
+    pixels = colours.patches()
+    height, width = pixels.shape[:2]
+    stored = np.zeros((height, width, 4), np.uint8)
+    stored[..., :3] = pixels[::-1, :, ::-1]
+    header = struct.pack("<IiiHHIIiiII", 108, width, height, 1, 32, 3, stored.nbytes, 2835, 2835, 0, 0)
+    header += struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + b"BGRs" + bytes(48)
+    file = struct.pack("<2sIHHI", b"BM", 14 + len(header) + stored.nbytes, 0, 0, 14 + len(header))
+    (tmp_path / "a.bmp").write_bytes(file + header + stored.tobytes())
+    np.testing.assert_array_equal(decode(tmp_path / "a.bmp"), pixels)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_seen_through_in_sixteen_bits_is_white(channels, tmp_path):
+    """Pillow writes no such file, so its chunks are put together here."""
+    values = np.full((8, 8, channels), 40_000, ">u2")
+    values[:4] = 10_280  # 40 in eight bits
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    kind = struct.pack(">IIBBBBB", 8, 8, 16, 0 if channels == 1 else 2, 0, 0, 0)
+    through = chunk(b"tRNS", struct.pack(f">{channels}H", *[10_280] * channels))
+    body = chunk(b"IHDR", kind) + through + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+    found = decode(tmp_path / "a.png")
+    assert found[:4].min() == 255
+    assert np.abs(found[4:].astype(int) - 156).max() <= 1
 
 
 @pytest.mark.parametrize(

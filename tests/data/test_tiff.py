@@ -6,6 +6,7 @@ import tifffile
 from PIL import Image
 
 from saree_cosface.data.images import BadImage, decode
+from saree_cosface.data.profiles import ADOBE_CURVE, ADOBE_RGB, matrix_profile
 from tests.helpers import tiffs
 from tests.helpers.tiffs import GREYS, PICTURE, deep, grey, on_white
 
@@ -147,6 +148,13 @@ def test_a_thumbnail_before_the_picture_is_not_the_picture(tmp_path):
         file.write(PICTURE, **RGB)
         file.write(255 - PICTURE, **RGB)
     np.testing.assert_array_equal(decode(tmp_path / "a.tif"), PICTURE)
+
+
+def test_a_thumbnail_that_does_not_say_so_is_not_the_picture(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(PICTURE[::4, ::4].copy(), iccprofile=matrix_profile(ADOBE_RGB, ADOBE_CURVE), **RGB)
+        file.write(PICTURE, **RGB)
+    np.testing.assert_array_equal(decode(tmp_path / "a.tif"), PICTURE)  # nor is its profile that of the picture
 
 
 def test_of_several_pictures_the_first_is_taken(tmp_path):

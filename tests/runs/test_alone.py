@@ -94,6 +94,10 @@ def test_results_that_go_elsewhere_leave_the_run_free(tmp_path):
     run.mkdir()
     with alone_at(run / "evaluation" / "source", run, "evaluate"):
         assert (run / LOCK).exists()
+    (tmp_path / "link").symlink_to(run)
+    here = alone_at(run / "evaluation" / "source", tmp_path / "link", "evaluate")
+    with alone(run, "calibrate"), pytest.raises(RunError, match="`saree-cosface calibrate`"), here:
+        pass
     with alone_at(tmp_path / "out", run, "evaluate"):
         assert (tmp_path / "out" / LOCK).exists()
         assert list(run.iterdir()) == []
