@@ -17,6 +17,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from saree_cosface.data import jpeg, jpeg2000, tiff
 from saree_cosface.data.colour import stated_profile, to_srgb
+from saree_cosface.data.emptied import require_whole
 from saree_cosface.data.memory import coefficients, decoding
 from saree_cosface.data.refusal import Refused
 from saree_cosface.machine.photo_memory import PhotoMemoryError
@@ -175,6 +176,7 @@ def _pixels(file: BinaryIO, image: ImageFile, shrink_to: int | None) -> NDArray[
         image.draft(None, _scaled(width, height, 2 * shrink_to))
         if isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):
             jpeg2000.draft(image, file, 2 * shrink_to)
+    require_whole(file, image.format)
     with decoding(image, (width, height), size, buffered):
         if isinstance(image, TiffImageFile):
             image.im = Image.new(image.mode, image._tile_size).im  # or Pillow would ask for its own bound
