@@ -40,7 +40,13 @@ class NormalizedSoftmax(Head):
         self.scale = checked_scale(scale)
 
     def _logits(self, embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> Tensor:
-        return F.linear(unit(embeddings) * self.scale, unit(prototypes))
+        return F.linear(self._features(embeddings), unit(prototypes))
+
+    def _features(self, embeddings: Tensor) -> Tensor:
+        return unit(embeddings) * self.scale
+
+    def _targets(self, embeddings: Tensor, prototypes: Tensor) -> Tensor:
+        return (self._features(embeddings) * unit(prototypes)).sum(dim=1)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, scale={self.scale}"
@@ -76,10 +82,23 @@ class CosFace(Head):
         self.margin = checked_margin(margin, 2.0, "a difference of cosines")
 
     def _logits(self, embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> Tensor:
-        if self.scale is None:
-            return add_at_targets(F.linear(embeddings, unit(prototypes)), labels, -self.margin * lengths(embeddings))
-        logits = F.linear(unit(embeddings) * self.scale, unit(prototypes))
-        return add_at_targets(logits, labels, logits.new_full((), -self.scale * self.margin))
+        return add_at_targets(
+            F.linear(self._features(embeddings), unit(prototypes)), labels, -self._deduction(embeddings)
+        )
+
+    def _features(self, embeddings: Tensor) -> Tensor:
+        return embeddings if self.scale is None else unit(embeddings) * self.scale
+
+    def _targets(self, embeddings: Tensor, prototypes: Tensor) -> Tensor:
+        return (self._features(embeddings) * unit(prototypes)).sum(dim=1) - self._deduction(embeddings)
+
+    def _deduction(self, embeddings: Tensor) -> Tensor:
+        """What the margin takes off the target logits, (B,) or ()."""
+        return (
+            self.margin * lengths(embeddings)
+            if self.scale is None
+            else embeddings.new_full((), self.scale * self.margin)
+        )
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, scale={self.scale}, margin={self.margin}"
@@ -119,7 +138,17 @@ class ArcFace(Head):
     def _logits(self, embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> Tensor:
         embeddings, prototypes = unit(embeddings), unit(prototypes)
         logits = F.linear(embeddings * self.scale, prototypes)
-        targets = prototypes[labels]
+        cosine, shifted = self._shifted(embeddings, prototypes[labels])
+        return add_at_targets(logits, labels, self.scale * (shifted - cosine))
+
+    def _features(self, embeddings: Tensor) -> Tensor:
+        return unit(embeddings) * self.scale
+
+    def _targets(self, embeddings: Tensor, prototypes: Tensor) -> Tensor:
+        return self.scale * self._shifted(unit(embeddings), unit(prototypes))[1]
+
+    def _shifted(self, embeddings: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines of unit vectors (B, D) and the unit prototypes of their labels, without and with the margin."""
         cosine = (embeddings * targets).sum(dim=1)
         sine = lengths(embeddings - targets) * lengths(embeddings + targets) / 2
         shifted = torch.where(
@@ -127,7 +156,7 @@ class ArcFace(Head):
             cosine * math.cos(self.margin) - sine * math.sin(self.margin),
             cosine - self.margin * math.sin(self.margin),
         )
-        return add_at_targets(logits, labels, self.scale * (shifted - cosine))
+        return cosine, shifted
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, scale={self.scale}, margin={self.margin}"

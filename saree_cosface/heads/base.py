@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from saree_cosface.heads import chunked
+
 _SMALLEST_NORM = 1e-12
 
 
@@ -14,6 +16,7 @@ class Head(nn.Module, ABC):
     """What the heads share: prototypes, margin-free cosines, the checks and the cross-entropy.
 
     A head implements ``_logits``; one whose loss is not, or not only, the cross-entropy of them extends ``forward``.
+    One of unit prototypes whose margin is at the labels alone also gives ``_features`` and ``_targets``.
 
     Args:
         embedding_dim: D, the length of an embedding.
@@ -23,10 +26,13 @@ class Head(nn.Module, ABC):
         weight: prototypes (C, D), not kept at unit length (the heads that need unit prototypes normalise them).
             Drawn from a normal distribution with variance 2 / (C + D) (Xavier).
         warms_up: whether its ``margin`` may grow from 0 while it trains.
+        chunked: whether the loss is taken some rows at a time, where a head can (:mod:`saree_cosface.heads.chunked`):
+            the same loss and gradient without a matrix of (B, C). None does so where the batch has a million logits.
     """
 
     weight: Tensor
     warms_up = False
+    chunked: bool | None = None
 
     def __init__(self, embedding_dim: int, num_classes: int) -> None:
         super().__init__()
@@ -42,6 +48,14 @@ class Head(nn.Module, ABC):
     @abstractmethod
     def _logits(self, embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> Tensor:
         """Logits (B, C) from embeddings (B, D), ``weight`` (C, D) and labels (B,) that are checked and lifted."""
+
+    def _features(self, embeddings: Tensor) -> Tensor | None:
+        """What is multiplied with unit prototypes, (B, D); None where logits are made in another way."""
+        return None
+
+    def _targets(self, embeddings: Tensor, prototypes: Tensor) -> Tensor:
+        """Logits (B,) of the labels, from embeddings and the prototypes of their labels, both (B, D)."""
+        raise NotImplementedError
 
     def cosines(self, embeddings: Tensor) -> Tensor:
         """Cosines between embeddings and prototypes, without margin or scale: ``(B, D) -> (B, C)`` within [-1, 1].
@@ -78,6 +92,10 @@ class Head(nn.Module, ABC):
             ValueError: as in :meth:`logits`; or the batch is empty, or ``weight`` is not (B,) or has no positive sum.
         """
         self._check_not_empty(embeddings)
+        if self.chunked or (self.chunked is None and len(embeddings) * self.num_classes >= chunked.LEAST):
+            loss = self._in_chunks(embeddings, labels, weight)
+            if loss is not None:
+                return loss
         logits = self.logits(embeddings, labels)
         with torch.autocast(logits.device.type, enabled=False):
             if weight is None:
@@ -85,6 +103,21 @@ class Head(nn.Module, ABC):
             weight = self._check_weight(weight, labels).to(logits.dtype)
             losses = F.cross_entropy(logits, labels.long(), reduction="none")
             return (losses * weight).sum() / weight.sum()
+
+    def _in_chunks(self, embeddings: Tensor, labels: Tensor, weight: Tensor | None) -> Tensor | None:
+        """The loss without its logits; None where the head has no such."""
+        self._check_batch(embeddings, labels)
+        with torch.autocast(embeddings.device.type, enabled=False):
+            lifted, prototypes = self._lift(embeddings)
+            features = self._features(lifted)
+            if features is None:
+                return None
+            if weight is None:
+                weight = lifted.new_full((len(lifted),), 1 / len(lifted))
+            else:
+                weight = self._check_weight(weight, labels).to(lifted.dtype)
+                weight = weight / weight.sum()
+            return chunked.cross_entropy(lifted, features, prototypes, labels.long(), weight, self._targets)
 
     def extra_repr(self) -> str:
         return f"embedding_dim={self.embedding_dim}, num_classes={self.num_classes}"
