@@ -5,8 +5,8 @@
 A step is the loss and its gradients by B embeddings and C prototypes. Heads take turns in one process; told are the
 seconds of the middle turn, the shortest and the longest, and the ratio to the fastest peer. Memory is the most that is
 held at once beyond the inputs and the gradient of the prototypes, in units of one (B, C) float32 matrix. A step that
-would take more than ``--memory`` GB is left out, by what smaller steps took. One JSON document goes to stdout, the table
-to stderr.
+would take more than ``--memory`` GB is left out, by what smaller steps took. One JSON document goes to stdout, the
+table to stderr.
 """
 
 import argparse

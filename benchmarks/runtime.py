@@ -4,8 +4,8 @@
     python benchmarks/runtime.py [--manifest MANIFEST] [--where core] [--photos 100] [--half] [--compile]
 
 For 1, 10 and 100 photos, drawn ones where no manifest is given, the nine views that a prediction takes are computed by
-each runtime in turns, with the threads that the program would take. Told are the seconds of the middle one of the turns,
-the shortest and the longest, the ratio to torch in single precision, the least cosine between a photo's features and
+each runtime in turns, with the threads that the program would take. Told are the seconds of the middle turn, the
+shortest and the longest, the ratio to torch in single precision, the least cosine between a photo's features and
 torch's, and the share of photos whose nearest other photo is the same one. ``--half`` takes bf16 with torch too, which
 takes minutes where it is emulated; ``--compile`` takes ``torch.compile``, which takes a minute to compile.
 """
@@ -66,8 +66,12 @@ def by_onnx_runtime(backbone):
     import onnxruntime
 
     class Features(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.backbone = backbone
+
         def forward(self, views):
-            return backbone(views)
+            return self.backbone(views)
 
     views = torch.zeros(2, 3, *backbone.preprocessing.shape, dtype=torch.uint8)
     with tempfile.TemporaryDirectory() as folder:
