@@ -5,7 +5,8 @@
 
 Sizes grow tenfold up to the one asked for. A query is answered in turns by the gallery (the five nearest pieces of some
 four photos each) and by ``faiss.IndexFlatIP`` (the twenty nearest photos), in the same process and with the same
-threads; each gives the time of the middle query and that of the slowest of twenty. Both must name the same photo first.
+threads; each gives the time of the middle query and that of the slowest of twenty. Both must name the same photo
+first. Memory is that of the embeddings and of the table.
 """
 
 import argparse
@@ -16,7 +17,6 @@ from pathlib import Path
 import faiss
 import numpy as np
 import pandas as pd
-import psutil
 
 from saree_cosface.machine import threads
 from saree_cosface.runs.gallery import Gallery
@@ -77,10 +77,9 @@ def main():
             _, saving = timed(lambda gallery=gallery, folder=folder: gallery.save(Path(folder)))
             size = sum(path.stat().st_size for path in Path(folder).iterdir())
             del gallery
-            before = psutil.Process().memory_info().rss
             gallery, loading = timed(lambda folder=folder: Gallery.load(Path(folder)))
         _, first = timed(lambda gallery=gallery, query=queries[0]: (gallery.prototypes, gallery.nearest(query, 5)))
-        held = psutil.Process().memory_info().rss - before
+        held = gallery.embeddings.nbytes + gallery.references.memory_usage(deep=True).sum()
         index = faiss.IndexFlatIP(options.dimensions)
         index.add(gallery.embeddings)
         ours, theirs = [], []

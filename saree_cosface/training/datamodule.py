@@ -15,7 +15,7 @@ from saree_cosface.machine import threads
 from saree_cosface.machine.caches import located
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.options import OptimOptions
-from saree_cosface.training.datasets import Batch, FeatureDataset, PixelDataset, cached_pixels
+from saree_cosface.training.datasets import Batch, FeatureDataset, PixelDataset, as_it_is, cached_pixels
 from saree_cosface.training.labelled import NoPhotosError, Photos
 from saree_cosface.training.sampler import EpochSampler, balanced_weights
 
@@ -79,6 +79,7 @@ class SareeData(L.LightningDataModule):
             self._datasets["train"],
             batch_size=self.optim.batch_size,
             sampler=sampler,
+            collate_fn=as_it_is if self.frozen else None,
             num_workers=0 if self.frozen else self.workers,
             persistent_workers=not self.frozen and self.workers > 0,
             worker_init_fn=partial(threads.in_worker, self.workers),
@@ -87,7 +88,8 @@ class SareeData(L.LightningDataModule):
     def val_dataloader(self) -> list[DataLoader[Batch]]:
         if "validation" not in self._datasets:
             return []
-        return [DataLoader(self._datasets["validation"], batch_size=64 if self.frozen else 4)]
+        whole = as_it_is if self.frozen else None
+        return [DataLoader(self._datasets["validation"], batch_size=64 if self.frozen else 4, collate_fn=whole)]
 
     def _parts(self) -> list[str]:
         return [part for part, photos in self.photos.items() if photos is not None]

@@ -1,6 +1,8 @@
 """What a batch is made of: features that are known already, or views cut anew from decoded pixels."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +21,8 @@ Batch = tuple[Tensor, Tensor]
 
 
 class FeatureDataset(Dataset[Batch]):
-    """Features computed ahead, ``(N, V, F)``; item (row, view), or a row for all its views."""
+    """Features computed ahead, ``(N, V, F)``, whole batches at once: one by one the rows of a batch would take longer
+    than what is learned from them."""
 
     def __init__(self, features: NDArray[np.float16], labels: NDArray[np.int_]) -> None:
         self.features = torch.from_numpy(features)
@@ -28,11 +31,18 @@ class FeatureDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, item: int | tuple[int, int]) -> Batch:
-        if isinstance(item, tuple):
-            row, view = item
-            return self.features[row, view % self.features.shape[1]], self.labels[row]
-        return self.features[item], self.labels[item]
+    def __getitems__(self, items: Sequence[int | tuple[int, int]]) -> Batch:
+        """A batch of items (row, view), or of rows for all views, for a loader that leaves it :func:`as_it_is`."""
+        rows, views = np.array([item if isinstance(item, tuple) else (item, -1) for item in items]).T
+        if views[0] < 0:
+            return self.features[rows], self.labels[rows]
+        return self.features[rows, views % self.features.shape[1]], self.labels[rows]
+
+
+def as_it_is(batch: Any) -> Batch:
+    """For a loader whose data set gives whole batches."""
+    whole: Batch = batch
+    return whole
 
 
 class PixelDataset(Dataset[Batch]):

@@ -116,9 +116,12 @@ def test_datasets_by_row_and_view(photos, tmp_path):
     features = np.arange(24, dtype=np.float16).reshape(2, 3, 4)
     dataset = FeatureDataset(features, np.array([5, 6]))
     assert len(dataset) == 2
-    assert dataset[1, 7][0].tolist() == features[1, 1].tolist()  # view 7 of 3 is view 1
-    assert dataset[1][0].shape == (3, 4)
-    assert dataset[0][1] == 5
+    views, labels = dataset.__getitems__([(1, 7), (0, 2)])  # view 7 of 3 is view 1
+    assert views.tolist() == [features[1, 1].tolist(), features[0, 2].tolist()]
+    assert labels.tolist() == [6, 5]
+    whole, labels = dataset.__getitems__([1])
+    assert whole.tolist() == features[1:].tolist()
+    assert labels.tolist() == [6]
     pixels = PixelDataset(photos, RandomViews(32, ViewOptions()), tmp_path / "cache")
     assert torch.equal(pixels[2, 9][0], pixels[2, 9][0])
     assert not torch.equal(pixels[2, 9][0], pixels[2, 10][0])
