@@ -45,8 +45,8 @@ def runtimes(backbone, options):
         return run
 
     def by_openvino(precision):
-        settings = {**converted._settings(), "INFERENCE_PRECISION_HINT": precision}
-        compiled = openvino.Core().compile_model(converted._model(backbone), "CPU", settings)
+        settings = {**converted.settings(), "INFERENCE_PRECISION_HINT": precision}
+        compiled = openvino.Core().compile_model(converted.converted_model(backbone, (3, *backbone.preprocessing.shape)), "CPU", settings)
         return lambda views: compiled(views)[0]
 
     found = {"torch, fp32": by_torch("fp32")}

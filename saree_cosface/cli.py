@@ -20,6 +20,7 @@ from saree_cosface.commands import (
     data,
     enrol,
     evaluate,
+    export,
     faces,
     loom,
     map,
@@ -118,7 +119,7 @@ def command_line() -> tuple[ArgumentParser, dict[str, Command]]:
     )
     subcommands = parser.add_subcommands(dest="subcommand", metavar="COMMAND")
     commands: dict[str, Command] = {}
-    work = (loom, data, train, calibrate, evaluate, audit, compare, predict, enrol, app, report)
+    work = (loom, data, train, calibrate, evaluate, audit, compare, predict, enrol, export, app, report)
     for command in (*work, faces, map, review, curate):
         commands |= command.add(subcommands)
     return parser, commands

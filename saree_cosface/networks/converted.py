@@ -74,13 +74,15 @@ def _read(path: Path) -> openvino.CompiledModel | None:
         digest, network = content[:_DIGEST], content[_DIGEST:]
         if hashlib.sha256(network).digest() != digest:  # OpenVINO would compute with whatever weights it finds there
             return None
-        return openvino.Core().import_model(network, "CPU", _settings())
+        return openvino.Core().import_model(network, "CPU", settings())
     except (OSError, RuntimeError):
         return None
 
 
 def _made(backbone: Backbone, path: Path) -> openvino.CompiledModel:
-    compiled = openvino.Core().compile_model(_model(backbone), "CPU", _settings())
+    height, width = backbone.preprocessing.shape
+    model = converted_model(_Outputs(backbone), (3, height, width))
+    compiled = openvino.Core().compile_model(model, "CPU", settings())
     with suppress(OSError), atomic_path(path) as temporary:  # a full disk makes the next start slow, no more
         network = compiled.export_model().getvalue()
         temporary.write_bytes(hashlib.sha256(network).digest() + network)
@@ -91,21 +93,25 @@ def _made(backbone: Backbone, path: Path) -> openvino.CompiledModel:
     return compiled
 
 
-def _model(backbone: Backbone) -> openvino.Model:
-    height, width = backbone.preprocessing.shape
-    device = next(backbone.parameters()).device
-    example = torch.zeros(2, 3, height, width, dtype=torch.uint8, device=device)
-    with evaluating(backbone), torch.inference_mode(), warnings.catch_warnings():
+def converted_model(network: nn.Module, shape: tuple[int, int, int]) -> openvino.Model:
+    """A network of uint8 images of one shape, in batches of any size, as OpenVINO has it.
+
+    Raises:
+        RuntimeError: it has a layer that OpenVINO does not know.
+    """
+    example = torch.zeros(2, *shape, dtype=torch.uint8, device=next(network.parameters()).device)
+    with evaluating(network), torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that sizes become constants, which they are
-        traced = torch.jit.trace(_Outputs(backbone), example, check_trace=False)  # type: ignore[no-untyped-call]
+        traced = torch.jit.trace(network, example, check_trace=False)  # type: ignore[no-untyped-call]
     frontend = FrontEndManager().load_by_framework("pytorch")
     decoder = TorchScriptPythonDecoder(traced)  # which must live as long as what is made of it
     model = frontend.convert(frontend.load(decoder))
-    model.reshape([-1, 3, height, width])
+    model.reshape([-1, *shape])
     return model
 
 
-def _settings() -> dict[str, Any]:
+def settings() -> dict[str, Any]:
+    """How a network is run: in single precision, on as many threads as everything else."""
     # Pinned to cores, the threads of two programs would share one core and leave the others idle.
     return {
         "INFERENCE_PRECISION_HINT": "f32",

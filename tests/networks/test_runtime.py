@@ -90,7 +90,7 @@ def test_a_converted_network_is_kept_and_one_that_is_damaged_is_made_again(backb
     first, _ = by("openvino", backbone, shown, monkeypatch)
     (kept,) = own_cache.rglob("*.blob")
     with monkeypatch.context() as patch:
-        patch.setattr(converted, "_model", lambda _: pytest.fail("it was converted again"))
+        patch.setattr(converted, "converted_model", lambda *_: pytest.fail("it was converted again"))
         converted._loaded.clear()
         assert np.array_equal(by("openvino", backbone, shown, patch)[0], first)
     whole = kept.read_bytes()
@@ -148,10 +148,10 @@ def test_torch_computes_what_the_other_cannot_or_makes_something_else_of(backbon
     monkeypatch.delenv(VARIABLE)
     with monkeypatch.context() as patch:
 
-        def unknown(_):
+        def unknown(*_):
             raise RuntimeError("no such layer")
 
-        patch.setattr(converted, "_model", unknown)
+        patch.setattr(converted, "converted_model", unknown)
         assert runtime._tried(backbone) == {"runtime": "torch", "why": "no such layer"}
     monkeypatch.setattr(runtime, "_by_openvino", lambda _: lambda shown: (np.ones((len(shown), 96), np.float32), None))
     assert runtime._tried(backbone)["runtime"] == "torch"
