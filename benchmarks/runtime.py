@@ -46,7 +46,9 @@ def runtimes(backbone, options):
 
     def by_openvino(precision):
         settings = {**converted.settings(), "INFERENCE_PRECISION_HINT": precision}
-        compiled = openvino.Core().compile_model(converted.converted_model(backbone, (3, *backbone.preprocessing.shape)), "CPU", settings)
+        compiled = openvino.Core().compile_model(
+            converted.converted_model(backbone, (3, *backbone.preprocessing.shape)), "CPU", settings
+        )
         return lambda views: compiled(views)[0]
 
     found = {"torch, fp32": by_torch("fp32")}

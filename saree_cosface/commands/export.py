@@ -13,8 +13,9 @@ from saree_cosface.console import console
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command."""
     export = new_parser(
-        "Write the embedder of a run as ONNX, or as OpenVINO's own kind of file, for programs that have no torch: pixels\n"
-        "of views in, uint8 (B, S, S, 3), unit embeddings out. It is tried first, and how far it is from the run is told."
+        "Write the embedder of a run as ONNX, or as OpenVINO's own kind of file, for programs that have no torch:\n"
+        "pixels of views in, uint8 (B, S, S, 3), unit embeddings out. It is tried first, and how far it is from the\n"
+        "run is told."
     )
     add_run(export)
     export.add_argument("--format", type=Literal["onnx", "openvino"], default="onnx", help="kind of file")

@@ -127,6 +127,7 @@ class _Outputs(nn.Module):
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.backbone = backbone
+        self.training = backbone.training  # which is what it goes back to
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         features, maps = self.backbone.features_and_maps(pixels)

@@ -1,8 +1,8 @@
 """An embedder as a file that other programs run: ONNX, or OpenVINO's own kind.
 
-What goes in are views as pixels, uint8 ``(B, S, S, 3)``, RGB, cut as :class:`saree_cosface.data.views.PyramidViews` does;
-what comes out are unit embeddings ``(B, D)``. Scaling pixels, and bringing embeddings to length 1, lies within. The
-embedding of a photo is the mean of those of its views, brought to length 1 again.
+What goes in are views as pixels, uint8 ``(B, S, S, 3)``, RGB, as :class:`saree_cosface.data.views.PyramidViews` cuts
+them; what comes out are unit embeddings ``(B, D)``. Scaling pixels, and bringing embeddings to length 1, lies within.
+The embedding of a photo is the mean of those of its views, brought to length 1 again.
 """
 
 import tempfile
@@ -71,7 +71,9 @@ def export(embedder: Embedder, folder: Path, kind: Format) -> Exported:
             raise ExportError(f"the network cannot be written as {kind}: {error}") from error
         cosine, difference = _tried(embedder, written, (*size, 3))
         if cosine < AGREE:
-            raise ExportError(f"the file says something else than the embedder (cosine {cosine:.4f}): nothing is written.")
+            raise ExportError(
+                f"the file says something else than the embedder (cosine {cosine:.4f}): nothing is written."
+            )
         names = sorted(path.name for path in Path(scratch).iterdir())
         for name in names:
             (Path(scratch) / name).replace(folder / name)
@@ -84,6 +86,7 @@ class _Views(nn.Module):
     def __init__(self, embedder: Embedder) -> None:
         super().__init__()
         self.embedder = embedder
+        self.training = embedder.training  # which is what it goes back to
 
     def forward(self, views: Tensor) -> Tensor:
         embeddings: Tensor = self.embedder(views.permute(0, 3, 1, 2))

@@ -45,6 +45,7 @@ class LearningModule(L.LightningModule):
         self.best: dict[str, Any] = {"epoch": -1, "score": -math.inf, "weights": {}}
         self.average: WeightAverage | None = None
         self._average_state: dict[str, Any] | None = None
+        self._seen = torch.zeros(3)  # sums over the epoch: of losses, of photos that were right, of photos
         self.register_buffer("confusion", torch.zeros(0, 0), persistent=False)
         freeze(embedder, recipe.model.trainable_stages)
 
@@ -66,10 +67,13 @@ class LearningModule(L.LightningModule):
         embeddings = self.embedder.raw(inputs if inputs.ndim == 2 else self.embedder.features(inputs))
         loss: Tensor = self.head(embeddings, labels)
         with torch.no_grad():
-            accuracy = (self.head.cosines(embeddings).argmax(dim=1) == labels).float().mean()
-        values = {"train/loss": loss, "train/accuracy": accuracy}
-        self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(labels), sync_dist=True)
+            right = (self.head.cosines(embeddings).argmax(dim=1) == labels).sum()
+            self._seen += torch.stack([loss.detach() * len(labels), right, right.new_full((), len(labels))])
         return loss
+
+    def on_train_epoch_start(self) -> None:
+        # Added up here: Lightning's own account of every step takes as long as the step of a frozen backbone.
+        self._seen = torch.zeros(3, dtype=torch.float64, device=self.device)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
         if self.average is not None:
@@ -79,6 +83,9 @@ class LearningModule(L.LightningModule):
             self.trainer.should_stop = True
 
     def on_train_epoch_end(self) -> None:
+        loss, right, count = self._seen
+        means = {"train/loss": (loss / count).float(), "train/accuracy": (right / count).float()}
+        self.log_dict(means, prog_bar=True, sync_dist=True)
         values = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         if not math.isfinite(values["train/loss"]):
             raise TrainingError(

@@ -72,6 +72,14 @@ def test_views_of_another_size_are_computed_too(backbone, monkeypatch):
     assert np.array_equal(maps, as_well)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_a_backbone_stays_in_its_mode(training, backbone, monkeypatch):
+    backbone.train(training)
+    by("openvino", backbone, views(backbone, 1), monkeypatch)
+    by("torch", backbone, views(backbone, 1), monkeypatch)
+    assert backbone.training == training
+
+
 def test_weights_that_have_changed_are_converted_anew(backbone, own_cache, monkeypatch):
     shown = views(backbone)
     before, _ = by("openvino", backbone, shown, monkeypatch)
