@@ -58,7 +58,7 @@ class LearningModule(L.LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         # Dropout draws from the global generator, and so do data loaders, at other moments after a resumption. Seeded
         # by the step, a resumed training is the same as one that was never interrupted.
-        torch.manual_seed(self.recipe.seed * 1_000_003 + self.global_step)
+        _seed(self.recipe.seed * 1_000_003 + self.global_step)
         inputs, labels = batch
         if self.head.warms_up:
             steps = round(self.recipe.head.margin_warmup * self.steps())
@@ -159,7 +159,15 @@ class LearningModule(L.LightningModule):
             # Three Newton-Schulz iterations take little more than half the time of the usual five on a CPU.
             optimizer = Muon(groups, lr=optim.lr, momentum=optim.momentum, nesterov=True, ns_steps=3)
         else:
-            optimizer = AdamW(groups, lr=optim.lr, weight_decay=optim.weight_decay)
+            optimizer = AdamW(groups, lr=optim.lr, weight_decay=optim.weight_decay, fused=True)
         steps = self.steps()
         schedule = LambdaLR(optimizer, lambda step: rate_factor(optim, step, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _seed(number: int) -> None:
+    """As ``torch.manual_seed``, which writes down where it was called from, once for each kind of device that is not
+    there, and takes a fifth of the time of a step by that."""
+    torch.default_generator.manual_seed(number)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(number)
