@@ -19,9 +19,10 @@ from torch.autograd.function import once_differentiable
 LEAST = 1 << 20
 """Logits from which on a batch is worth it."""
 
-_ROWS = 64  # of a block at least, if the batch has them: fewer make products slow
-_NUMBERS = 1 << 22  # of a block, about: 16 MB
-_CLASSES = 4096  # whose prototypes are worked on at once
+_PARTS = 2  # of a batch at least: each reads all prototypes three times
+_ROWS = 128  # of a block, where it would be larger than it should: with fewer, products are slow
+_NUMBERS = 1 << 22  # that it should have: 16 MB
+_CLASSES = 512  # whose prototypes are worked on at once
 
 Targets = Callable[[Tensor, Tensor], Tensor]
 """Target logits ``(B,)`` from embeddings and the prototypes of their labels, both ``(B, D)``."""
@@ -70,23 +71,25 @@ class _CrossEntropy(torch.autograd.Function):
         to_features = torch.empty_like(features) if wanted else None
         to_target = torch.empty_like(target)
         loss = features.new_zeros(())
-        rows = max(min(_ROWS, len(features)), _NUMBERS // len(prototypes))
+        rows = min(-(-len(features) // _PARTS), max(_ROWS, _NUMBERS // len(prototypes)))
         for start in range(0, len(features), rows):
             block = slice(start, start + rows)
             place = torch.arange(len(labels[block]), device=labels.device), labels[block]
             logits = (features[block] @ prototypes.T).mul_(inverse)
             logits[place] = target[block].detach()
-            largest, at = logits.max(dim=1, keepdim=True)
-            shares = torch.softmax(logits, dim=1)
-            total = largest[:, 0] - shares.gather(1, at)[:, 0].log()  # the log of the sum of exponentials
-            loss += (weight[block] * (total - target[block].detach())).sum()
+            largest = logits.amax(dim=1, keepdim=True)
+            shares = logits.sub_(largest).exp_()
+            total = shares.sum(dim=1)
+            loss += (weight[block] * (largest[:, 0] + total.log() - target[block].detach())).sum()
             if to_prototypes is None or to_features is None:
                 continue
-            to_target[block] = weight[block] * (shares[place] - 1)
+            part = weight[block] / total
+            to_target[block] = part * shares[place] - weight[block]
             shares[place] = 0  # whose gradient goes by way of the target
             shares.mul_(inverse)
-            to_features[block] = (shares @ prototypes).mul_(weight[block, None])
-            to_prototypes.addmm_(shares.T, features[block] * weight[block, None])
+            to_features[block] = (shares @ prototypes).mul_(part[:, None])
+            to_prototypes.addmm_(shares.T, features[block] * part[:, None])
+            del logits, shares  # before those of the next block are made
         if to_prototypes is not None:
             _across(to_prototypes, prototypes, inverse)
             to_embeddings, to_own = torch.autograd.grad(target, (seen, own), to_target)
