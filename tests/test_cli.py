@@ -640,6 +640,7 @@ def test_two_documents_on_stdout_are_refused(call):
     assert "ask for one of them" in err
 
 
+@pytest.mark.slow
 def test_a_reader_who_left_is_no_crash(tmp_path):
     folder = collection(tmp_path)
     table = pd.DataFrame({"path": [str(path) for path in folder.rglob("*.png")], "craft": "kasavu", "source": "x"})

@@ -150,6 +150,7 @@ def test_answers_do_not_depend_on_the_other_photos(tiny_run, photos):
         np.testing.assert_allclose([t.cosine for t in one.traditions], [t.cosine for t in other.traditions], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_evidence_has_a_place_whatever_the_photo_is_called(tiny_run, photos, tmp_path):
     names = ["न" * 80, os.fsdecode(b"a$\\foo$\nnew line\xff")]
     named = [tmp_path / f"{name}.jpg" for name in names] + [tmp_path / "folder" / f"{names[1]}.jpg"]

@@ -94,6 +94,7 @@ def labels(applied):
 # --- the commands ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_from_the_first_decision_to_a_new_manifest(call, manifest, path, tmp_path):
     before = manifest.read_bytes()
     relabel = [path, "relabel", "a.jpg", "--craft", "Patan Patola sarees", "--by", "Asha", "--why", "double ikat"]
@@ -159,6 +160,7 @@ def test_from_the_first_decision_to_a_new_manifest(call, manifest, path, tmp_pat
     assert call(path, "apply", manifest, "--out", tmp_path / "new.txt")[0] == 1
 
 
+@pytest.mark.slow
 def test_status_log_diff_and_export(call, manifest, path, tmp_path):
     assert (
         call(
@@ -234,6 +236,7 @@ def test_the_command_line_loads_nothing_heavy():
     assert done.stdout.strip() == "[]", done.stderr
 
 
+@pytest.mark.slow
 def test_a_conflict_is_shown_and_settled_on_the_command_line(call, manifest, path, tmp_path):
     relabel = [path, "relabel", "a.jpg", "--why", "y", "--craft"]
     assert call(*relabel, "patola", "--by", "Asha", "--manifest", manifest)[0] == 0
