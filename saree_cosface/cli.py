@@ -34,6 +34,13 @@ from saree_cosface.console import abandon_stdout, console, prepare_streams
 from saree_cosface.files import require_utf8
 from saree_cosface.machine import caches, photo_memory, threads
 
+COMMANDS = {
+    **{"loom": loom, "data": data, "train": train, "calibrate": calibrate, "evaluate": evaluate, "audit": audit},
+    **{"compare": compare, "predict": predict, "enrol": enrol, "enrolments": enrol, "export": export, "app": app},
+    **{"accounts": app, "report": report, "faces": faces, "map": map, "review": review, "curate": curate},
+}
+"""The module of each command, in the order of the help."""
+
 _REMEDIES = {
     errno.ENOSPC: "make room there, or write elsewhere",
     errno.EDQUOT: "make room there, or write elsewhere",
@@ -68,7 +75,8 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str] | None) -> int:
     open_stdout = prepare_streams()
     _require_folder()
-    parser, commands = command_line()
+    given = sys.argv[1:] if arguments is None else arguments
+    parser, commands = command_line(given[0] if given else "")
     options = parser.parse_args(arguments)
     name = options.subcommand
     chosen = options[name]
@@ -109,8 +117,12 @@ def _said(error: OSError | ValueError) -> str:
     return said if error.filename is None else f"{os.fsdecode(error.filename)}: {said}"
 
 
-def command_line() -> tuple[ArgumentParser, dict[str, Command]]:
-    """The parser, and what runs each command, by name: "train", "data check"."""
+def command_line(asked: str = "") -> tuple[ArgumentParser, dict[str, Command]]:
+    """The parser, and what runs each command, by name: "train", "data check".
+
+    Args:
+        asked: the command that is called; then its module alone is made, since all take longer than many a command.
+    """
     parser = ArgumentParser(
         prog="saree-cosface",
         version=__version__,
@@ -119,7 +131,6 @@ def command_line() -> tuple[ArgumentParser, dict[str, Command]]:
     )
     subcommands = parser.add_subcommands(dest="subcommand", metavar="COMMAND")
     commands: dict[str, Command] = {}
-    work = (loom, data, train, calibrate, evaluate, audit, compare, predict, enrol, export, app, report)
-    for command in (*work, faces, map, review, curate):
+    for command in [COMMANDS[asked]] if asked in COMMANDS else dict.fromkeys(COMMANDS.values()):
         commands |= command.add(subcommands)
     return parser, commands

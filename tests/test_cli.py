@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import saree_cosface
-from saree_cosface import __version__
+from saree_cosface import __version__, cli
 from saree_cosface.cli import command_line, main
 from saree_cosface.commands.common import print_json
 from saree_cosface.data.manifest_file import read_manifest
@@ -23,7 +23,18 @@ from tests.helpers import altered
 from tests.helpers.bad_photos import BAD, save, textured, zero_byte
 from tests.helpers.tiny import CRAFTS, SOME
 
-COMMANDS = ("loom", "data import", "data check", "train", "evaluate", "compare", "predict", "enrol", "enrolments")
+COMMANDS = (
+    "loom",
+    "data import",
+    "data check",
+    "train",
+    "evaluate",
+    "compare",
+    "predict",
+    "enrol",
+    "enrolments",
+    "export",
+)
 COMMANDS += ("calibrate", "audit", "report", "app", "accounts")
 
 
@@ -78,6 +89,13 @@ def test_every_option_and_command_that_a_message_names_is_there():
 
 
 # --- light -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_command_is_known_by_its_module_alone():
+    _, commands = command_line()
+    assert {name.split()[0] for name in commands} == set(cli.COMMANDS)
+    for name in commands:
+        assert name in command_line(name.split()[0])[1]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"], ["predict", "--help"]])
