@@ -23,9 +23,8 @@ from PIL import Image
 from saree_cosface.console import track
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.data.views import PyramidViews
-from saree_cosface.features.extraction import photo_features
+from saree_cosface.features.extraction import kept_in, photo_features
 from saree_cosface.files import sha256_of
-from saree_cosface.networks.fingerprint import fingerprint
 from saree_cosface.options import DataOptions
 from saree_cosface.runs.run import load_run
 from saree_cosface.taxonomy import load_taxonomy
@@ -38,9 +37,8 @@ def drawn(run, count, folder, cache):
     embedder = run.embedder
     manifest = read_manifest(run.folder / "manifest.csv")
     views = PyramidViews(embedder.backbone.preprocessing.size, brief=True)
-    known = photo_features(embedder.backbone, embedder.card.precision, manifest.files(), views, cache=cache)
-    name = f"{embedder.backbone.name}-{fingerprint(embedder.backbone)}-{embedder.card.precision}"
-    there = folder / "cache" / name / views.key
+    known = photo_features(embedder.backbone, manifest.files(), views, cache=cache)
+    there = kept_in(folder / "cache", embedder.backbone, views)
     there.mkdir(parents=True)
     (folder / "photos").mkdir()
     rng = np.random.default_rng(0)

@@ -82,7 +82,7 @@ def main():
         everything = [*files, *(path for *_, path in made)]
         backbone = create_backbone("lite0")
         brief = PyramidViews(backbone.preprocessing.size, brief=True)
-        read = photo_features(backbone, "fp32", everything, brief, cache=options.cache)
+        read = photo_features(backbone, everything, brief, cache=options.cache)
         start, busy = time.perf_counter(), time.process_time()
         found = find_crops([everything[row] for row in read.rows], read.features)
         seconds, busy = time.perf_counter() - start, time.process_time() - busy

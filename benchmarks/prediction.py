@@ -27,6 +27,7 @@ from saree_cosface.console import console
 from saree_cosface.data.photos import find_photos
 from saree_cosface.loom.corpus import draw_corpus
 from saree_cosface.loom.options import LoomOptions
+from saree_cosface.networks.runtime import runtime_of
 from saree_cosface.options import DataOptions, OptimOptions, Recipe
 from saree_cosface.runs.create import create_run
 from saree_cosface.runs.run import load_run
@@ -73,7 +74,7 @@ def measure(folder, run_folder, photos_folder, repeats):
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "load_before": round(load, 2),
-        "precision": run.embedder.card.precision,
+        "runtime": runtime_of(run.embedder.backbone),
         "references": len(run.gallery),
         "milliseconds": {
             "predict, a photo as it is": milliseconds(lambda i: predict(run, [photos[i % len(photos)]]), repeats),
@@ -94,7 +95,7 @@ def main():
         parser.error("--run and --photos go together")
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), options.run, options.photos, options.repeats)
-    title = f"{found['threads']} threads, {found['precision']}"
+    title = f"{found['threads']} threads, {found['runtime']}"
     table = Table("milliseconds", "median", "95th percentile", title=title)
     for name, values in found["milliseconds"].items():
         table.add_row(name, f"{values['median']:.0f}", f"{values['p95']:.0f}")

@@ -122,21 +122,20 @@ def measure(folder, pieces, batch):
     labels = np.searchsorted(np.array(classes), manifest.crafts)
     photos = Photos(manifest.files(), labels, manifest.pieces, manifest.sources)
     backbone = create_backbone("lite0")
-    precision = resolved_precision(ModelOptions())
     cache = folder / "cache"
 
     first = plain_epochs(photos, classes, batch, 1)
 
-    recipe = Recipe(model=ModelOptions(precision=precision))
+    recipe = Recipe()
     start = time.perf_counter()
-    photo_features(backbone, precision, photos.files, PyramidViews(backbone.preprocessing.size), cache=cache)
+    photo_features(backbone, photos.files, PyramidViews(backbone.preprocessing.size), cache=cache)
     features = time.perf_counter() - start
     recipe_epoch = epoch_seconds(recipe, photos, classes, cache, 2, 2 + recipe.optim.epochs)
 
     stages = len(backbone.stages())
-    every = Recipe(
-        model=ModelOptions(precision=precision, trainable_stages=stages), optim=OptimOptions(batch_size=batch)
-    )
+    learning = ModelOptions(trainable_stages=stages)
+    precision = resolved_precision(learning)
+    every = Recipe(model=replace(learning, precision=precision), optim=OptimOptions(batch_size=batch))
     every_epoch = epoch_seconds(every, photos, classes, cache, 1, 3)
 
     plain_epoch = float(np.median(first + plain_epochs(photos, classes, batch, 1)))  # before and after, for the weather

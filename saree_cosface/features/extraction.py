@@ -76,10 +76,7 @@ def features_of_each(
     description: str | None = "Reading photos",
 ) -> Iterator[PhotoFeatures]:
     """The same, a file at a time, as each is done."""
-    folder = None
-    if cache is not None:
-        network = f"{backbone.name}-{fingerprint(backbone)}-{runtime_of(backbone)}-decoder{DECODER}"
-        folder = located(cache) / network / views.key
+    folder = None if cache is None else kept_in(cache, backbone, views)
     run = None
     with Prepared(files, views, backbone.preprocessing.size, folder) as prepared:
         shown = prepared if description is None else track(prepared, description, total=len(files))
@@ -95,6 +92,12 @@ def features_of_each(
             if folder is not None and len(item.views) and not _kept(features, folder, item.sha256):
                 folder = None
             yield PhotoFeatures(features[None], np.array([row]), ())
+
+
+def kept_in(cache: Path, backbone: Backbone, views: Views) -> Path:
+    """The folder of features in a cache: by network, weights, what computes with them, decoder and views."""
+    network = f"{backbone.name}-{fingerprint(backbone)}-{runtime_of(backbone)}-decoder{DECODER}"
+    return located(cache) / network / views.key
 
 
 def _kept(features: NDArray[np.float16], folder: Path, sha256: str) -> bool:
