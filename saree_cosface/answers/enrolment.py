@@ -6,7 +6,7 @@ beside the gallery before anything changes, and can be taken back as a whole.
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -146,7 +146,8 @@ def enrol(
         try:
             grown = run.gallery.add(added).save(folder / "gallery")
         except OSError:  # a full disk: what did not come about must not be taken back later, with what came of a retry
-            write(folder, log)
+            with suppress(OSError):  # which would tell of another file than the one that there was no room for
+                write(folder, log)
             raise
     count = int((grown.references["craft"] == craft).sum())
     return Enrolled(entry, craft not in run.gallery.crafts, count, tuple(bad), doubts)

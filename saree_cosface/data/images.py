@@ -176,8 +176,8 @@ def _pixels(file: BinaryIO, image: ImageFile, shrink_to: int | None) -> NDArray[
         image.draft(None, _scaled(width, height, 2 * shrink_to))
         if isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):
             jpeg2000.draft(image, file, 2 * shrink_to)
-    require_whole(file, image.format)
     with decoding(image, (width, height), size, buffered):
+        require_whole(file, image.format)
         if isinstance(image, TiffImageFile):
             image.im = Image.new(image.mode, image._tile_size).im  # or Pillow would ask for its own bound
         if isinstance(image, JpegImagePlugin.JpegImageFile):

@@ -20,11 +20,9 @@ from torch import Tensor, nn
 
 from saree_cosface.networks.converted import converted_model, settings
 from saree_cosface.networks.embedder import Embedder
+from saree_cosface.networks.runtime import AGREE
 
 Format = Literal["onnx", "openvino"]
-
-AGREE = 0.9999
-"""Least cosine with the embedder's own answers."""
 
 _BATCHES = (1, 2, 7)  # on which the file is tried: whether it takes any number of views
 

@@ -84,7 +84,7 @@ def _faster(backbone: Backbone) -> Runtime:
     network = f"{backbone.name}, {' x '.join(map(str, backbone.preprocessing.shape))}"
     if (machine, network) not in _found:
         found = _read().get(machine, {}).get(network)
-        if found is None or found.get("runtime") not in ("openvino", "torch"):
+        if not isinstance(found, dict) or found.get("runtime") not in ("openvino", "torch"):
             found = _tried(backbone)
             known = _read()
             known.setdefault(machine, {})[network] = found
@@ -144,9 +144,10 @@ def _by_openvino(backbone: Backbone) -> Callable[[NDArray[np.uint8]], Seen]:
     return seen
 
 
-def _read() -> dict[str, Any]:
+def _read() -> dict[str, dict[str, Any]]:
+    """What is known of each machine; nothing where the file is not there, or damaged."""
     try:
-        known = json.loads(located(KNOWN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        known = dict(json.loads(located(KNOWN).read_text(encoding="utf-8")))
+        return {machine: dict(networks) for machine, networks in known.items()}
+    except (OSError, ValueError, TypeError):
         return {}
-    return known if isinstance(known, dict) else {}

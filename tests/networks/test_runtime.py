@@ -143,10 +143,15 @@ def test_the_faster_is_found_once_for_a_machine(backbone, own_cache, monkeypatch
     assert len(json.loads((own_cache / "runtimes.json").read_text())) == 2
 
 
-@pytest.mark.parametrize("damage", ["", "[]", '{"a": 1}', "{"])
+@pytest.mark.parametrize("damage", ["", "[]", '{"a": 1}', "{", '{"MACHINE": []}', '{"MACHINE": {"NETWORK": 1}}'])
 def test_what_was_found_is_found_again_where_it_is_damaged(damage, backbone, own_cache, monkeypatch):
     monkeypatch.delenv(VARIABLE)
-    own_cache.mkdir(parents=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(runtime, "_tried", lambda _: {"runtime": "torch"})
+        runtime_of(backbone)
+    ((machine, networks),) = json.loads((own_cache / "runtimes.json").read_text()).items()
+    damage = damage.replace("MACHINE", machine).replace("NETWORK", next(iter(networks)))
+    runtime._found.clear()
     (own_cache / "runtimes.json").write_text(damage)
     monkeypatch.setattr(runtime, "_tried", lambda _: {"runtime": "openvino"})
     assert runtime_of(backbone) == "openvino"
