@@ -47,6 +47,8 @@ class DataOptions:
         validation_fold: fold whose sources decide when to stop; -1 for none, which trains for all epochs.
         cache: folder of decoded photos and frozen features, shared by runs; safe to delete.
         workers: processes that prepare photos while the network trains; 0 does it in the training process.
+        devices: on how many processors or GPUs of a machine to train, each with a batch of its own.
+        nodes: on how many machines; the command is then started on each, by torchrun or Slurm.
 
     >>> DataOptions(Path("manifest.csv"), where="view == 'closeup'", test_fold=2).folds
     5
@@ -65,15 +67,22 @@ the one that scores it.
     validation_fold: int = 1
     cache: Path = Path("~/.cache/saree-cosface")
     workers: int = 0
+    devices: int = 1
+    nodes: int = 1
 
     def __post_init__(self) -> None:
         _check(self, "data", folds=(2, math.inf), test_fold=(-1, math.inf), validation_fold=(-1, math.inf))
-        _check(self, "data", workers=(0, math.inf))
+        _check(self, "data", workers=(0, math.inf), devices=(1, math.inf), nodes=(1, math.inf))
         if self.test_fold == self.validation_fold != -1:
             raise ValueError(
                 f"options data.test_fold and data.validation_fold are both {self.test_fold}: the fold that chooses the "
                 "epoch cannot be the one that scores it."
             )
+
+    @property
+    def processes(self) -> int:
+        """How many processes train together."""
+        return self.devices * self.nodes
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,8 @@ class FaceOptions:
         lfw_pairs: its list of pairs.
         cache: folder of decoded photos, shared by runs; safe to delete.
         workers: processes that prepare photos while the network trains; 0 does it in the training process.
-        devices: on how many processors or GPUs the network trains, each with a batch of its own.
+        devices: on how many processors or GPUs of a machine to train, each with a batch of its own.
+        nodes: on how many machines; the command is then started on each, by torchrun or Slurm.
     """
 
     images: str
@@ -109,6 +119,7 @@ class FaceOptions:
     cache: Path = Path("~/.cache/saree-cosface")
     workers: int = 0
     devices: int = 1
+    nodes: int = 1
 
     def __post_init__(self) -> None:
         _check(
@@ -123,7 +134,13 @@ class FaceOptions:
             cover=(0, 1),
             workers=(0, math.inf),
             devices=(1, math.inf),
+            nodes=(1, math.inf),
         )
+
+    @property
+    def processes(self) -> int:
+        """How many processes train together."""
+        return self.devices * self.nodes
 
 
 @dataclass(frozen=True)
@@ -226,7 +243,7 @@ class OptimOptions:
         epochs: passes over the photos.
         steps: training steps, which then count instead of epochs; 0 for none.
         milestones: steps after which the learning rates are divided by 10, instead of the cosine schedule.
-        batch_size: photos a step.
+        batch_size: photos a step, on each device.
         lr: learning rate of the neck and the head; with muon of all that AdamW learns.
         backbone_lr: learning rate of the last trainable stage of the backbone.
         layer_decay: factor on the learning rate from one backbone stage to the one before it.

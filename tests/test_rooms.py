@@ -23,6 +23,7 @@ ROOMS = (
         "curation",
         "networks",
         "features",
+        "shards",
         "training",
         "runs",
     ),

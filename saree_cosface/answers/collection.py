@@ -12,9 +12,9 @@ from saree_cosface.answers.verdict import kinds
 from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest, ManifestError
-from saree_cosface.features.embedding import embed_photos
 from saree_cosface.runs.originals import originals
 from saree_cosface.runs.run import Run
+from saree_cosface.shards.reading import read_or_embed
 from saree_cosface.taxonomy import load_taxonomy
 
 NEW = "new"
@@ -90,14 +90,21 @@ class Collection:
         )
 
 
-def see(run: Run, manifest: Manifest, *, cache: Path | None = None) -> Collection:
+def see(run: Run, manifest: Manifest, *, shards: Path | None = None, cache: Path | None = None) -> Collection:
     """Look at every photo of a manifest that can be read, and is still the file that was labelled or learned from.
+
+    Args:
+        run: that looks.
+        manifest: photos; labels need be no crafts.
+        shards: folder of embeddings made before, which are read instead of computed.
+        cache: of features, for the others.
 
     Raises:
         ManifestError: none can.
+        ShardError: the folder of embeddings is of another embedder, or damaged.
     """
     same, gone = originals(run, manifest)
-    embedded = embed_photos(run.embedder, same.files(), cache=cache)
+    embedded = read_or_embed(run.embedder, same.files(), shards=shards, cache=cache)
     bad = (*gone, *embedded.bad)
     if not len(embedded.rows):
         raise ManifestError(f"none of the {len(manifest)} photos can be read; the first: {bad[0]}")

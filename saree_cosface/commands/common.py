@@ -67,6 +67,13 @@ def add_cache(parser: ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, default=DataOptions.cache, help="folder of features, shared by runs")
 
 
+def add_embeddings(parser: ArgumentParser) -> None:
+    """Embeddings made before, which are read instead of computed."""
+    parser.add_argument(
+        "--embeddings", type=Path | None, metavar="DIR", help="folder that `saree-cosface embed` made with this run"
+    )
+
+
 def add_where(parser: ArgumentParser, what: str) -> None:
     """A choice of rows; ``what`` is done with them."""
     parser.add_argument("--where", type=str | None, help=f"{what} only the rows of this pandas query, such as core")

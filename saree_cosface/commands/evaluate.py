@@ -8,6 +8,7 @@ from saree_cosface.commands.common import (
     Command,
     Subcommands,
     add_cache,
+    add_embeddings,
     add_json,
     add_run,
     add_where,
@@ -37,6 +38,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     evaluate.add_argument(
         "--before", type=Path | None, help="folder of an earlier evaluation, to see both side by side"
     )
+    add_embeddings(evaluate)
     add_cache(evaluate)
     add_where(evaluate, "score")
     evaluate.add_argument("--out", type=Path | None, help="folder for the figures and the JSON (default: in the run)")
@@ -57,6 +59,7 @@ def _run(options: Namespace) -> int:
         open_set=options.open_set,
         others=options.others,
         before=options.before,
+        shards=options.embeddings,
         cache=options.cache,
         out=options.out,
     )

@@ -8,6 +8,7 @@ from saree_cosface.commands.common import (
     Command,
     Subcommands,
     add_cache,
+    add_embeddings,
     add_json,
     add_run,
     add_where,
@@ -30,6 +31,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     parser.add_argument("--before", type=Path | None, help="folder of a map made before, to continue or compare with")
     add_where(parser, "map")
     parser.add_argument("--seed", type=int, default=0, help="of the map; one seed gives one map on one machine")
+    add_embeddings(parser)
     add_cache(parser)
     add_json(parser)
     subcommands.add_subcommand("map", parser, help="map a collection")
@@ -45,6 +47,14 @@ def _run(options: Namespace) -> int:
     manifest = read_manifest(options.manifest, where=options.where, on_unknown="keep")
     run = load_run(options.run)
     with alone(options.out, "map"):
-        made = map_collection(run, manifest, options.out, seed=options.seed, before=options.before, cache=options.cache)
+        made = map_collection(
+            run,
+            manifest,
+            options.out,
+            seed=options.seed,
+            before=options.before,
+            shards=options.embeddings,
+            cache=options.cache,
+        )
     made.print_facts(console)
     return finish(options, made.to_json())

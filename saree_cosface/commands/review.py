@@ -8,6 +8,7 @@ from saree_cosface.commands.common import (
     Command,
     Subcommands,
     add_cache,
+    add_embeddings,
     add_json,
     add_run,
     add_where,
@@ -31,6 +32,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     add_where(review, "review")
     review.add_argument("--seed", type=int, default=0, help="of the folds")
     review.add_argument("--sheets", type=int, default=60, help="entries drawn on contact sheets, six a sheet")
+    add_embeddings(review)
     add_cache(review)
     add_json(review, "the queue")
     subcommands.add_subcommand("review", review, help="find what to look at again")
@@ -51,7 +53,7 @@ def _run(options: Namespace) -> int:
     manifest = read_manifest(options.manifest, where=options.where, on_unknown="keep")
     run = load_run(options.run)
     with alone(options.out, "review"):  # before the long work, if it cannot be written
-        collection = see(run, manifest, cache=options.cache)
+        collection = see(run, manifest, shards=options.embeddings, cache=options.cache)
         decisions = [] if log is None else verdicts_on(log, collection.manifest, collection.sha256.tolist())
         queue = review(collection, decisions=decisions, seed=options.seed, cache=options.cache)
         queue.save(options.out)

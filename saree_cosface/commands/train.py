@@ -26,7 +26,10 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 def _run(options: Namespace) -> int:
     from saree_cosface.runs.create import create_run
+    from saree_cosface.training.loop import first_process
 
     run = create_run(DataOptions(**options.data.as_dict()), recipe_of(options), options.out, resume=options.resume)
-    console.print(f"Run: {run.folder}  ({len(run.gallery)} references of {len(run.classes)} crafts)", highlight=False)
+    if first_process():
+        said = f"Run: {run.folder}  ({len(run.gallery)} references of {len(run.classes)} crafts)"
+        console.print(said, highlight=False)
     return 0

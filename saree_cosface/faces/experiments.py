@@ -57,9 +57,9 @@ def run_experiment(
     """
     if seeds < 1:
         raise ValueError(f"{seeds} seeds cannot be averaged; take at least 1, better 3.")
-    if data.devices > 1 and "LOCAL_RANK" not in os.environ:
+    if data.processes > 1 and "LOCAL_RANK" not in os.environ:
         raise ValueError(
-            f"data.devices is {data.devices}, and an experiment is many trainings: start their processes together, "
+            f"an experiment is many trainings, here of {data.processes} processes each: start these together, "
             f"with torchrun --nproc-per-node {data.devices} -m saree_cosface faces ..."
         )
     pairs = read_lfw_pairs(expanded(data.lfw_pairs, "data.lfw_pairs"))
@@ -130,7 +130,7 @@ def run_cell(data: FaceOptions, recipe: Recipe, runs: Path, pairs: Pairs, test: 
     result = folder / "lfw.json"
     # The processes of one training go through its cells together, and so need no lock among themselves.
     runs.mkdir(parents=True, exist_ok=True)
-    alone = nullcontext() if data.devices > 1 else FileLock(runs / f".{folder.name}.lock", timeout=0)
+    alone = nullcontext() if data.processes > 1 else FileLock(runs / f".{folder.name}.lock", timeout=0)
     try:
         with alone:
             known: dict[str, Any] = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else {}

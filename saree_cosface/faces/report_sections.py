@@ -279,14 +279,14 @@ def _told(document: Document) -> list[str]:
 def _conditions(document: Document, row: Document) -> dict[str, str]:
     """What the paper's conditions are here, under the names of ``PAPER``."""
     model, optim, training = document["model"], document["optim"], row["seeds"][0]["training"]
-    devices = document["data"]["devices"]
-    per_epoch = training["faces"] // (optim["batch_size"] * devices)
+    processes = document["data"]["devices"] * document["data"].get("nodes", 1)  # which older documents do not know
+    per_epoch = training["faces"] // (optim["batch_size"] * processes)
     steps = optim["steps"] or optim["epochs"] * per_epoch
     epochs = "" if optim["steps"] else f" ({optim['epochs']} epochs)"
     return {
         "trained on": f"{training['faces']:,} photos of {training['people']:,} people",
         "network": f"{model['backbone']}, D = {model['embedding_dim']}",
-        "budget": f"{steps:,} steps of {optim['batch_size'] * devices} photos{epochs}",
+        "budget": f"{steps:,} steps of {optim['batch_size'] * processes} photos{epochs}",
     }
 
 

@@ -163,9 +163,9 @@ def _train(data: FaceOptions, recipe: Recipe, out: Path, resume: bool, progress:
     if first_process():
         list_bad(identities.bad + faces.bad)
     labels = identities.labels[faces.rows]
-    if len(labels) < recipe.optim.batch_size * data.devices:
+    if len(labels) < recipe.optim.batch_size * data.processes:
         raise RunError(
-            f"{data.images}: {len(labels)} faces do not fill a batch of {recipe.optim.batch_size} on {data.devices} "
+            f"{data.images}: {len(labels)} faces do not fill a batch of {recipe.optim.batch_size} on {data.processes} "
             "devices; lower optim.batch_size."
         )
     if first_process() and not (out / CONFIG).is_file():
@@ -186,6 +186,7 @@ def _train(data: FaceOptions, recipe: Recipe, out: Path, resume: bool, progress:
         resume=resume and (out / CHECKPOINT).is_file(),
         progress=progress,
         devices=data.devices,
+        nodes=data.nodes,
     )
     embedder = module.embedder
     last = module.history[-1]

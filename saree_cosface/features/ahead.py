@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.views import BRIEF, LARGEST, PyramidViews, Views
+from saree_cosface.machine import threads
 
 NO_MEMORY = "too large for the memory that is free; shrink it first"
 """Why a photo is left out that could be decoded."""
 
 _AHEAD = 4
-"""Photos decoded ahead of the network."""
+"""Photos decoded ahead of the network, at least."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,18 @@ class _Item:
 
 
 class Prepared:
-    """Photos read and cut by a second thread, a few ahead of the network."""
+    """Photos read and cut by other threads, a few ahead of the network: by one, or where the network takes many photos
+    at once by as many as there are cores."""
 
-    def __init__(self, files: Sequence[Path], views: Views, size: int, folder: Path | None) -> None:
+    def __init__(self, files: Sequence[Path], views: Views, size: int, folder: Path | None, together: int = 1) -> None:
         self._files, self._views, self._size, self._folder = files, views, size, folder
         # The whole pyramid begins with the brief views: where it is known, so are they, and the other way round a part.
         self._brief = isinstance(views, PyramidViews) and views.brief
         self._other = None
         if folder is not None and isinstance(views, PyramidViews):
             self._other = folder.with_name(PyramidViews(size, brief=not views.brief).key)
-        self._pool = ThreadPoolExecutor(1)
+        self._pool = ThreadPoolExecutor(1 if together == 1 else threads.count())
+        self._ahead = max(_AHEAD, 2 * together)
 
     def __enter__(self) -> "Prepared":
         return self
@@ -51,7 +54,7 @@ class Prepared:
         waiting: deque[Future[_Item | BadImage]] = deque()
         for path in self._files:
             waiting.append(self._pool.submit(self._prepare, path))
-            if len(waiting) > _AHEAD:
+            if len(waiting) > self._ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

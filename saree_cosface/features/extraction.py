@@ -6,6 +6,7 @@ training, fold, seed or evaluation reads them instead of decoding and computing.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from saree_cosface.files import atomic_path
 from saree_cosface.machine.caches import located
 from saree_cosface.networks.backbone import Backbone
 from saree_cosface.networks.fingerprint import fingerprint
-from saree_cosface.networks.runtime import runner, runtime_of
+from saree_cosface.networks.runtime import photos_at_once, runner, runtime_of
 
 
 @dataclass(frozen=True)
@@ -75,23 +76,28 @@ def features_of_each(
     cache: Path | None = None,
     description: str | None = "Reading photos",
 ) -> Iterator[PhotoFeatures]:
-    """The same, a file at a time, as each is done."""
+    """The same, a file at a time, as each is done; on a GPU some are done at once."""
     folder = None if cache is None else kept_in(cache, backbone, views)
     run = None
-    with Prepared(files, views, backbone.preprocessing.size, folder) as prepared:
-        shown = prepared if description is None else track(prepared, description, total=len(files))
-        for row, item in enumerate(shown):
-            if isinstance(item, BadImage):
-                yield PhotoFeatures(_none(backbone), np.zeros(0, np.int_), (item,))
-                continue
-            parts = [] if item.features is None else [item.features]
-            if len(item.views):
+    together = photos_at_once(backbone)
+    with Prepared(files, views, backbone.preprocessing.size, folder, together) as prepared:
+        numbered = enumerate(prepared if description is None else track(prepared, description, total=len(files)))
+        while some := list(islice(numbered, together)):
+            unknown = [item.views for _, item in some if not isinstance(item, BadImage) and len(item.views)]
+            if unknown:
                 run = run or runner(backbone)  # which takes a while, and is not needed where all is known
-                parts.append(run(item.views)[0].astype(np.float16))
-            features = np.concatenate(parts)
-            if folder is not None and len(item.views) and not _kept(features, folder, item.sha256):
-                folder = None
-            yield PhotoFeatures(features[None], np.array([row]), ())
+                found = run(np.concatenate(unknown))[0].astype(np.float16)
+                computed = iter(np.split(found, np.cumsum([len(each) for each in unknown])[:-1]))
+            for row, item in some:
+                if isinstance(item, BadImage):
+                    yield PhotoFeatures(_none(backbone), np.zeros(0, np.int_), (item,))
+                    continue
+                parts = [] if item.features is None else [item.features]
+                parts += [next(computed)] if len(item.views) else []
+                features = np.concatenate(parts)
+                if folder is not None and len(item.views) and not _kept(features, folder, item.sha256):
+                    folder = None
+                yield PhotoFeatures(features[None], np.array([row]), ())
 
 
 def kept_in(cache: Path, backbone: Backbone, views: Views) -> Path:

@@ -24,6 +24,8 @@ PLACED_BY = 5
 _PARAMETERS = b"saree_cosface"
 """Key of the parameters in the table."""
 
+_PRODUCTS = 1 << 24  # cosines that are held at once: 64 MB
+
 _STEPS = 30  # to the geometric median; the last is far below a pixel
 
 
@@ -70,11 +72,18 @@ class EmbeddingMap:
         if not count:
             return placed
         coordinates = self.coordinates.astype(np.float64)
-        for row, embedding in enumerate(embeddings):
-            cosines = self.embeddings @ embedding
-            near = np.argpartition(-cosines, count - 1)[:count]
-            distance = np.maximum(1 - cosines[near], 1e-6)
-            placed[row] = _geometric_median(coordinates[near], 1 / distance)
+        rows = max(1, _PRODUCTS // len(self.photos))
+        for start in range(0, len(embeddings), rows):
+            some = embeddings[start : start + rows]
+            # The product of many rows rounds differently from that of one: it finds some that may be the nearest, whose
+            # cosines are then taken one by one.
+            wide = min(2 * count, len(self.photos))
+            near = np.sort(np.argpartition(some @ self.embeddings.T, -wide, axis=1)[:, -wide:], axis=1)
+            cosines = np.einsum("nkd,nd->nk", self.embeddings[near], some)
+            best = np.argsort(-cosines, axis=1, kind="stable")[:, :count]
+            near, cosines = np.take_along_axis(near, best, axis=1), np.take_along_axis(cosines, best, axis=1)
+            distance = np.maximum(1 - cosines, 1e-6)
+            placed[start : start + rows] = _geometric_medians(coordinates[near], 1 / distance)
         return placed
 
     def save(self, coordinates: Path, parameters: Path) -> None:
@@ -113,10 +122,15 @@ class EmbeddingMap:
             raise MapError(f"{coordinates}: not a map, or damaged ({error}); make it again.") from error
 
 
-def _geometric_median(points: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    # Weiszfeld's steps; a point that is nearly hit would otherwise weigh infinitely much.
-    place: NDArray[np.float64] = np.average(points, axis=0, weights=weights)
-    for _ in range(_STEPS):
-        away = np.maximum(np.linalg.norm(points - place, axis=1), 1e-6)
-        place = np.average(points, axis=0, weights=weights / away)
+def _geometric_medians(points: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(N, K, 2), (N, K) -> (N, 2)``."""
+    place = _means(points, weights)
+    for _ in range(_STEPS):  # Weiszfeld's; a point that is nearly hit would otherwise weigh infinitely much
+        away = np.maximum(np.linalg.norm(points - place[:, None], axis=2), 1e-6)
+        place = _means(points, weights / away)
     return place
+
+
+def _means(points: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    weighted: NDArray[np.float64] = (points * weights[:, :, None]).sum(axis=1) / weights.sum(axis=1, keepdims=True)
+    return weighted

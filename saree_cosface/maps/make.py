@@ -74,7 +74,14 @@ class MappedCollection:
 
 
 def map_collection(
-    run: Run, manifest: Manifest, out: Path, *, seed: int = 0, before: Path | None = None, cache: Path | None = None
+    run: Run,
+    manifest: Manifest,
+    out: Path,
+    *,
+    seed: int = 0,
+    before: Path | None = None,
+    shards: Path | None = None,
+    cache: Path | None = None,
 ) -> MappedCollection:
     """Map every photo of a manifest that can be read, and write coordinates, figures and page into a folder.
 
@@ -86,6 +93,7 @@ def map_collection(
         before: folder of a map made before. Of the same embedder: its photos keep their places, and others are placed
             among them. Of another one: the new map starts from it and is turned onto it. Either way a figure shows
             both side by side.
+        shards: folder of embeddings made before, which are read instead of computed.
         cache: of features.
 
     Raises:
@@ -94,7 +102,7 @@ def map_collection(
     """
     earlier = _earlier(before, out)
     out.mkdir(parents=True, exist_ok=True)  # before the long work, if it cannot be
-    collection = see(run, manifest, cache=cache)
+    collection = see(run, manifest, shards=shards, cache=cache)
     announce(f"Mapping {len(collection)} photos")
     near = nearest_neighbours(collection.embeddings, max(SHOWN_NEIGHBOURS, _NEIGHBOURS))
     made, said = _map(collection, near, seed, earlier)

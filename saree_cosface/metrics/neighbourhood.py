@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-_BLOCK = 1024
+_PRODUCTS = 1 << 25
+"""Cosines that are held at once: 128 MB, and twice as much for each order of them."""
 
 
 def centred(features: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
@@ -25,7 +26,7 @@ def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 def nearest_neighbours(embeddings: NDArray[np.float32], k: int) -> tuple[NDArray[np.int_], NDArray[np.float32]]:
     """The k nearest other rows of each row by cosine, nearest first: ``(N, D) -> (N, K), (N, K)``.
 
-    Exact, in blocks, so that memory stays at a thousand rows of N cosines.
+    Exact, in blocks of rows, so that memory does not grow with N.
 
     Args:
         embeddings: of length 1.
@@ -80,14 +81,15 @@ def map_quality(
     apart[apart.all(axis=1), -1] = False
     on_map = near[apart].reshape(len(chosen), k)
     penalty, kept = 0.0, 0
-    for start in range(0, len(chosen), _BLOCK):
-        block = chosen[start : start + _BLOCK]
+    rows = _rows_at_once(count)
+    for start in range(0, len(chosen), rows):
+        block = chosen[start : start + rows]
         products = embeddings[block] @ embeddings.T
         products[np.arange(len(block)), block] = np.inf
         order = np.argsort(-products, axis=1, kind="stable")
         rank = np.empty_like(order)
         np.put_along_axis(rank, order, np.arange(count)[None], axis=1)  # 0 is the photo itself
-        ranks = np.take_along_axis(rank, on_map[start : start + _BLOCK], axis=1)
+        ranks = np.take_along_axis(rank, on_map[start : start + rows], axis=1)
         penalty += float(np.maximum(ranks - k, 0).sum())
         kept += int((ranks <= k).sum())
     trust = 1 - penalty * 2 / (len(chosen) * k * (2 * count - 3 * k - 1))
@@ -95,5 +97,10 @@ def map_quality(
 
 
 def _products(embeddings: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    for start in range(0, len(embeddings), _BLOCK):
-        yield start, embeddings[start : start + _BLOCK] @ embeddings.T
+    rows = _rows_at_once(len(embeddings))
+    for start in range(0, len(embeddings), rows):
+        yield start, embeddings[start : start + rows] @ embeddings.T
+
+
+def _rows_at_once(count: int) -> int:
+    return max(1, min(1024, _PRODUCTS // max(count, 1)))

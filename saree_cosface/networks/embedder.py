@@ -15,6 +15,7 @@ from saree_cosface.networks.backbone import Backbone, unit
 from saree_cosface.networks.card import CARD, FORMAT, EmbedderCard, EmbedderError, preprocessing_of, read_card
 from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.precision import autocast
+from saree_cosface.networks.together import BatchNorm1d, Dropout
 
 WEIGHTS = "model.safetensors"
 
@@ -40,10 +41,10 @@ class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["co
         super().__init__()
         self.card = card
         self.backbone = backbone
-        layers: list[nn.Module] = [nn.Dropout(card.dropout)]
+        layers: list[nn.Module] = [Dropout(card.dropout)]
         layers.append(nn.Linear(backbone.num_features, card.embedding_dim, bias=not card.batch_norm))
         if card.batch_norm:
-            layers.append(nn.BatchNorm1d(card.embedding_dim))
+            layers.append(BatchNorm1d(card.embedding_dim))
         self.neck = nn.Sequential(*layers)
 
     def features(self, pixels: Tensor) -> Tensor:

@@ -55,13 +55,18 @@ def runner(backbone: Backbone) -> Callable[[NDArray[np.uint8]], Seen]:
     """What computes the features of views ``(V, S, S, 3)`` with a backbone's weights as they are now.
 
     Views are computed as many at once as a prediction takes, and a batch for itself: what is computed for a view must
-    not depend on what else is asked for, since a batch of another size may round differently. Threads may share a
-    backbone, but not what this returns.
+    not depend on what else is asked for, since a batch of another size may round differently. A GPU, which is idle with
+    so few, gets those of many photos at once. Threads may share a backbone, but not what this returns.
 
     Raises:
         RuntimeNameError: the environment variable names none.
     """
     return _by_openvino(backbone) if runtime_of(backbone) == "openvino" else partial(_by_torch, backbone)
+
+
+def photos_at_once(backbone: Backbone) -> int:
+    """Of how many photos views are best given to :func:`runner` at once."""
+    return 1 if next(backbone.parameters()).device.type == "cpu" else 32
 
 
 def runtime_of(backbone: Backbone) -> Runtime:
@@ -122,7 +127,7 @@ def _by_torch(backbone: Backbone, views: NDArray[np.uint8]) -> Seen:
     device = next(backbone.parameters()).device
     pixels = torch.from_numpy(views).permute(0, 3, 1, 2).to(device)
     with evaluating(backbone), torch.inference_mode():
-        found = [backbone.features_and_maps(part) for part in torch.split(pixels, BRIEF)]
+        found = [backbone.features_and_maps(part) for part in torch.split(pixels, BRIEF * photos_at_once(backbone))]
     features = np.concatenate([each.cpu().numpy() for each, _ in found])
     maps = [each.cpu().numpy() for _, each in found if each is not None]
     return features, np.concatenate(maps) if maps else None

@@ -1,6 +1,7 @@
 """Making a run: train, build the gallery of the training photos, and write the folder."""
 
 import os
+import time
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -28,9 +29,12 @@ from saree_cosface.runs.references import build_gallery
 from saree_cosface.runs.run import Run, load_run
 from saree_cosface.taxonomy import load_taxonomy
 from saree_cosface.training.checkpoint import CHECKPOINT
-from saree_cosface.training.fit import fit
+from saree_cosface.training.fit import Fitted, fit
 from saree_cosface.training.labelled import NoPhotosError, Photos
+from saree_cosface.training.loop import first_process
 from saree_cosface.training.module import SCORE
+
+_PAUSE = 0.2  # seconds between two looks for a file of the first process
 
 
 def create_run(data: DataOptions, recipe: Recipe, out: Path, *, resume: bool = False) -> Run:
@@ -48,6 +52,7 @@ def create_run(data: DataOptions, recipe: Recipe, out: Path, *, resume: bool = F
     Raises:
         RunError: the folder holds something else, ``resume`` was asked with other options or photos, or another process
             is at work in the folder.
+        ChildProcessError: of several processes of one training the first has gone.
         NoPhotosError: not one photo can be read; nothing is written then.
 
     >>> from saree_cosface.options import OptimOptions
@@ -58,6 +63,9 @@ def create_run(data: DataOptions, recipe: Recipe, out: Path, *, resume: bool = F
     (('chanderi', 'jamdani'), ['test', 'train', 'validation'])
     """
     out = Path(out)
+    if not first_process():
+        _help(data, recipe, out, resume)
+        return load_run(out)
     # A finished run is only looked at, which needs no right to write.
     with nullcontext() if (out / "run.json").is_file() else alone(out, "train"):
         recipe = with_precision(recipe, out)
@@ -87,17 +95,13 @@ def _create(data: DataOptions, recipe: Recipe, out: Path, settings: dict[str, An
     used = manifest_of(table.assign(split=parts), out)
     if begun:
         _require_as_begun(out, used.table, data.manifest)
-    classes = tuple(sorted({str(craft) for craft in used.crafts[parts == "train"]}))
+    classes = _classes(used)
     if len(classes) < 2:
         raise RunError(
             f"{data.manifest}: the training part holds {len(classes)} craft{'s' * (len(classes) != 1)}; a comparison "
             "needs at least 2. Hold fewer photos out, with --data.validation_fold -1 or more --data.folds, or add "
             "photos."
         )
-    train = _photos(used, np.flatnonzero(parts == "train"), classes)
-    known = np.isin(used.crafts, classes)
-    validation_rows = np.flatnonzero((parts == "validation") & known)
-    validation = _photos(used, validation_rows, classes) if len(validation_rows) else None
     if not begun:
         _begin(out, settings, used, split)
     say_lost(manifest, used)
@@ -107,17 +111,7 @@ def _create(data: DataOptions, recipe: Recipe, out: Path, settings: dict[str, An
         manifest_sha256=manifest.sha256,
         split_hash=split.hash if split else "",
     )
-    fitted = fit(
-        recipe,
-        train,
-        validation,
-        classes,
-        cache=data.cache,
-        workers=data.workers,
-        folder=out,
-        resume=resume and (out / CHECKPOINT).is_file(),
-        card=card,
-    )
+    fitted = _fit(data, recipe, out, used, classes, card, resume)
     scores = {"best_epoch": fitted.best_epoch, **fitted.history[fitted.best_epoch]}
     metrics = {name: value for name, value in scores.items() if name != "epoch"}
     embedder = fitted.embedder
@@ -133,6 +127,56 @@ def _create(data: DataOptions, recipe: Recipe, out: Path, settings: dict[str, An
     gallery.save(out / "gallery")
     _write_parts(out, used, split, together=split is not None and data.split is None)
     write_json(out / "run.json", {"best_epoch": fitted.best_epoch, "score": metrics.get(SCORE), "classes": classes})
+
+
+def _fit(
+    data: DataOptions,
+    recipe: Recipe,
+    out: Path,
+    used: Manifest,
+    classes: tuple[str, ...],
+    card: EmbedderCard,
+    resume: bool,
+) -> Fitted:
+    parts = used.table["split"].to_numpy(str)
+    validation = np.flatnonzero((parts == "validation") & np.isin(used.crafts, classes))
+    return fit(
+        recipe,
+        _photos(used, np.flatnonzero(parts == "train"), classes),
+        _photos(used, validation, classes) if len(validation) else None,
+        classes,
+        cache=data.cache,
+        workers=data.workers,
+        folder=out,
+        resume=resume and (out / CHECKPOINT).is_file(),
+        card=card,
+        devices=data.devices,
+        nodes=data.nodes,
+        progress=first_process(),
+    )
+
+
+def _help(data: DataOptions, recipe: Recipe, out: Path, resume: bool) -> None:
+    """Train as one of several processes, with the photos and parts that the first one has written down."""
+    _wait_for(out / MANIFEST)
+    if (out / "run.json").is_file():
+        return
+    used = read_manifest(out / MANIFEST, taxonomy=None)
+    _fit(data, with_precision(recipe, out), out, used, _classes(used), EmbedderCard(), resume)
+    _wait_for(out / "run.json")
+
+
+def _wait_for(path: Path) -> None:
+    """Wait for what the first process writes, as long as whoever has started this one is there."""
+    starter = os.getppid()
+    while not path.is_file():
+        if os.getppid() != starter:
+            raise ChildProcessError(f"{path} was not written: the first process of the training has gone.")
+        time.sleep(_PAUSE)
+
+
+def _classes(used: Manifest) -> tuple[str, ...]:
+    return tuple(sorted({str(craft) for craft in used.crafts[used.table["split"].to_numpy(str) == "train"]}))
 
 
 def _begin(out: Path, settings: dict[str, Any], used: Manifest, split: Split | None) -> None:

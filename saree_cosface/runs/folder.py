@@ -104,5 +104,6 @@ def check_folder(out: Path, settings: dict[str, Any], resume: bool) -> None:
 def _lasting(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The options that decide the result; the others may change between a run and its resumption."""
     passing = ("cache", "workers", "lfw_images", "lfw_pairs")
-    data = {name: value for name, value in settings["data"].items() if name not in passing}
+    known = {"devices": 1, "nodes": 1, **settings["data"]}  # of which older runs say nothing
+    data = {name: value for name, value in known.items() if name not in passing}
     return {**settings, "data": data}

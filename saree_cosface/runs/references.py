@@ -11,10 +11,10 @@ from saree_cosface.console import track
 from saree_cosface.data.content import same_content
 from saree_cosface.data.images import DECODER, BadImage, decode
 from saree_cosface.data.manifest import Manifest
-from saree_cosface.features.embedding import embed_photos
 from saree_cosface.files import atomic_path
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.runs.gallery import COLUMNS, Gallery
+from saree_cosface.shards.reading import read_or_embed
 
 THUMBNAIL_SIDE = 192
 
@@ -24,6 +24,7 @@ def build_gallery(
     manifest: Manifest,
     *,
     folder: Path | None = None,
+    shards: Path | None = None,
     cache: Path | None = None,
 ) -> tuple[Gallery, tuple[BadImage, ...]]:
     """Embed the photos of a manifest as references; those that cannot be read, or have changed, are returned beside.
@@ -32,10 +33,11 @@ def build_gallery(
         embedder: trained.
         manifest: the reference photos.
         folder: where thumbnails are written; none are made when None. The gallery itself is not saved.
+        shards: folder of embeddings made before, which are read instead of computed.
         cache: of features.
     """
     files = manifest.files()
-    embedded = embed_photos(embedder, files, cache=cache, description="Embedding the gallery")
+    embedded = read_or_embed(embedder, files, shards=shards, cache=cache, description="Embedding the gallery")
     kept, hashes, bad = [], [], list(embedded.bad)
     for index, row in enumerate(embedded.rows.tolist()):
         try:

@@ -95,6 +95,7 @@ def evaluate(
     open_set: bool = False,
     others: Sequence[Path] = (),
     before: Path | None = None,
+    shards: Path | None = None,
     cache: Path | None = None,
     out: Path | None = None,
 ) -> Evaluation:
@@ -110,6 +111,7 @@ def evaluate(
             default.
         before: an earlier evaluation, by its folder, to be compared with: of the manifest before it was curated, or of
             another run.
+        shards: folder of embeddings made before, from which held-out photos are read instead of computed.
         cache: folder of features; nothing is remembered when None.
         out: folder; ``evaluation/PROTOCOL`` in the run by default.
 
@@ -128,7 +130,7 @@ def evaluate(
     manifest = read_manifest(manifest_path, where=where, on_unknown="keep")
     out = run.folder / "evaluation" / protocol if out is None else Path(out)
     with alone_at(out, run.folder, "evaluate"):
-        probes = unseen_probes(run, manifest, needs_source=protocol == "source", cache=cache)
+        probes = unseen_probes(run, manifest, needs_source=protocol == "source", shards=shards, cache=cache)
         list_bad(probes.bad, manifest_path)
         document = score(run, probes, protocol)
         if open_set:

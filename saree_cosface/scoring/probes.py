@@ -12,9 +12,9 @@ from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.reading import read_photos, say_lost
 from saree_cosface.features.copies import copy_pairs
-from saree_cosface.features.embedding import embed_photos
 from saree_cosface.runs.originals import recorded, require_original
 from saree_cosface.runs.run import Run
+from saree_cosface.shards.reading import read_or_embed
 
 
 class EvaluationError(ValueError):
@@ -48,7 +48,14 @@ class Probes:
     unlooked: tuple[BadImage, ...] = ()
 
 
-def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, cache: Path | None = None) -> Probes:
+def unseen_probes(
+    run: Run,
+    manifest: Manifest,
+    *,
+    needs_source: bool = True,
+    shards: Path | None = None,
+    cache: Path | None = None,
+) -> Probes:
     """The photos that can be scored honestly: of trained crafts, and neither they nor their source seen in training.
 
     What was enrolled since counts as seen, with the source and the piece that the manifest knows it by. So does a copy
@@ -100,8 +107,9 @@ def unseen_probes(run: Run, manifest: Manifest, *, needs_source: bool = True, ca
         fill = ", and fill in the column source" if np.any(manifest.sources == "") else ""
         raise EvaluationError(f"no photo is left to score ({why}). Give a manifest with photos of other sources{fill}.")
     rows = np.flatnonzero(chosen)
-    embedded = embed_photos(
-        run.embedder, [files[row] for row in rows], cache=cache, description="Embedding held-out photos"
+    held_out = [files[row] for row in rows]
+    embedded = read_or_embed(
+        run.embedder, held_out, shards=shards, cache=cache, description="Embedding held-out photos"
     )
     if not len(embedded.rows):
         raise EvaluationError(f"none of the {len(rows)} photos could be read; the first: {embedded.bad[0]}")

@@ -14,6 +14,7 @@ from saree_cosface.features.extraction import photo_features
 from saree_cosface.machine import threads
 from saree_cosface.machine.caches import located
 from saree_cosface.networks.embedder import Embedder
+from saree_cosface.networks.together import place
 from saree_cosface.options import OptimOptions
 from saree_cosface.training.datasets import Batch, FeatureDataset, PixelDataset, as_it_is, cached_pixels
 from saree_cosface.training.labelled import NoPhotosError, Photos
@@ -51,6 +52,10 @@ class SareeData(L.LightningDataModule):
         self._datasets: dict[str, FeatureDataset | PixelDataset] = {}
         self._read: dict[str, Photos] = {}
 
+    def prepare_data(self) -> None:
+        """Called by Lightning in one process a machine, while the others wait to find everything on disk."""
+        self.setup("fit")
+
     def setup(self, stage: str) -> None:
         """Decode and compute everything once; what is on disk already is kept."""
         for part in self._parts():
@@ -74,7 +79,7 @@ class SareeData(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         photos = self._read["train"]
-        sampler = EpochSampler(balanced_weights(photos, self.optim), self.optim.batch_size, self.seed)
+        sampler = EpochSampler(balanced_weights(photos, self.optim), self.optim.batch_size, self.seed, *place())
         return DataLoader(
             self._datasets["train"],
             batch_size=self.optim.batch_size,

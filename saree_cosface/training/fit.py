@@ -55,6 +55,8 @@ def fit(
     resume: bool = False,
     progress: bool = True,
     card: EmbedderCard | None = None,
+    devices: int = 1,
+    nodes: int = 1,
 ) -> Fitted:
     """Train an embedder.
 
@@ -69,6 +71,8 @@ def fit(
         resume: go on from the folder's checkpoint.
         progress: show a bar.
         card: what is already known of the embedder; completed by the recipe.
+        devices: as of :func:`saree_cosface.training.loop.optimise`.
+        nodes: likewise.
 
     Raises:
         NoPhotosError: not one photo could be read.
@@ -104,6 +108,13 @@ def fit(
         progress=progress,
     )
     best_epoch = optimise(
-        module, data, validates=validation is not None, folder=folder, resume=resume, progress=progress
+        module,
+        data,
+        validates=validation is not None,
+        folder=folder,
+        resume=resume,
+        progress=progress,
+        devices=devices,
+        nodes=nodes,
     )
     return Fitted(embedder, module.history, best_epoch, data.readable("train"), tuple(data.bad.values()))

@@ -7,18 +7,23 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as L
 from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
 from saree_cosface.machine import threads
 from saree_cosface.options import Recipe
 from saree_cosface.training.checkpoint import CHECKPOINT, CheckpointEachEpoch, ended, write_history
 from saree_cosface.training.module import SCORE, LearningModule
+
+_PATIENCE = timedelta(days=2)
+"""How long processes wait for the first one, which may compute the features of all photos meanwhile."""
 
 
 class Bar(RichProgressBar):
@@ -42,6 +47,7 @@ def optimise(
     resume: bool = False,
     progress: bool = True,
     devices: int = 1,
+    nodes: int = 1,
 ) -> int:
     """Train a module on data, in place, and leave its embedder frozen, in evaluation mode and on the CPU.
 
@@ -52,7 +58,8 @@ def optimise(
         folder: for checkpoints, history and logs; nothing is written when None.
         resume: go on from the folder's checkpoint.
         progress: show a bar.
-        devices: how many to train on, in as many processes.
+        devices: how many to train on, in as many processes, on each machine.
+        nodes: how many machines; the command is then started on each, by torchrun or Slurm.
 
     Returns:
         The epoch, from 0, whose weights the embedder has.
@@ -72,7 +79,7 @@ def optimise(
         if devices > 1 and "LOCAL_RANK" not in os.environ:  # the processes that Lightning starts take this one's number
             threads.use(threads.share(devices))
         with _quietly():
-            trainer = _trainer(module.recipe, validates, folder, progress, devices)
+            trainer = _trainer(module.recipe, validates, folder, progress, devices, nodes)
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     if folder is not None and first_process():
         from saree_cosface.figures.learning_curves import learning_curves  # matplotlib is slow to import
@@ -114,7 +121,9 @@ def _quietly() -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
 
 
-def _trainer(recipe: Recipe, validates: bool, folder: Path | None, progress: bool, devices: int) -> L.Trainer:
+def _trainer(
+    recipe: Recipe, validates: bool, folder: Path | None, progress: bool, devices: int, nodes: int
+) -> L.Trainer:
     optim = recipe.optim
     callbacks: list[Callback] = [] if folder is None else [CheckpointEachEpoch(folder)]
     if validates and optim.patience:
@@ -124,6 +133,8 @@ def _trainer(recipe: Recipe, validates: bool, folder: Path | None, progress: boo
     return L.Trainer(
         accelerator="auto",
         devices=devices,
+        num_nodes=nodes,
+        strategy=DDPStrategy(timeout=_PATIENCE) if devices * nodes > 1 else "auto",
         max_epochs=optim.steps or optim.epochs,  # where steps count, the module stops in good time
         callbacks=callbacks,
         logger=TensorBoardLogger(folder, name="tensorboard", version="") if folder else False,

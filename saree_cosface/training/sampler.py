@@ -19,13 +19,18 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     Args:
         weights: (N,) how often to draw each photo, relative to the others.
-        batch_size: an epoch is filled up to whole batches.
+        batch_size: of one process; an epoch is filled up to whole batches of all.
         seed: of the draws.
+        rank: which of the processes that train together this one is, from 0.
+        processes: how many there are. Their batches together are the batch that one process would draw.
     """
 
-    def __init__(self, weights: NDArray[np.float64], batch_size: int, seed: int) -> None:
+    def __init__(
+        self, weights: NDArray[np.float64], batch_size: int, seed: int, rank: int = 0, processes: int = 1
+    ) -> None:
         self.weights = torch.from_numpy(weights)
-        self.length = -(-len(weights) // batch_size) * batch_size
+        self.batch_size, self.rank, self.processes = batch_size, rank, processes
+        self.batches = -(-len(weights) // (batch_size * processes))
         self.seed = seed
         self.epoch = 0
 
@@ -34,13 +39,15 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.length
+        return self.batches * self.batch_size
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        rows = torch.multinomial(self.weights, self.length, replacement=True, generator=generator)
-        views = torch.randint(2**31 - 1, (self.length,), generator=generator)
-        yield from zip(rows.tolist(), views.tolist(), strict=True)
+        length = self.batches * self.processes * self.batch_size
+        rows = torch.multinomial(self.weights, length, replacement=True, generator=generator)
+        views = torch.randint(2**31 - 1, (length,), generator=generator)
+        mine = [drawn.view(self.batches, self.processes, -1)[:, self.rank].flatten() for drawn in (rows, views)]
+        yield from zip(*(drawn.tolist() for drawn in mine), strict=True)
 
 
 def balanced_weights(photos: Photos, optim: OptimOptions) -> NDArray[np.float64]:

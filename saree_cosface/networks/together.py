@@ -1,0 +1,50 @@
+"""Layers that several processes of one training compute as one process would with the batches of all of them.
+
+A batch norm takes its statistics over all processes' batches, and dropout draws one mask for all of them, of which each
+process takes its rows. torch's own SyncBatchNorm does the former on GPUs alone.
+"""
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.distributed.nn.functional import all_reduce
+from torch.nn import functional as F
+
+
+def place() -> tuple[int, int]:
+    """Which of the processes that train together this one is, from 0, and how many there are."""
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
+
+
+class Dropout(nn.Dropout):
+    """``(B, F) -> (B, F)``; the processes must have seeded torch alike, and have batches of one size."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        rank, processes = place()
+        if not self.training or processes == 1:
+            return super().forward(values)
+        mask = F.dropout(values.new_ones(processes * len(values), *values.shape[1:]), self.p)
+        return values * mask[rank * len(values) : (rank + 1) * len(values)]
+
+
+class BatchNorm1d(nn.BatchNorm1d):
+    """``(B, F) -> (B, F)``; the processes must have batches of one size."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        _, processes = place()
+        if not self.training or processes == 1:
+            return super().forward(values)
+        count = processes * len(values)
+        mean = all_reduce(values.sum(dim=0)) / count
+        centred = values - mean
+        variance = all_reduce(centred.square().sum(dim=0)) / count
+        with torch.no_grad():
+            assert self.running_mean is not None
+            assert self.running_var is not None
+            assert self.num_batches_tracked is not None
+            assert self.momentum is not None
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+            self.num_batches_tracked.add_(1)
+        return centred * (variance + self.eps).rsqrt() * self.weight + self.bias
