@@ -53,7 +53,7 @@ def assert_alike(one, other):
     first, second = (load_file(folder / "embedder" / "model.safetensors") for folder in (one, other))
     for name, values in first.items():
         torch.testing.assert_close(
-            second[name], values, atol=2e-5, rtol=1e-4, msg=lambda said, name=name: f"{name} {said}"
+            second[name], values, atol=2e-4, rtol=1e-3, msg=lambda said, name=name: f"{name} {said}"
         )
     histories = []
     for folder in (one, other):
@@ -72,9 +72,9 @@ def test_two_processes_learn_the_weights_of_one(alone, tiny_corpus, tiny_cache, 
     made = load_run(out)
     assert np.allclose(made.gallery.embeddings, load_run(alone).gallery.embeddings, atol=2e-3)
     assert ended.stderr.count("Run: ") == 1  # the other process has nothing to say
-    assert ended.stderr.count("crafts; photos:") == 1
+    assert " ".join(ended.stderr.split()).count("crafts; photos:") == 1
     again = run(train(tiny_corpus, tiny_cache, out, "--optim.batch_size", "8", "--data.devices", "2", "--resume"))
-    assert "is finished already" in again.stderr
+    assert "is finished already" in " ".join(again.stderr.split())
 
 
 def test_processes_that_torchrun_starts_do_so_too_where_the_backbone_learns(tiny_corpus, tiny_cache, tmp_path):
