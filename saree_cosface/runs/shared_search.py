@@ -40,14 +40,15 @@ def nearest(
         clauses.append("position(lower(%(place)s) IN lower(place)) > 0")
     statement = filled(
         "SELECT {columns}, saree, -(embedding::vector <#> %(query)s::vector) AS cosine FROM ("
-        "SELECT * FROM {gallery}.reference WHERE {clauses} ORDER BY embedding <#> %(query)s::halfvec LIMIT %(count)s"
+        "SELECT * FROM {gallery}.reference WHERE {clauses} ORDER BY embedding <#> %(halves)s::halfvec LIMIT %(count)s"
         ") AS near ORDER BY cosine DESC, id",
         name,
         columns=names(COLUMNS),
         clauses=sql.SQL(" AND ").join(map(sql.SQL, clauses)),
     )
     text = "[" + ",".join(map(str, embedding.tolist())) + "]"
-    values = {"query": text, "count": count, "craft": only.craft, "source": only.source, "place": only.place}
+    # Twice, since one parameter of two types would be rounded to the half precision of the other.
+    values = {"query": text, "halves": text, "count": count, "craft": only.craft, "source": only.source, "place": only.place}
     # Not prepared: a plan for any query would not know that the index serves this one.
     return cursor.execute(statement, values, prepare=False).fetchall()
 
