@@ -118,11 +118,13 @@ class Database:
         """
         connection = self._connection()
         try:
+            connection.read_only = not writing
+            connection.isolation_level = (
+                psycopg.IsolationLevel.READ_COMMITTED if writing else psycopg.IsolationLevel.REPEATABLE_READ
+            )
             with connection.transaction(), connection.cursor(binary=True) as cursor:
                 if writing:
-                    cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_WRITERS}'")
-                else:
-                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                    cursor.execute("SELECT set_config('lock_timeout', %s, true)", [WAIT_FOR_WRITERS])
                 yield cursor
         except psycopg.Error as error:
             gone = connection.closed

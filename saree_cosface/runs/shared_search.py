@@ -24,13 +24,12 @@ def nearest(
 
     The order among all is by half precision, as they are kept; the cosines are of the embedding as it is given.
     """
-    if exact:
-        cursor.execute("SET LOCAL enable_indexscan = off")
-    else:
-        cursor.execute("SET LOCAL enable_indexscan = on")
-        cursor.execute("SET LOCAL hnsw.iterative_scan = strict_order")
-        effort = min(max(_EF_SEARCH, count), _MOST_EF_SEARCH)
-        cursor.execute(sql.SQL("SET LOCAL hnsw.ef_search = {}").format(sql.Literal(effort)))
+    effort = min(max(_EF_SEARCH, count), _MOST_EF_SEARCH)
+    cursor.execute(
+        "SELECT set_config('enable_indexscan', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true), "
+        "set_config('hnsw.ef_search', %s, true)",
+        ["off" if exact else "on", str(effort)],
+    )
     clauses: list[LiteralString] = ["true"]
     if only.craft:
         clauses.append("craft = %(craft)s")
@@ -48,7 +47,14 @@ def nearest(
     )
     text = "[" + ",".join(map(str, embedding.tolist())) + "]"
     # Twice, since one parameter of two types would be rounded to the half precision of the other.
-    values = {"query": text, "halves": text, "count": count, "craft": only.craft, "source": only.source, "place": only.place}
+    values = {
+        "query": text,
+        "halves": text,
+        "count": count,
+        "craft": only.craft,
+        "source": only.source,
+        "place": only.place,
+    }
     # Not prepared: a plan for any query would not know that the index serves this one.
     return cursor.execute(statement, values, prepare=False).fetchall()
 

@@ -42,9 +42,7 @@ def test_answers_are_those_of_the_runs_own_gallery(tiny_run, tiny_corpus, url):
     files = [*photos(tiny_corpus, "patola")[:2], *photos(tiny_corpus, "jamdani")[:2]]
     shared = load_run(tiny_run.folder, gallery=url)
     assert shared.gallery.folder == tiny_run.folder / "gallery"
-    for found, expected in zip(
-        predict(shared, files).attributions, predict(tiny_run, files).attributions, strict=True
-    ):
+    for found, expected in zip(predict(shared, files).attributions, predict(tiny_run, files).attributions, strict=True):
         assert [one.craft for one in found.traditions] == [one.craft for one in expected.traditions]
         assert [one.sha256 for one in found.references] == [one.sha256 for one in expected.references]
         for name in ("traditions", "references"):

@@ -25,8 +25,9 @@ _NOBODY = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() ==
 class Server:
     """A server with its data; it may be killed, and started again."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, shared_buffers: str = "64MB") -> None:
         self._programs = programs
+        self._shared_buffers = shared_buffers
         self.folder = Path(tempfile.mkdtemp(prefix="saree-pg-"))  # a short name: sockets lie there
         if _NOBODY:
             os.chown(self.folder, 65534, 65534)
@@ -42,7 +43,7 @@ class Server:
 
     def start(self) -> None:
         settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder}
-        settings |= {"fsync": "off", "shared_buffers": "64MB", "max_connections": 40}
+        settings |= {"fsync": "off", "shared_buffers": self._shared_buffers, "max_connections": 40}
         command = [self._programs / "postgres", "-D", self.folder / "data"]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
