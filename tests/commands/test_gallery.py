@@ -72,8 +72,8 @@ def test_a_gallery_is_shared_measured_and_searched(run, tiny_corpus, url, call):
         assert document["references"][0]["cosine"] > 0.99  # itself
         _, document, _ = call("gallery", "search", run, photo, *where, "--place", "Rajasthan", "--json")
         assert {near["craft"] for near in document["references"]} == {"leheriya"}
-    code, _, said = call("gallery", "search", run, photo, "--craft", "jamdanu")
-    assert (code, "did you mean jamdani?" in said, "--new" in said) == (1, True, False)
+    code, _, said = call("gallery", "search", run, photo, "--craft", "Kanjivaran")
+    assert (code, "did you mean kanjivaram" in said, "--new" in said) == (1, True, False)
     bad = photo.parent / "none.jpg"
     assert call("gallery", "search", run, bad)[0] == 1
 
