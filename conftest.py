@@ -25,7 +25,7 @@ hypothesis.settings.load_profile("untimed")
 # What is faster on this machine would have to be found out, and could be another way in each worker.
 os.environ.setdefault("SAREE_COSFACE_RUNTIME", "openvino")
 
-pytest_plugins = ("tests.helpers.tiny",)
+pytest_plugins = ("tests.helpers.tiny", "tests.helpers.postgres")
 
 
 def pytest_collection_finish() -> None:

@@ -23,7 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     add_arguments(parser)
     options = parser.parse_args(arguments)
     try:
-        serve_run(options.run, options.port, options.auth, options.max_upload_mb, options.manifest, options.log)
+        limits = options.port, options.auth, options.max_upload_mb
+        serve_run(options.run, *limits, options.manifest, options.log, options.gallery)
     except (OSError, ValueError) as error:
         console.print(f"app: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         return 1
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-upload-mb", type=int, default=1000, help="megabytes of one upload (default: 1000)")
     parser.add_argument("--manifest", type=Path, help="manifest of the collection that curators work on")
     parser.add_argument("--log", type=Path, help="log of their decisions; made with the first one")
+    parser.add_argument("--gallery", default="", help="address of a shared gallery, postgresql://USER@HOST/DATABASE")
 
 
 def serve_run(
@@ -53,6 +55,7 @@ def serve_run(
     megabytes: int = 1000,
     manifest: Path | None = None,
     log: Path | None = None,
+    gallery: str = "",
 ) -> None:
     """Serve a run until interrupted; see :func:`add_arguments`.
 
@@ -65,7 +68,7 @@ def serve_run(
     accounts = None if auth is None else read_accounts(auth)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the folder of uploads goes, however we are ended
     try:
-        _serve(run, port, accounts, megabytes, manifest, log)
+        _serve(run, port, accounts, megabytes, manifest, log, gallery)
     except SystemExit:
         _leave()
         raise
@@ -85,6 +88,7 @@ def _serve(
     megabytes: int,
     manifest: Path | None,
     log: Path | None,
+    gallery: str,
 ) -> None:
     share_arenas()
     with upload_folders() as folders:
@@ -95,7 +99,7 @@ def _serve(
         from .desk import Desk
         from .page import build_app, serve
 
-        desk = Desk(run, manifest, log)
+        desk = Desk(run, manifest, log, gallery)
         maps = ReferenceMaps(desk)
         page = build_app(desk, maps, example_photos(desk.run, folders / EXAMPLES))
         sweep_now_and_then()

@@ -31,8 +31,8 @@ def add_api(desk: Desk, maps: ReferenceMaps) -> None:
 
     def identify(photos: list[dict[str, Any]], request: gr.Request = None) -> dict[str, Any]:
         """Photos of one piece, uploaded: verdict, traditions with cosines and chances, references, evidence."""
-        run = desk.run
         with _plainly(), taken(photos, _session(request)) as files:
+            run = desk.run
             seen, unread = see(run, files)
             if not seen:
                 reasons = "; ".join(f"{each.name}: {each.reason}" for each in unread)
@@ -44,18 +44,19 @@ def add_api(desk: Desk, maps: ReferenceMaps) -> None:
 
     def batch(photos: list[dict[str, Any]], request: gr.Request = None) -> dict[str, Any]:
         """Photos or ZIP archives, uploaded: a row a photo, with the reason for each that could not be read."""
-        run = desk.run
         with _plainly(), taken(photos, _session(request)) as files:
+            run = desk.run
             if len(files) > MOST:
                 raise ValueError(f"{len(files)} files are too many for one call: give at most {MOST}, or an archive")
             if not files:
                 raise ValueError("no photo was given")
             rows = [asdict(row) for row in name_photos(run, files, files[0][0].parent / UNPACKED)]
-        return {"model": model_card(run), "thresholds": thresholds(run), "rows": rows}
+            return {"model": model_card(run), "thresholds": thresholds(run), "rows": rows}
 
     def health() -> dict[str, Any]:
         """Whether the app answers, and with which model."""
-        return {"status": "ok", "version": __version__, "model": model_card(desk.run)}
+        with _plainly():
+            return {"status": "ok", "version": __version__, "model": model_card(desk.run)}
 
     api(identify, api_name="identify", concurrency_limit=2, concurrency_id="looking")
     api(batch, api_name="batch", concurrency_limit=4, concurrency_id="batch")

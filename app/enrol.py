@@ -91,7 +91,7 @@ def enrol_tab(desk: Desk) -> None:
             with heard(progress):
                 done = enrol(
                     desk.folder, said, files, new=unknown, one_piece=shown == _ONE, source=took,
-                    note=Provenance(*facts).note(), keep=True,
+                    note=Provenance(*facts).note(), keep=True, gallery=desk.gallery,
                 )  # fmt: skip
         except (OSError, ValueError) as error:
             return [note(_plainly(error, [*files, desk.folder]), problem=True), gr.skip(), gr.skip(), *_list(desk)]
@@ -100,7 +100,7 @@ def enrol_tab(desk: Desk) -> None:
 
     def reverse(number: Any) -> list[Any]:
         try:
-            entry = undo(desk.folder, int(number or 0))
+            entry = undo(desk.folder, int(number or 0), gallery=desk.gallery)
         except (OSError, ValueError, TypeError) as error:
             return [note(_plainly(error, [desk.folder]), problem=True), *_list(desk)]
         return [note(f"Enrolment {entry.number} was taken back: its photos are no references any more."), *_list(desk)]
@@ -114,7 +114,8 @@ def enrol_tab(desk: Desk) -> None:
 def _choices(desk: Desk) -> list[tuple[str, str]]:
     """Every tradition by name, those of the taxonomy and those that were enrolled beside them."""
     known = {craft.id: craft.name for craft in load_taxonomy().crafts}
-    known |= {craft: craft_name(craft) for craft in desk.run.gallery.crafts}
+    with suppress(ValueError):  # the server that has the gallery is away; what is enrolled then is told of it
+        known |= {craft: craft_name(craft) for craft in desk.run.gallery.crafts}
     return sorted(((name, craft) for craft, name in known.items()), key=lambda choice: choice[0].casefold())
 
 
@@ -135,7 +136,7 @@ def _told(done: Enrolled) -> str:
 def _list(desk: Desk) -> list[Any]:
     """The enrolments as a table, the last first, and those that can be taken back."""
     try:
-        entries = list(reversed(enrolments(desk.folder)))
+        entries = list(reversed(enrolments(desk.folder, gallery=desk.gallery)))
     except ValueError as error:
         return [note(str(error), problem=True), gr.update(visible=False), gr.skip()]
     if not entries:

@@ -22,7 +22,7 @@ from .desk import Desk
 from .enrol import enrol_tab
 from .gate import Gate
 from .identify import identify_tab
-from .opening import when_opened
+from .opening import note, when_opened
 from .running import Running
 from .titled import Titled
 from .traditions import traditions_tab
@@ -53,7 +53,7 @@ def build_app(desk: Desk, maps: ReferenceMaps | None = None, examples: Sequence[
     page: gr.Blocks = gr.Blocks(title=TITLE, analytics_enabled=False)
     with page:
         opening = gr.HTML(_opening(desk.run), padding=False)
-        when_opened(lambda: _opening(desk.run), None, opening)  # what was enrolled since is known, too
+        when_opened(lambda: _opening_now(desk), None, opening)  # what was enrolled since is known, too
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Identify", id="identify"):
                 identify_tab(desk, maps, examples, looking)
@@ -143,6 +143,13 @@ def theme() -> gr.themes.Base:
     return gr.themes.Base(
         primary_hue="slate", neutral_hue="stone", font=fonts, font_mono=[gr.themes.Font("ui-monospace")]
     )
+
+
+def _opening_now(desk: Desk) -> str:
+    try:
+        return _opening(desk.run)
+    except ValueError as error:
+        return note(str(error), problem=True)
 
 
 def _opening(run: Run) -> str:

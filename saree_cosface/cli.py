@@ -23,6 +23,7 @@ from saree_cosface.commands import (
     evaluate,
     export,
     faces,
+    gallery,
     loom,
     map,
     predict,
@@ -37,8 +38,9 @@ from saree_cosface.machine import caches, photo_memory, threads
 
 COMMANDS = {
     **{"loom": loom, "data": data, "train": train, "calibrate": calibrate, "evaluate": evaluate, "audit": audit},
-    **{"compare": compare, "predict": predict, "enrol": enrol, "enrolments": enrol, "embed": embed, "export": export},
-    **{"app": app, "accounts": app, "report": report, "faces": faces, "map": map, "review": review, "curate": curate},
+    **{"compare": compare, "predict": predict, "enrol": enrol, "enrolments": enrol, "gallery": gallery},
+    **{"embed": embed, "export": export, "app": app, "accounts": app, "report": report, "faces": faces, "map": map},
+    **{"review": review, "curate": curate},
 }
 """The module of each command, in the order of the help."""
 

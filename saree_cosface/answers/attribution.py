@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface.answers.verdict import Verdict, judge
+from saree_cosface.runs.any_gallery import AnyGallery
 from saree_cosface.runs.calibration import Calibration
-from saree_cosface.runs.gallery import Gallery
 from saree_cosface.taxonomy import Taxonomy, craft_name
 
 
@@ -96,7 +96,7 @@ class Attribution:
 def attribute(
     embeddings: NDArray[np.float32],
     photos: Sequence[Path],
-    gallery: Gallery,
+    gallery: AnyGallery,
     taxonomy: Taxonomy,
     *,
     top: int = 5,
@@ -126,7 +126,7 @@ def attribute(
         raise ValueError("no photo of the piece could be read, so there is nothing to attribute")
     if not len(gallery):
         raise ValueError("the gallery is empty: add references first")
-    if embeddings.shape[1] != gallery.embeddings.shape[1]:
+    if embeddings.shape[1] != gallery.dimensions:
         raise ValueError("the gallery was made by another embedder; build it again with this one")
 
     def allowed(cosines: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -149,7 +149,6 @@ def attribute(
         familiarity, parts = calibration.photos(features), sides @ gallery.prototypes.T
         parts = parts + allowed(parts)
         verdict = judge(ranked, alone_ranked, parts, familiarity, gallery.crafts, calibration, allowances)
-    table = gallery.references
     return Attribution(
         photos=tuple(str(photo) for photo in photos),
         traditions=tuple(
@@ -162,13 +161,10 @@ def attribute(
         ),
         references=tuple(
             NearReference(
-                **{
-                    column: str(table[column].iloc[row])
-                    for column in ("craft", "piece", "source", "path", "thumbnail", "sha256")
-                },
-                cosine=cosine,
+                **{column: str(near[column]) for column in ("craft", "piece", "source", "path", "thumbnail", "sha256")},
+                cosine=float(near["cosine"]),
             )
-            for row, cosine in gallery.nearest(fused, references)
+            for near in gallery.neighbours(fused, references).to_dict("records")
         ),
         gap=float(ranked[order[0]] - ranked[order[1]]) if len(order) > 1 else 0.0,
         says=tuple(

@@ -6,7 +6,7 @@ beside the gallery before anything changes, and can be taken back as a whole.
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,10 +24,11 @@ from saree_cosface.data.manifest import COLUMNS, manifest_of
 from saree_cosface.data.names import craft_label, tidy
 from saree_cosface.data.photos import gather_photos
 from saree_cosface.runs.alone import alone
-from saree_cosface.runs.gallery import Gallery
+from saree_cosface.runs.any_gallery import AnyGallery
+from saree_cosface.runs.gallery import Gallery, GalleryError, require_postgres
 from saree_cosface.runs.keeping import forget_photos, keep_photos
 from saree_cosface.runs.references import build_gallery
-from saree_cosface.runs.run import load_run
+from saree_cosface.runs.run import Run, load_run
 from saree_cosface.taxonomy import UnknownCraft
 
 _PATIENCE = 60.0  # seconds to wait for others who enrol
@@ -84,6 +85,7 @@ def enrol(
     source: str = "",
     note: str = "",
     keep: bool = False,
+    gallery: str = "",
 ) -> Enrolled:
     """Add photos to the gallery of a run as references of a craft.
 
@@ -98,15 +100,18 @@ def enrol(
         note: kept in the log.
         keep: keep copies beside the gallery, without what the camera wrote into them, for photos whose files will not
             stay where they are.
+        gallery: address of a shared gallery that they join instead of the run's own, with the entry of its log; where
+            several enrol at once they follow each other. Thumbnails and copies stay in the folder of this run.
 
     Raises:
         EnrolmentError: there is no photo that can be read, one is a reference already, or the craft is unknown.
         NotACraft: the name is that of a material or a use.
-        RunError, GalleryError: the folder holds no finished run, or a damaged one; or somebody else is at work there.
+        RunError, GalleryError: the folder holds no finished run, or a damaged one; or somebody else is at work there;
+            or the shared gallery cannot be used.
     """
     source = tidy(source)  # as a manifest would have it, by which evaluation leaves it out
-    with _gallery_of(folder):
-        run = load_run(folder)
+    with _gallery_of(folder, shared=bool(gallery)):
+        run = load_run(folder, gallery=gallery)
         try:
             craft = craft_label(craft, new=new, known=run.gallery.crafts)
         except UnknownCraft as error:
@@ -130,40 +135,55 @@ def enrol(
             raise EnrolmentError(f"no photo to enrol could be read{why}.")
         if keep:
             added = keep_photos(added, folder / "gallery")
-        log = enrolments(folder)
-        references = added.references
-        entry = Enrolment(
-            number=len(log) + 1,
-            craft=craft,
-            photos=tuple(references["path"]),
-            sha256=tuple(references["sha256"]),
-            source=source,
-            note=note,
-            when=_now(),
-        )
-        # The log first: what is written down and not there is easily taken back, the other way round it would stay.
-        write(folder, [*log, entry])
-        try:
-            grown = run.gallery.add(added).save(folder / "gallery")
-        except OSError:  # a full disk: what did not come about must not be taken back later, with what came of a retry
-            with suppress(OSError):  # which would tell of another file than the one that there was no room for
-                write(folder, log)
-            raise
-    count = int((grown.references["craft"] == craft).sum())
+        entry, count = _write_down(run, added, craft, source, note)
     return Enrolled(entry, craft not in run.gallery.crafts, count, tuple(bad), doubts)
 
 
-def undo(folder: Path, number: int = 0) -> Enrolment:
+def _write_down(run: Run, added: Gallery, craft: str, source: str, note: str) -> tuple[Enrolment, int]:
+    """The entry of the log, and how many references of the craft there are now."""
+    if not isinstance(run.gallery, Gallery):
+        from saree_cosface.runs.shared_gallery import SharedGallery
+        from saree_cosface.runs.shared_log import enrol as enrol_there
+
+        assert isinstance(run.gallery, SharedGallery)
+        written, count = enrol_there(run.gallery, added, craft, source, note)
+        return Enrolment(**written), count
+    folder, log, references = run.folder, enrolments(run.folder), added.references
+    entry = Enrolment(
+        number=len(log) + 1,
+        craft=craft,
+        photos=tuple(references["path"]),
+        sha256=tuple(references["sha256"]),
+        source=source,
+        note=note,
+        when=_now(),
+    )
+    # The log first: what is written down and not there is easily taken back, the other way round it would stay.
+    write(folder, [*log, entry])
+    try:
+        grown = run.gallery.add(added).save(folder / "gallery")
+    except OSError:  # a full disk: what did not come about must not be taken back later, with what came of a retry
+        with suppress(OSError):  # which would tell of another file than the one that there was no room for
+            write(folder, log)
+        raise
+    return entry, int((grown.references["craft"] == craft).sum())
+
+
+def undo(folder: Path, number: int = 0, *, gallery: str = "") -> Enrolment:
     """Take an enrolment back: its photos leave the gallery, and the log says when.
 
     Args:
         folder: of the run.
-        number: of the enrolment; 0 for the last that stands.
+        number: of the enrolment; 0 for the last that stands, in a shared gallery the last of this account.
+        gallery: address of a shared gallery that it was made into; "" for the run's own.
 
     Raises:
         EnrolmentError: there is no such enrolment, or it was taken back before.
         RunError: somebody else is at work in the run.
+        GalleryError: the same of a shared gallery; or it cannot be used.
     """
+    if gallery:
+        return _undo_there(folder, number, gallery)
     with _gallery_of(folder):
         log = enrolments(folder)
         standing = [entry.number for entry in log if not entry.undone]
@@ -173,12 +193,23 @@ def undo(folder: Path, number: int = 0) -> Enrolment:
             known = ", ".join(map(str, standing)) or "none stands"
             raise EnrolmentError(f"{folder}: there is no enrolment {number} to take back ({known}).")
         entry = replace(log[number - 1], undone=_now())
-        gallery = Gallery.load(folder / "gallery")
-        gone = gallery.references[gallery.references["sha256"].isin(entry.sha256)]
-        gallery.remove(list(gone["path"])).save(folder / "gallery")
+        own = Gallery.load(folder / "gallery")
+        gone = own.known(entry.sha256)
+        own.remove(list(gone["path"])).save(folder / "gallery")
         write(folder, [*log[: number - 1], entry, *log[number:]])
         forget_photos(gone, folder / "gallery")
     return entry
+
+
+def _undo_there(folder: Path, number: int, url: str) -> Enrolment:
+    require_postgres()
+    from saree_cosface.runs.shared_log import undo as undo_there
+
+    entry, gone = undo_there(url, number)
+    with suppress(GalleryError):  # a run whose own gallery cannot be read keeps all pictures
+        own = Gallery.load(folder / "gallery").references["sha256"]  # whose pictures are the same files
+        forget_photos(gone[~gone["sha256"].isin(own)], folder / "gallery")
+    return Enrolment(**entry)
 
 
 def _hashes(files: Sequence[Path]) -> tuple[dict[str, Path], list[BadImage]]:
@@ -196,8 +227,8 @@ def _hashes(files: Sequence[Path]) -> tuple[dict[str, Path], list[BadImage]]:
     return found, bad
 
 
-def _refuse_known(gallery: Gallery, hashes: dict[str, Path]) -> None:
-    known = gallery.references[gallery.references["sha256"].isin(hashes)]
+def _refuse_known(gallery: AnyGallery, hashes: dict[str, Path]) -> None:
+    known = gallery.known(list(hashes))
     if len(known):
         first = known.iloc[0]
         raise EnrolmentError(
@@ -211,9 +242,9 @@ def _now() -> str:
 
 
 @contextmanager
-def _gallery_of(folder: Path) -> Iterator[None]:
-    """Nobody else changes the run meanwhile; those who enrol wait for each other."""
+def _gallery_of(folder: Path, *, shared: bool = False) -> Iterator[None]:
+    """Nobody else changes the run meanwhile; those who enrol wait for each other, in a shared gallery on the server."""
     if not (folder / "run.json").is_file():
         load_run(folder)  # which says what is wrong
-    with alone(folder, "enrol", patience=_PATIENCE):
+    with nullcontext() if shared else alone(folder, "enrol", patience=_PATIENCE):
         yield

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from saree_cosface.files import write_json
+from saree_cosface.runs.gallery import require_postgres
 
 LOG = "enrolments.json"
 
@@ -31,6 +32,7 @@ class Enrolment:
         note: whatever is worth keeping: inventory number, owner, weaver.
         when: UTC, ISO 8601.
         undone: when it was taken back; "" while it stands.
+        by: the account that enrolled, in a shared gallery; "" in a run's own.
     """
 
     number: int
@@ -41,14 +43,25 @@ class Enrolment:
     note: str
     when: str
     undone: str = ""
+    by: str = ""
 
 
-def enrolments(folder: Path) -> list[Enrolment]:
+def enrolments(folder: Path, *, gallery: str = "") -> list[Enrolment]:
     """All enrolments of a run, those taken back too, in their order.
+
+    Args:
+        folder: of the run.
+        gallery: address of a shared gallery, which has a log of its own; that of the run is another.
 
     Raises:
         EnrolmentError: the log is damaged.
+        GalleryError: the shared gallery cannot be asked.
     """
+    if gallery:
+        require_postgres()
+        from saree_cosface.runs.shared_log import entries
+
+        return [Enrolment(**entry) for entry in entries(gallery)]
     path = folder / "gallery" / LOG
     if not path.is_file():
         return []
@@ -66,12 +79,15 @@ def print_log(log: Sequence[Enrolment], console: Console) -> None:
     if not log:
         console.print("Nothing was enrolled yet.")
         return
-    table = Table("no.", "tradition", "photos", "source", "when", "taken back", "note", box=None, pad_edge=False)
+    who = any(entry.by for entry in log)
+    columns = ("no.", "tradition", "photos", "source", "when", *(["by"] if who else []), "taken back", "note")
+    table = Table(*columns, box=None, pad_edge=False)
     for column in table.columns:
         column.overflow, column.no_wrap = "fold", column.header in ("when", "taken back")
     for entry in log:
         when, undone = (moment[:16].replace("T", " ") for moment in (entry.when, entry.undone))
-        row = (str(entry.number), entry.craft, str(len(entry.photos)), entry.source, when, undone, entry.note)
+        row = [str(entry.number), entry.craft, str(len(entry.photos)), entry.source, when]
+        row += [*([entry.by] if who else []), undone, entry.note]
         table.add_row(*map(escape, row), style="dim" if entry.undone else None)
     console.print(table)
 

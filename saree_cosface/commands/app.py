@@ -7,7 +7,7 @@ from typing import Any
 
 from jsonargparse import Namespace
 
-from saree_cosface.commands.common import Command, Subcommands, add_run, new_parser
+from saree_cosface.commands.common import Command, Subcommands, add_gallery, add_run, new_parser
 
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
@@ -22,6 +22,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     app.add_argument("--max-upload-mb", type=int, default=1000, help="megabytes of one upload, all its files together")
     app.add_argument("--manifest", type=Path | None, help="manifest of the collection that curators work on")
     app.add_argument("--log", type=Path | None, help="log of their decisions; made with the first one")
+    add_gallery(app, "search a shared gallery, and enrol into it, instead of the run's own")
     subcommands.add_subcommand("app", app, help="serve the app")
     accounts = new_parser(
         "Let somebody log in to the app, or change their password, which is asked for. The file, made if need be,\n"
@@ -35,7 +36,8 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 def _serve(options: Namespace) -> int:
     serve = _of_the_app("__main__").serve_run
-    serve(options.run, options.port, options.auth, options.max_upload_mb, options.manifest, options.log)
+    limits = options.port, options.auth, options.max_upload_mb
+    serve(options.run, *limits, options.manifest, options.log, options.gallery or "")
     return 0
 
 

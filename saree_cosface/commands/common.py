@@ -62,6 +62,18 @@ def add_run(parser: ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="folder of a run")
 
 
+def add_gallery(parser: ArgumentParser, what: str, *, required: bool = False) -> None:
+    """A shared gallery; ``what`` says what it is for."""
+    parser.add_argument(
+        "--gallery",
+        type=str if required else str | None,
+        required=required,
+        metavar="ADDRESS",
+        help=f"{what}: postgresql://USER@HOST/DATABASE, #NAME where it has several; the password in PGPASSWORD or "
+        "~/.pgpass",
+    )
+
+
 def add_cache(parser: ArgumentParser) -> None:
     """Where features of frozen backbones are kept."""
     parser.add_argument("--cache", type=Path, default=DataOptions.cache, help="folder of features, shared by runs")

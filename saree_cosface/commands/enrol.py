@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from saree_cosface.commands.common import Command, Subcommands, add_json, add_run, finish, new_parser
+from saree_cosface.commands.common import Command, Subcommands, add_gallery, add_json, add_run, finish, new_parser
 from saree_cosface.console import console
 
 
@@ -21,13 +21,15 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     enrol.add_argument("--piece", action="store_true", help="all photos show one piece")
     enrol.add_argument("--source", type=str, default="", help="who took them; evaluation leaves that source out")
     enrol.add_argument("--note", type=str, default="", help="kept with the enrolment, such as an inventory number")
+    add_gallery(enrol, "add to a shared gallery, and to its log, instead of the run's own")
     add_json(enrol)
     subcommands.add_subcommand("enrol", enrol, help="add references to a run")
     enrolments = new_parser(
         "What was enrolled into a run, by number. --undo takes an enrolment back: its photos leave."
     )
     add_run(enrolments)
-    enrolments.add_argument("--undo", type=int | None, help="take this enrolment back; 0 for the last")
+    enrolments.add_argument("--undo", type=int | None, help="take this enrolment back; 0 for your last")
+    add_gallery(enrolments, "those into a shared gallery")
     add_json(enrolments, "all enrolments")
     subcommands.add_subcommand("enrolments", enrolments, help="list enrolments, or take one back")
     return {"enrol": _enrol, "enrolments": _enrolments}
@@ -44,6 +46,7 @@ def _enrol(options: Namespace) -> int:
         one_piece=options.piece,
         source=options.source,
         note=options.note,
+        gallery=options.gallery or "",
     )
     found.print_table(console)
     return finish(options, found.to_json(), ok=not found.bad)
@@ -56,9 +59,9 @@ def _enrolments(options: Namespace) -> int:
     from saree_cosface.answers.enrolment_log import enrolments, print_log
 
     if options.undo is not None:
-        entry = undo(options.run, options.undo)
+        entry = undo(options.run, options.undo, gallery=options.gallery or "")
         said = f"Enrolment {entry.number} taken back: {len(entry.photos)} photos of {entry.craft}."
         console.print(said, highlight=False, markup=False)
-    log = enrolments(options.run)
+    log = enrolments(options.run, gallery=options.gallery or "")
     print_log(log, console)
     return finish(options, [asdict(entry) for entry in log])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
-from saree_cosface.commands.common import Command, Subcommands, add_json, add_run, json_text, new_parser
+from saree_cosface.commands.common import Command, Subcommands, add_gallery, add_json, add_run, json_text, new_parser
 from saree_cosface.console import console, telling
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
         type=Path | None,
         help="folder for figures: what carries the cosine, and which regions match which of the nearest reference",
     )
+    add_gallery(predict, "compare with a shared gallery instead of the run's own")
     predict.add_argument("--top", type=PositiveInt, default=5, help="how many traditions and references to name")
     add_json(predict, "answers")
     predict.add_argument("--csv", action="store_true", help="answers as CSV on stdout instead, a row a tradition")
@@ -42,7 +43,7 @@ def _run(options: Namespace) -> int:
 
     if options.json and options.csv:
         raise ValueError("--json and --csv both go to stdout: ask for one of them.")
-    run = load_run(options.run)
+    run = load_run(options.run, gallery=options.gallery or "")
     found = predict_each(run, options.photos, one_piece=options.piece, top=options.top, evidence=options.evidence)
     say = _json if options.json else _csv if options.csv else _tables
     # A progress bar would write over the rows, where both are on one screen.

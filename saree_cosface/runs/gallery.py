@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from saree_cosface.data.names import tidy
 from saree_cosface.data.pieces import piece_keys
 from saree_cosface.files import atomic_path, write_json
+from saree_cosface.runs.any_gallery import EVERY, Only, places_of
 from saree_cosface.runs.prototypes import prototypes
 
 COLUMNS = ("craft", "piece", "source", "view", "path", "sha256", "thumbnail", "shared_piece")
@@ -26,6 +27,20 @@ INDEX = "gallery.json"
 
 class GalleryError(ValueError):
     """A gallery cannot be used; the message names the file and the remedy."""
+
+
+def require_postgres() -> None:
+    """Make sure that this installation can ask a gallery on a server.
+
+    Raises:
+        GalleryError: what talks to it is not installed.
+    """
+    try:
+        import psycopg  # noqa: F401
+    except ImportError as error:
+        raise GalleryError(
+            f"a gallery on a server needs psycopg ({error}): pip install 'saree-cosface[postgres]'."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,11 @@ class Gallery:
 
     def __len__(self) -> int:
         return len(self.references)
+
+    @property
+    def dimensions(self) -> int:
+        """Length of an embedding."""
+        return int(self.embeddings.shape[1])
 
     @cached_property
     def crafts(self) -> list[str]:
@@ -109,6 +129,38 @@ class Gallery:
             if len(found) >= k or count >= len(cosines):
                 return [(int(position), float(cosines[position])) for position in found[:k]]
             count *= 4  # the nearest are photos of fewer pieces than asked for
+
+    def neighbours(
+        self, embedding: NDArray[np.float32], k: int, *, one_a_piece: bool = True, only: Only = EVERY
+    ) -> pd.DataFrame:
+        """The same as rows of ``references`` with a column ``cosine``.
+
+        Args:
+            embedding: as for :meth:`nearest`.
+            k: how many.
+            one_a_piece: as there.
+            only: search these alone.
+        """
+        searched = self if only == EVERY else self._those(only)
+        found = searched.nearest(embedding, k, one_a_piece=one_a_piece)
+        rows = searched.references[list(COLUMNS)].iloc[[position for position, _ in found]]
+        return rows.reset_index(drop=True).assign(cosine=np.array([cosine for _, cosine in found], np.float64))
+
+    def known(self, sha256: Sequence[str]) -> pd.DataFrame:
+        """The references whose photos have these SHA-256."""
+        return self.references[self.references["sha256"].isin(list(sha256))]
+
+    def _those(self, only: Only) -> "Gallery":
+        table = self.references
+        kept = np.ones(len(table), bool)
+        if only.craft:
+            kept &= (table["craft"] == only.craft).to_numpy()
+        if only.source:
+            kept &= (table["source"] == only.source).to_numpy()
+        if only.place:
+            where = {craft: place.lower() for craft, place in zip(self.crafts, places_of(self.crafts), strict=True)}
+            kept &= np.array([only.place.lower() in where[craft] for craft in table["craft"]], bool)
+        return Gallery(self.embeddings[kept], table[kept].reset_index(drop=True), self.folder)
 
     def add(self, other: "Gallery") -> "Gallery":
         """Both galleries' references; a photo that is there already (by content) is replaced.

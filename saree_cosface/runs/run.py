@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 
 from saree_cosface.data.names import tidy
 from saree_cosface.networks.embedder import Embedder
+from saree_cosface.networks.fingerprint import embedder_version
 from saree_cosface.runs.alone import at_work
+from saree_cosface.runs.any_gallery import AnyGallery
 from saree_cosface.runs.calibration import FOLDER, Calibration
 from saree_cosface.runs.folder import RunError
-from saree_cosface.runs.gallery import Gallery
+from saree_cosface.runs.gallery import Gallery, require_postgres
 from saree_cosface.training.checkpoint import CHECKPOINT
 
 
@@ -33,7 +35,7 @@ class Run:
     Attributes:
         folder: where it lies.
         embedder: ready for inference.
-        gallery: references of the training photos.
+        gallery: references of the training photos, and of those enrolled since; its own, or one on a server.
         used: SHA-256 of each photo that training or validation saw, to its part.
         sources: the sources that training or validation saw, by part.
         split_hash: of the split that dealt them; "" where the manifest did.
@@ -42,7 +44,7 @@ class Run:
 
     folder: Path
     embedder: Embedder
-    gallery: Gallery
+    gallery: AnyGallery
     used: Mapping[str, str]
     sources: Mapping[str, frozenset[str]]
     split_hash: str
@@ -75,12 +77,17 @@ class Run:
         return self.embedder.card.classes
 
 
-def load_run(folder: Path) -> Run:
+def load_run(folder: Path, *, gallery: str = "") -> Run:
     """Read a finished run.
+
+    Args:
+        folder: where it lies.
+        gallery: address of a shared gallery (:mod:`saree_cosface.runs.shared_gallery`) that answers instead of the
+            run's own; "" for its own.
 
     Raises:
         RunError: it is no run, or not finished.
-        EmbedderError, GalleryError: a part of it is damaged.
+        EmbedderError, GalleryError: a part of it is damaged; or the shared gallery cannot be used.
 
     >>> run = load_run(run_folder)
     >>> run.classes, run.embedder.card.embedding_dim, len(run.gallery.prototypes)
@@ -99,12 +106,20 @@ def load_run(folder: Path) -> Run:
         used, sources, split_hash = parts["used"], parts["sources"], parts["split_hash"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{folder / 'parts.json'}: missing or damaged ({error}); train again.") from error
+    embedder = Embedder.load(folder / "embedder")
     return Run(
         folder,
-        Embedder.load(folder / "embedder"),
-        Gallery.load(folder / "gallery"),
+        embedder,
+        _shared(gallery, embedder, folder) if gallery else Gallery.load(folder / "gallery"),
         used,
         {part: frozenset(map(tidy, names)) for part, names in sources.items()},
         split_hash,
         bool(parts.get("crops_together", False)),
     )
+
+
+def _shared(url: str, embedder: Embedder, folder: Path) -> AnyGallery:
+    require_postgres()
+    from saree_cosface.runs.shared_gallery import open_gallery
+
+    return open_gallery(url, embedder_version(embedder), folder / "gallery")
