@@ -9,6 +9,7 @@ from jsonargparse.typing import PositiveInt
 from saree_cosface.commands.common import (
     Command,
     Subcommands,
+    add_embeddings,
     add_gallery,
     add_json,
     add_run,
@@ -35,9 +36,12 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
     copy = new_parser(
         "Send a run's own references to a shared gallery, which is made if need be: all or none. Photos that are\n"
-        "there already are replaced where they differ, so it may be done again. The log of enrolments stays here."
+        "there already are replaced where they differ, so it may be done again. The log of enrolments stays here.\n"
+        "With --photos it sends those of a manifest instead, such as a whole collection that `embed` has seen."
     )
     add_run(copy)
+    copy.add_argument("--photos", type=Path | None, metavar="MANIFEST", help="send these photos, with their labels")
+    add_embeddings(copy)
     copy.add_argument("--to", type=str, required=True, metavar="ADDRESS", help=f"of {_IT}, as for --gallery")
     add_json(copy)
     inner.add_subcommand("copy", copy, help="send a run's references to a server")
@@ -98,15 +102,24 @@ def _shared(run: Path, address: str) -> "SharedGallery":
 
 
 def _copy(options: Namespace) -> int:
+    from saree_cosface.data.manifest_file import read_manifest
+    from saree_cosface.data.photos import list_bad
     from saree_cosface.networks.fingerprint import embedder_version
     from saree_cosface.runs.gallery import Gallery, require_postgres
+    from saree_cosface.runs.references import build_gallery
     from saree_cosface.runs.run import load_run
 
     require_postgres()
     from saree_cosface.runs.shared_gallery import create_gallery
 
+    if options.embeddings is not None and options.photos is None:
+        raise ValueError("--embeddings are of photos that are sent: name their manifest with --photos.")
+
     run = load_run(options.run)
     own = run.gallery
+    if options.photos is not None:
+        own, bad = build_gallery(run.embedder, read_manifest(options.photos), shards=options.embeddings)
+        list_bad(bad, options.photos)
     assert isinstance(own, Gallery)
     last = ~own.references["sha256"].duplicated(keep="last").to_numpy()
     sent = Gallery(own.embeddings[last], own.references[last])

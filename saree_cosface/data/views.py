@@ -8,14 +8,16 @@ import hashlib
 import random
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-import albumentations as A
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from saree_cosface.options import ViewOptions
+
+if TYPE_CHECKING:
+    import albumentations as A
 
 Pixels = NDArray[np.uint8]
 
@@ -124,7 +126,10 @@ class RandomViews:
         return f"random-{self.size}-{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
 
     @cached_property
-    def _transform(self) -> A.Compose:
+    def _transform(self) -> "A.Compose":
+        import albumentations as A  # slow to import, and only training needs it
+        import cv2
+
         size, options = self.size, self.options
         scales = [round(size * scale) for scale, parts in PYRAMID for _ in range(parts)]
         jitter = options.colour_jitter
@@ -157,7 +162,7 @@ class RandomViews:
 Views = PyramidViews | RandomViews
 
 
-def reseed(transform: A.Compose, seed: int) -> None:
+def reseed(transform: "A.Compose", seed: int) -> None:
     """Let what the transform does next follow from the seed.
 
     Its own ``set_random_seed`` would hand the same seed to each of its parts, so that they draw the same numbers: then

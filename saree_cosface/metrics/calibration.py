@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from saree_cosface.metrics.operating_point import checked_scores, checked_truths
@@ -63,6 +62,8 @@ def fit_temperature(cosines: ArrayLike, labels: ArrayLike, weights: ArrayLike | 
         raise ValueError("a cosine is not finite; look for embeddings that are zero or NaN")
     if truth.dtype.kind not in "iu" or truth.min() < 0 or truth.max() >= found.shape[1]:
         raise ValueError(f"labels must be whole numbers from 0 to {found.shape[1] - 1}")
+    from scipy.optimize import minimize_scalar  # slow to import, and nothing that a prediction needs
+
     share = np.ones(len(truth)) if weights is None else np.asarray(weights, dtype=np.float64)
     if share.shape != truth.shape or not (share >= 0).all() or not 0 < share.sum() < np.inf:
         raise ValueError("weights must be one number a photo, not negative, and not all zero")

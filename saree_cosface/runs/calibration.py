@@ -10,16 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from crepes import ConformalClassifier
 from numpy.typing import NDArray
-from scipy.stats import entropy
+from scipy.special import entr
 
 from saree_cosface.features.familiarity import Familiarity
 from saree_cosface.files import atomic_path, write_json
 from saree_cosface.metrics.calibration import probabilities
+
+if TYPE_CHECKING:
+    from crepes import ConformalClassifier
 
 FOLDER = "calibration"
 _DOCUMENT, _FEATURES = "calibration.json", "features.npy"
@@ -79,7 +81,7 @@ class Calibration:
         As one over the number of traditions that the photo by itself leaves open, exp(entropy) of its probabilities:
         a close-up that is sure of one counts for more than a drape that could be any of ten.
         """
-        open_ended = np.exp(entropy(self.probabilities(cosines), axis=1))
+        open_ended = np.exp(entr(self.probabilities(cosines)).sum(axis=1))
         shares: NDArray[np.float64] = (1 / open_ended) / (1 / open_ended).sum()
         return shares
 
@@ -123,7 +125,9 @@ class Calibration:
         return result
 
     @cached_property
-    def _conformal(self) -> ConformalClassifier:
+    def _conformal(self) -> "ConformalClassifier":
+        from crepes import ConformalClassifier  # which imports much, slowly, for a run that may not be calibrated
+
         classifier = ConformalClassifier()
         classifier.fit(self.nonconformity)
         return classifier

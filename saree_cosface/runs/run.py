@@ -25,7 +25,6 @@ from saree_cosface.runs.any_gallery import AnyGallery
 from saree_cosface.runs.calibration import FOLDER, Calibration
 from saree_cosface.runs.folder import RunError
 from saree_cosface.runs.gallery import Gallery, require_postgres
-from saree_cosface.training.checkpoint import CHECKPOINT
 
 
 @dataclass(frozen=True)
@@ -98,6 +97,8 @@ def load_run(folder: Path, *, gallery: str = "") -> Run:
         working = at_work(folder)
         if working:
             raise RunError(f"{folder}: {working} is still at work on this run; wait until it has ended.")
+        from saree_cosface.training.checkpoint import CHECKPOINT  # and Lightning with it, which is slow to import
+
         begun = (folder / CHECKPOINT).is_file()
         remedy = "finish it with --resume" if begun else "give the folder that `saree-cosface train --out` made"
         raise RunError(f"{folder}: {'an unfinished run' if begun else 'not a run'}; {remedy}.")

@@ -145,3 +145,25 @@ def test_a_server_that_is_killed_is_one_line(postgres, run, tiny_corpus, url, ca
     finally:
         postgres.start()
     assert call("predict", run, files[0], "--gallery", url, "--json")[0] == 0
+
+
+def test_a_collection_is_sent_from_its_embeddings(run, tiny_corpus, tiny_cache, url, call, monkeypatch, tmp_path):
+    where = ("--where", "craft in ['jamdani', 'patola']")
+    assert call("embed", run, tiny_corpus, *where, "--out", tmp_path / "out", "--cache", tiny_cache)[0] == 0
+    some = read_manifest(tiny_corpus, where="craft in ['jamdani', 'patola']")
+    table = some.table.assign(path=[str(file) for file in some.files()])
+    table.to_csv(tmp_path / "some.csv", index=False)
+
+    def refuse(backbone):
+        raise AssertionError("features were computed")
+
+    monkeypatch.setattr("saree_cosface.features.extraction.runner", refuse)
+    sending = ("--photos", tmp_path / "some.csv", "--embeddings", tmp_path / "out", "--json")
+    code, document, _ = call("gallery", "copy", run, "--to", url, *sending)
+    assert (code, document["new"]) == (0, len(some))
+    monkeypatch.undo()
+    found = call("gallery", "search", run, some.file(0), "--gallery", url, "--k", "1", "--json")[1]["references"][0]
+    assert (found["craft"], found["path"]) == (some.crafts[0], str(some.file(0)))
+    code, _, said = call("gallery", "copy", run, "--to", url, "--embeddings", tmp_path / "out")
+    assert code == 1
+    assert "name their manifest with --photos" in said
