@@ -78,7 +78,8 @@ def with_precision(recipe: Recipe, out: Path) -> Recipe:
 def _recorded(out: Path) -> dict[str, Any]:
     try:
         settings = yaml.safe_load((out / CONFIG).read_text(encoding="utf-8"))
-        complete = {"data", "model"} <= set(settings) and "precision" in settings["model"]
+        complete = {"data", "model", "optim"} <= set(settings) and "precision" in settings["model"]
+        complete = complete and "batch_size" in settings["optim"]
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise RunError(f"{out / CONFIG}: cannot be read ({error}): choose another --out.") from error
     if not complete:
@@ -102,7 +103,11 @@ def check_folder(out: Path, settings: dict[str, Any], resume: bool) -> None:
 
 
 def _lasting(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that decide the result; the others may change between a run and its resumption."""
-    passing = ("cache", "workers", "lfw_images", "lfw_pairs")
+    """The options that decide the result; the others may change between a run and its resumption.
+
+    Of several processes the whole batch does, however it is shared by them.
+    """
+    passing = ("cache", "workers", "lfw_images", "lfw_pairs", "devices")
     data = {name: value for name, value in settings["data"].items() if name not in passing}
-    return {**settings, "data": data}
+    batch = settings["optim"]["batch_size"] * settings["data"].get("devices", 1)
+    return {**settings, "data": data, "optim": {**settings["optim"], "batch_size": batch}}
