@@ -84,18 +84,36 @@ def alone(name, count):
     return head.weight.detach()
 
 
+def begin_all(folder):
+    return {name: begin(folder / name, name) for name in OPTIMIZERS}
+
+
+def go_on_all(folder, until):
+    return {name: go_on(folder / name, name, folder / name / "last.ckpt", until) for name in OPTIMIZERS}
+
+
+@pytest.fixture(scope="module")
+def handed_on(tmp_path_factory):
+    """What four processes wrote, what two found and wrote, and what one found."""
+    folder = tmp_path_factory.mktemp("shards")
+    four = joined(begin_all, 4, folder / "four", folder)
+    for name in OPTIMIZERS:
+        torch.save(four[0][name], folder / name / "last.ckpt")
+    two = joined(go_on_all, 2, folder / "two", folder, 5)
+    for name in OPTIMIZERS:
+        torch.save(two[0][name]["then"], folder / name / "last.ckpt")
+    return four, two, go_on_all(folder, 7)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_what_four_wrote_two_and_one_go_on_with(tmp_path, name):
-    first = joined(begin, 4, tmp_path / "four", tmp_path, name)[0]
+def test_what_four_wrote_two_and_one_go_on_with(handed_on, name):
+    four, two, one = handed_on
+    first, two, one = four[0][name], [each[name] for each in two], one[name]
     assert shards.WEIGHT not in first["state_dict"]
     assert first["shards"] == {"step": 3, "ranks": 4, "parameter": 0}
     assert all(value.ndim == 0 for value in first["optimizer_states"][0]["state"][0].values() if value is not None)
     assert [value.tolist() for value in first["average"]["tensors"].values()] == [[1]]
-    torch.save(first, tmp_path / "first.ckpt")
-    two = joined(go_on, 2, tmp_path / "two", tmp_path, name, tmp_path / "first.ckpt", 5)
-    torch.save(two[0]["then"], tmp_path / "second.ckpt")
-    one = go_on(tmp_path, name, tmp_path / "second.ckpt", 7)
     for found, expected in (
         (torch.cat([each["read"] for each in two]), alone(name, 3)),
         (torch.cat([each["average"] for each in two]), 2 * alone(name, 3)),
