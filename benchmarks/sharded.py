@@ -52,6 +52,8 @@ def work(rank, ranks, folder, sample, classes, options):
     generator = torch.Generator().manual_seed(0)
     embeddings = torch.randn(options.batch, options.dim, generator=generator).chunk(ranks)[rank].requires_grad_()
     labels = torch.randint(classes, (options.batch,), generator=generator).chunk(ranks)[rank]
+    # A small step first: what torch loads with it is not counted.
+    made(sample, 1000, options.dim)(embeddings, labels % 1000).backward()
     distributed.barrier()
     before = used()
     head = made(sample, classes, options.dim)

@@ -139,7 +139,7 @@ class ShardedHead(nn.Module):
         weight = torch.empty(len(self.rows), self.formula.embedding_dim, device="cpu")
         generator = torch.Generator("cpu")
         for block in range(self.rows.start // _DRAWN, (self.rows.stop - 1) // _DRAWN + 1):
-            generator.manual_seed(seed * 1_000_003 + block)
+            generator.manual_seed((seed + 1) * 1_000_000_007 + block)  # not what else begins from the seed
             drawn = torch.randn(_DRAWN, self.formula.embedding_dim, generator=generator, device="cpu")
             first = block * _DRAWN
             start, stop = max(first, self.rows.start), min(first + _DRAWN, self.rows.stop)
@@ -167,7 +167,7 @@ class ShardedHead(nn.Module):
             formula._check_not_empty(everyone)
             formula._check_batch(everyone, everyones)
             self._drawn = self._draw(everyones)
-            prototypes = weight if self._drawn is None else weight[self._drawn]
+            prototypes = weight if self._drawn is None else weight.index_select(0, self._drawn)
             here, columns = self._living_here(everyones)
             of_classes, of_labels = _LogSumExp.apply(
                 everyone,
