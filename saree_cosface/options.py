@@ -21,6 +21,8 @@ HeadName = Literal[
     "cosface_unnormalized",
     "arcface",
 ]
+SHARDED: tuple[HeadName, ...] = ("cosface", "cosface_unnormalized", "nsl", "arcface")
+"""Heads whose prototypes can be shared out among processes."""
 SphereNetworkName = Literal[
     "sphereface4",
     "sphereface10",
@@ -217,6 +219,10 @@ class HeadOptions:
             softmax, center and nsl.
         balance: weight of the second term of contrastive and center; -1 takes that of their papers.
         margin_warmup: share of the training over which the margin grows from 0 (cosface and arcface).
+        sharded: share the prototypes out among the processes that train, instead of keeping all in each: for classes
+            in the hundreds of thousands (cosface, nsl and arcface).
+        sample: share of the classes that a step sees beside those of its batch, where they are sharded; the training
+            accuracy is then that among these.
 
     >>> HeadOptions("nsl", scale=16.0).margin_warmup
     0.0
@@ -227,9 +233,15 @@ class HeadOptions:
     margin: float = 0.35
     balance: float = -1.0
     margin_warmup: float = 0.0
+    sharded: bool = False
+    sample: float = 1.0
 
     def __post_init__(self) -> None:
-        _check(self, "head", margin_warmup=(0, 1))
+        _check(self, "head", margin_warmup=(0, 1), sample=(1e-9, 1))
+        if self.sharded and self.name not in SHARDED:
+            raise ValueError(f"option head.sharded: {self.name} cannot be; use one of {', '.join(SHARDED)}.")
+        if self.sample < 1 and not self.sharded:
+            raise ValueError(f"option head.sample is {self.sample:g}, which needs head.sharded to be true.")
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,13 @@ from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimO
         (ViewOptions, {"random": -1}, r"views\.random"),
         (ViewOptions, {"colour_jitter": 1.5}, r"views\.colour_jitter"),
         (HeadOptions, {"margin_warmup": 1.1}, r"head\.margin_warmup"),
+        (HeadOptions, {"sharded": True, "sample": 0.0}, r"head\.sample is 0\.0"),
+        (HeadOptions, {"sample": 0.1}, r"head\.sample is 0\.1, which needs head\.sharded"),
+        (
+            HeadOptions,
+            {"name": "softmax", "sharded": True},
+            r"head\.sharded: softmax cannot be; use one of cosface, .*arcface",
+        ),
         (DataOptions, {"manifest": Path("m.csv"), "folds": 1}, r"data\.folds"),
         (DataOptions, {"manifest": Path("m.csv"), "test_fold": -2}, r"data\.test_fold"),
         (DataOptions, {"manifest": Path("m.csv"), "test_fold": 1}, "cannot be the one that scores"),

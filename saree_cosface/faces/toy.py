@@ -225,15 +225,16 @@ def train(name: str, head: HeadOptions, images: ToyImages, optim: OptimOptions, 
     )
     recipe = Recipe(model=model, head=head, optim=optim, seed=seed)
     # No warnings: they speak of the simplex floor, and SCALE is chosen for the circle.
-    module = LearningModule(embedder, make_head(head, 2, len(images.names), warn=False), recipe)
+    made = make_head(head, 2, len(images.names), warn=False)
+    module = LearningModule(embedder, made, recipe)
     pixels = torch.from_numpy(np.array(images.pixels)).permute(0, 3, 1, 2)
     labels = torch.from_numpy(images.labels)
     optimise(module, _Batches(pixels, labels, optim.batch_size, seed), progress=False)
-    head_module = module.head.cpu()
+    made.cpu()
     with torch.no_grad():
         embeddings = torch.cat([embedder.raw(embedder.features(part)) for part in torch.split(pixels, 256)])
-        cosines = head_module.cosines(embeddings)
-        logits = embeddings @ head_module.weight.T if head.name == "softmax" else cosines
+        cosines = made.cosines(embeddings)
+        logits = embeddings @ made.weight.T if head.name == "softmax" else cosines
     values = {
         "name": name,
         "head": {"name": head.name, "scale": head.scale, "margin": head.margin},
@@ -241,7 +242,7 @@ def train(name: str, head: HeadOptions, images: ToyImages, optim: OptimOptions, 
         "accuracy_with_lengths": float((logits.argmax(dim=1) == labels).double().mean()),
         **spread(embeddings.double().numpy(), images.labels),
     }
-    return Trained(name, embeddings.double().numpy(), head_module.weight.detach().double().numpy(), values)
+    return Trained(name, embeddings.double().numpy(), made.weight.detach().double().numpy(), values)
 
 
 class _Batches(L.LightningDataModule):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import yaml
 from numpy.typing import NDArray
-from torch import Tensor, distributed
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from saree_cosface.console import console
@@ -22,6 +22,7 @@ from saree_cosface.faces.datasets import TRAINING, read_identities
 from saree_cosface.faces.images import SIZE, FaceImages, NotAligned, load_faces
 from saree_cosface.faces.views import FaceViews
 from saree_cosface.files import write_json, write_text
+from saree_cosface.heads.ranks import place
 from saree_cosface.machine import threads
 from saree_cosface.machine.caches import located
 from saree_cosface.networks.card import EmbedderCard
@@ -74,8 +75,7 @@ class EveryFaceSampler(Sampler[tuple[int, int]]):
     def __init__(self, labels: Tensor, batch_size: int, seed: int, together: int = 1) -> None:
         self.labels, self.batch_size, self.seed, self.together = labels, batch_size, seed, together
         self.epoch = 0
-        initialised = distributed.is_available() and distributed.is_initialized()
-        self.rank, self.processes = (distributed.get_rank(), distributed.get_world_size()) if initialised else (0, 1)
+        self.processes, self.rank = place()
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""

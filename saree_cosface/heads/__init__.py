@@ -21,8 +21,12 @@ All heads share one shape, which ``base.Head`` gives: ``Head(embedding_dim, num_
 
 - ``cosines(embeddings)``: margin-free cosines, from which training accuracy must be read (with the margin it
   looks like 0);
+- ``predictions(embeddings)``: the class of the largest of them;
 - ``logits(embeddings, labels)``: what the cross-entropy sees, the margin applied at the targets;
 - ``forward(embeddings, labels, weight=None)``: the mean loss.
+
+For classes whose prototypes are too many for one machine, ``ShardedHead`` shares those of CosFace, NSL or ArcFace out
+among the processes of a training (``sharded``).
 
 Normalisation, cosines and loss are computed in float32 even inside ``torch.autocast`` and for half-precision inputs,
 and in float64 when the embeddings or the prototypes are float64.
@@ -43,6 +47,7 @@ from saree_cosface.heads.base import Head
 from saree_cosface.heads.center import SoftmaxCenter
 from saree_cosface.heads.contrastive import SoftmaxContrastive
 from saree_cosface.heads.multiplicative import LambdaAnnealing, LargeMarginSoftmax, SphereFace, psi
+from saree_cosface.heads.sharded import ShardedHead
 from saree_cosface.heads.triplet import Triplet
 
 __all__ = [
@@ -52,6 +57,7 @@ __all__ = [
     "LambdaAnnealing",
     "LargeMarginSoftmax",
     "NormalizedSoftmax",
+    "ShardedHead",
     "Softmax",
     "SoftmaxCenter",
     "SoftmaxContrastive",

@@ -68,6 +68,14 @@ class Head(nn.Module, ABC):
             embeddings, prototypes = self._lift(embeddings)
             return F.linear(unit(embeddings), unit(prototypes)).clamp(-1, 1)
 
+    def predictions(self, embeddings: Tensor) -> Tensor:
+        """The class of the largest cosine, ``(B, D) -> (B,)``.
+
+        Raises:
+            ValueError: the embeddings are not (B, D).
+        """
+        return self.cosines(embeddings).argmax(dim=1)
+
     def logits(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """What the cross-entropy sees, the margin applied at the labels: ``(B, D), (B,) -> (B, C)``.
 

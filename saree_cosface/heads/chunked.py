@@ -66,7 +66,7 @@ class _CrossEntropy(torch.autograd.Function):
             own = prototypes[labels].detach().requires_grad_(wanted)
             seen = embeddings.detach().requires_grad_(wanted)
             target = targets(seen, own)
-        inverse = _inverse_lengths(prototypes)
+        inverse = inverse_lengths(prototypes)
         to_prototypes = torch.zeros_like(prototypes) if wanted else None
         to_features = torch.empty_like(features) if wanted else None
         to_target = torch.empty_like(target)
@@ -91,7 +91,7 @@ class _CrossEntropy(torch.autograd.Function):
             to_prototypes.addmm_(shares.T, features[block] * part[:, None])
             del logits, shares  # before those of the next block are made
         if to_prototypes is not None:
-            _across(to_prototypes, prototypes, inverse)
+            across(to_prototypes, prototypes, inverse)
             to_embeddings, to_own = torch.autograd.grad(target, (seen, own), to_target)
             to_prototypes.index_add_(0, labels, to_own)
             ctx.gradients = to_embeddings, to_features, to_prototypes
@@ -109,13 +109,13 @@ class _CrossEntropy(torch.autograd.Function):
         return *gradients, None, None, None
 
 
-def _inverse_lengths(vectors: Tensor) -> Tensor:
+def inverse_lengths(vectors: Tensor) -> Tensor:
     """One over the length of each row, ``(C, D) -> (C,)``; 1 for a row of zeros."""
     length = torch.linalg.vector_norm(vectors, dim=1)
     return torch.where(length > 1e-12, length, torch.ones_like(length)).reciprocal_()
 
 
-def _across(gradient: Tensor, vectors: Tensor, inverse: Tensor) -> None:
+def across(gradient: Tensor, vectors: Tensor, inverse: Tensor) -> None:
     """Make of the gradient by unit vectors, divided by their lengths, that by the vectors, in place: what points along
     them goes."""
     for start in range(0, len(vectors), _CLASSES):

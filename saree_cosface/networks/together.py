@@ -5,23 +5,18 @@ process takes its rows. torch's own SyncBatchNorm does the former on GPUs alone.
 """
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional as F
 
-
-def place() -> tuple[int, int]:
-    """Which of the processes that train together this one is, from 0, and how many there are."""
-    if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_rank(), distributed.get_world_size()
-    return 0, 1
+from saree_cosface.heads.ranks import place
 
 
 class Dropout(nn.Dropout):
     """``(B, F) -> (B, F)``; the processes must have seeded torch alike, and have batches of one size."""
 
     def forward(self, values: Tensor) -> Tensor:
-        rank, processes = place()
+        processes, rank = place()
         if not self.training or processes == 1:
             return super().forward(values)
         mask = F.dropout(values.new_ones(processes * len(values), *values.shape[1:]), self.p)
@@ -32,7 +27,7 @@ class BatchNorm1d(nn.BatchNorm1d):
     """``(B, F) -> (B, F)``; the processes must have batches of one size."""
 
     def forward(self, values: Tensor) -> Tensor:
-        _, processes = place()
+        processes, _ = place()
         if not self.training or processes == 1:
             return super().forward(values)
         count = processes * len(values)

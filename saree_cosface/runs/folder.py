@@ -78,7 +78,8 @@ def with_precision(recipe: Recipe, out: Path) -> Recipe:
 def _recorded(out: Path) -> dict[str, Any]:
     try:
         settings = yaml.safe_load((out / CONFIG).read_text(encoding="utf-8"))
-        complete = {"data", "model"} <= set(settings) and "precision" in settings["model"]
+        complete = {"data", "model", "optim"} <= set(settings) and "precision" in settings["model"]
+        complete = complete and "batch_size" in settings["optim"]
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise RunError(f"{out / CONFIG}: cannot be read ({error}): choose another --out.") from error
     if not complete:
@@ -102,8 +103,14 @@ def check_folder(out: Path, settings: dict[str, Any], resume: bool) -> None:
 
 
 def _lasting(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that decide the result; the others may change between a run and its resumption."""
-    passing = ("cache", "workers", "lfw_images", "lfw_pairs")
-    known = {"devices": 1, "nodes": 1, **settings["data"]}  # of which older runs say nothing
-    data = {name: value for name, value in known.items() if name not in passing}
-    return {**settings, "data": data}
+    """The options that decide the result; the others may change between a run and its resumption.
+
+    Of several processes the whole batch does, however it is shared by them. What an older version knew nothing of is as
+    it is by default.
+    """
+    passing = ("cache", "workers", "lfw_images", "lfw_pairs", "devices", "nodes")
+    data = {name: value for name, value in settings["data"].items() if name not in passing}
+    processes = settings["data"].get("devices", 1) * settings["data"].get("nodes", 1)
+    batch = settings["optim"]["batch_size"] * processes
+    head = {**asdict(HeadOptions()), **settings["head"]}
+    return {**settings, "data": data, "head": head, "optim": {**settings["optim"], "batch_size": batch}}

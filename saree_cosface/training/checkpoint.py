@@ -9,6 +9,8 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from saree_cosface.files import atomic_path, write_text
+from saree_cosface.heads import ShardedHead
+from saree_cosface.training import rows
 from saree_cosface.training.module import LearningModule, TrainingError
 
 CHECKPOINT = "last.ckpt"
@@ -17,6 +19,8 @@ CHECKPOINT = "last.ckpt"
 class CheckpointEachEpoch(Checkpoint):
     """After each epoch the state to resume from, and the history as CSV.
 
+    The prototypes of a sharded head lie beside it, in files of their own (:mod:`saree_cosface.training.rows`).
+
     A subclass of Lightning's Checkpoint, so that it runs after all other callbacks.
     """
 
@@ -24,12 +28,19 @@ class CheckpointEachEpoch(Checkpoint):
         self.folder = folder
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        learning = cast(LearningModule, module)
+        if isinstance(learning.head, ShardedHead):
+            averages = {} if learning.average is None else learning.average.tensors
+            rows.save(self.folder, trainer.global_step, learning.head, trainer.optimizers[0], averages)
+            trainer.strategy.barrier()  # what names them is written when all are there
         if not trainer.is_global_zero:  # takes part in gathering the state, and writes nothing
             trainer.save_checkpoint(self.folder / CHECKPOINT, weights_only=False)
             return
         with atomic_path(self.folder / CHECKPOINT) as temporary:
             trainer.save_checkpoint(temporary, weights_only=False)
-        write_history(self.folder / "metrics.csv", cast(LearningModule, module).history)
+        if isinstance(learning.head, ShardedHead):
+            rows.delete_others(self.folder, trainer.global_step)
+        write_history(self.folder / "metrics.csv", learning.history)
 
 
 def ended(checkpoint: Path, module: LearningModule) -> bool:

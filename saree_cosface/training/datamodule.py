@@ -11,10 +11,10 @@ from torch.utils.data import DataLoader
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import LARGEST, PyramidViews, RandomViews
 from saree_cosface.features.extraction import photo_features
+from saree_cosface.heads.ranks import place
 from saree_cosface.machine import threads
 from saree_cosface.machine.caches import located
 from saree_cosface.networks.embedder import Embedder
-from saree_cosface.networks.together import place
 from saree_cosface.options import OptimOptions
 from saree_cosface.training.datasets import Batch, FeatureDataset, PixelDataset, as_it_is, cached_pixels
 from saree_cosface.training.labelled import NoPhotosError, Photos

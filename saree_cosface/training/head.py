@@ -1,5 +1,9 @@
 """The head that the options name."""
 
+from contextlib import nullcontext
+
+import torch
+
 from saree_cosface.console import console
 from saree_cosface.heads import (
     ArcFace,
@@ -18,7 +22,15 @@ from saree_cosface.options import HeadOptions
 
 
 def make_head(options: HeadOptions, embedding_dim: int, num_classes: int, *, warn: bool = True) -> Head:
-    """The head that the options name, and (with ``warn``) a warning for each bound of s and m that they break."""
+    """The head that the options name, and (with ``warn``) a warning for each bound of s and m that they break.
+
+    One that will be sharded has no prototypes yet: they lie on the device "meta".
+    """
+    with torch.device("meta") if options.sharded else nullcontext():
+        return _made(options, embedding_dim, num_classes, warn)
+
+
+def _made(options: HeadOptions, embedding_dim: int, num_classes: int, warn: bool) -> Head:
     match options.name:
         case "softmax":
             return Softmax(embedding_dim, num_classes)

@@ -1,6 +1,7 @@
 """What a training step is: an embedder under a head, its losses and scores, and how its weights are optimised."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as L
@@ -10,12 +11,11 @@ from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from saree_cosface.heads import (
-    Head,
-    scale,
-)
+from saree_cosface.heads import Head, ShardedHead, scale
+from saree_cosface.heads.ranks import clip_gradients
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.options import Recipe
+from saree_cosface.training import rows
 from saree_cosface.training.averaging import WeightAverage
 from saree_cosface.training.datasets import Batch
 from saree_cosface.training.optimiser import freeze, parameter_groups, rate_factor
@@ -31,6 +31,9 @@ class LearningModule(L.LightningModule):
     """An embedder under a head.
 
     The accuracy in training is read from margin-free cosines: with the margin it would look like 0 for long.
+
+    Where the recipe says so, the head is sharded: it gets its prototypes in ``configure_model``, when the processes are
+    joined.
     """
 
     confusion: Tensor
@@ -38,7 +41,9 @@ class LearningModule(L.LightningModule):
     def __init__(self, embedder: Embedder, head: Head, recipe: Recipe) -> None:
         super().__init__()
         self.embedder = embedder
-        self.head = head
+        self.head: Head | ShardedHead = head
+        if recipe.head.sharded:
+            self.head = ShardedHead(head, sample=recipe.head.sample)
         self.recipe = recipe
         self.target_margin = getattr(head, "margin", 0.0)
         self.history: list[dict[str, float]] = []
@@ -48,6 +53,11 @@ class LearningModule(L.LightningModule):
         self._seen = torch.zeros(3)  # sums over the epoch: of losses, of photos that were right, of photos
         self.register_buffer("confusion", torch.zeros(0, 0), persistent=False)
         freeze(embedder, recipe.model.trainable_stages)
+
+    def configure_model(self) -> None:
+        if isinstance(self.head, ShardedHead):
+            self.head.spread(self.recipe.seed)
+            self._ddp_params_and_buffers_to_ignore = ["head.formula.weight"]  # where DistributedDataParallel looks
 
     def on_train_start(self) -> None:
         if self.recipe.optim.ema:
@@ -63,11 +73,11 @@ class LearningModule(L.LightningModule):
         if self.head.warms_up:
             steps = round(self.recipe.head.margin_warmup * self.steps())
             margin = scale.warmup_margin(self.target_margin, self.global_step, steps)
-            self.head.margin = margin  # type: ignore[assignment]  # a float on these two heads
+            self.head.margin = margin
         embeddings = self.embedder.raw(inputs if inputs.ndim == 2 else self.embedder.features(inputs))
         loss: Tensor = self.head(embeddings, labels)
         with torch.no_grad():
-            right = (self.head.cosines(embeddings).argmax(dim=1) == labels).sum()
+            right = (self.head.predictions(embeddings) == labels).sum()
             self._seen += torch.stack([loss.detach() * len(labels), right, right.new_full((), len(labels))])
         return loss
 
@@ -107,7 +117,7 @@ class LearningModule(L.LightningModule):
             features = self.embedder.features(inputs.flatten(0, 1)).view(*inputs.shape[:2], -1)
         else:
             features = inputs
-        predictions = self.head.cosines(self.embedder.fuse(features)).argmax(dim=1)
+        predictions = self.head.predictions(self.embedder.fuse(features))
         ones = torch.ones_like(labels, dtype=self.confusion.dtype)
         self.confusion.index_put_((labels, predictions), ones, accumulate=True)
 
@@ -129,11 +139,27 @@ class LearningModule(L.LightningModule):
         checkpoint["best"] = self.best
         if self.average is not None:
             checkpoint["average"] = self.average.state()
+        if isinstance(self.head, ShardedHead):
+            rows.take_out(checkpoint, self.head, self.trainer.optimizers[0])
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if isinstance(self.head, ShardedHead) and self.head.spread_out:  # not where only the embedder is wanted
+            rows.put_in(checkpoint, Path(str(self.trainer.ckpt_path)).parent, self.head)
         self.history = checkpoint["history"]
         self.best = checkpoint["best"]
         self._average_state = checkpoint.get("average")
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        if not isinstance(self.head, ShardedHead):
+            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        elif gradient_clip_val:
+            learned = [each for each in self.parameters() if each is not self.head.weight]
+            clip_gradients(learned, self.head.weight, gradient_clip_val)
 
     def finish(self) -> int:
         """Give the embedder its final weights, those of the best epoch if there is one, and return that epoch."""

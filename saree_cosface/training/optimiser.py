@@ -6,9 +6,7 @@ from typing import Any
 
 import torch
 
-from saree_cosface.heads import (
-    Head,
-)
+from saree_cosface.heads import Head, ShardedHead
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.options import OptimOptions, Recipe
 
@@ -38,7 +36,7 @@ def freeze(embedder: Embedder, trainable_stages: int) -> None:
         parameter.requires_grad_(name in learning)
 
 
-def parameter_groups(embedder: Embedder, head: Head, recipe: Recipe) -> list[dict[str, Any]]:
+def parameter_groups(embedder: Embedder, head: Head | ShardedHead, recipe: Recipe) -> list[dict[str, Any]]:
     """The optimiser's groups: neck and head at ``lr``, backbone stages at rates that fall towards the input.
 
     Weight decay is off for norms and biases, which are the parameters with at most one dimension. For Muon,

@@ -21,12 +21,12 @@ class EpochSampler(Sampler[tuple[int, int]]):
         weights: (N,) how often to draw each photo, relative to the others.
         batch_size: of one process; an epoch is filled up to whole batches of all.
         seed: of the draws.
-        rank: which of the processes that train together this one is, from 0.
-        processes: how many there are. Their batches together are the batch that one process would draw.
+        processes: how many train together. Their batches together are the batch that one process would draw.
+        rank: which of them this one is, from 0.
     """
 
     def __init__(
-        self, weights: NDArray[np.float64], batch_size: int, seed: int, rank: int = 0, processes: int = 1
+        self, weights: NDArray[np.float64], batch_size: int, seed: int, processes: int = 1, rank: int = 0
     ) -> None:
         self.weights = torch.from_numpy(weights)
         self.batch_size, self.rank, self.processes = batch_size, rank, processes

@@ -79,7 +79,7 @@ def test_two_processes_learn_the_weights_of_one(alone, tiny_corpus, tiny_cache, 
 
 def test_processes_that_torchrun_starts_do_so_too_where_the_backbone_learns(tiny_corpus, tiny_cache, tmp_path):
     learning = ("--model.trainable_stages", "1", "--model.precision", "fp32", "--optim.epochs", "1", "--data.where")
-    few = f"{SOME} and source in ['shop-1', 'shop-2', 'shop-3', 'shop-4']"
+    few = f"{SOME} and source in ['shop_03', 'shop_04', 'shop_05', 'shop_06']"
     one, two = tmp_path / "one", tmp_path / "two"
     ended = run(train(tiny_corpus, tiny_cache, one, *learning, few, "--optim.batch_size", "8"))
     assert ended.returncode == 0, ended.stderr
@@ -113,7 +113,7 @@ def test_an_interrupted_training_of_two_goes_on_to_the_same_weights(alone, tiny_
 def test_shares_of_processes_are_the_batches_of_one():
     weights = np.arange(1.0, 22.0)
     whole = EpochSampler(weights / weights.sum(), 6, seed=4)
-    shares = [EpochSampler(weights / weights.sum(), 2, 4, rank, 3) for rank in range(3)]
+    shares = [EpochSampler(weights / weights.sum(), 2, 4, 3, rank) for rank in range(3)]
     for epoch in (0, 1):
         for sampler in (whole, *shares):
             sampler.set_epoch(epoch)
