@@ -31,9 +31,9 @@ class BatchNorm1d(nn.BatchNorm1d):
         if not self.training or processes == 1:
             return super().forward(values)
         count = processes * len(values)
-        mean = all_reduce(values.sum(dim=0)) / count
+        mean = _over_all(values.sum(dim=0)) / count
         centred = values - mean
-        variance = all_reduce(centred.square().sum(dim=0)) / count
+        variance = _over_all(centred.square().sum(dim=0)) / count
         with torch.no_grad():
             assert self.running_mean is not None
             assert self.running_var is not None
@@ -42,4 +42,11 @@ class BatchNorm1d(nn.BatchNorm1d):
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
             self.num_batches_tracked.add_(1)
-        return centred * (variance + self.eps).rsqrt() * self.weight + self.bias
+        normalised: Tensor = centred * (variance + self.eps).rsqrt() * self.weight + self.bias
+        return normalised
+
+
+def _over_all(values: Tensor) -> Tensor:
+    """Their sum over the processes, through which gradients flow back."""
+    total: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
+    return total

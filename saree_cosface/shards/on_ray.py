@@ -79,7 +79,8 @@ def computed_on_ray(
             zero_copy_batch=True,
             fn_constructor_args=(sent, __version__, count, on_gpu, cache),
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=max(1, min(workers, len(todo)))),
-            **{"num_gpus": 1} if on_gpu else {"num_cpus": count},
+            num_gpus=1 if on_gpu else None,
+            num_cpus=None if on_gpu else count,
         )
         blocks = data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
         try:
