@@ -66,6 +66,7 @@ def parsers(parser):
             yield from parsers(inner)
 
 
+@pytest.mark.slow
 def test_every_option_and_command_that_a_message_names_is_there():
     parser, commands = command_line()
     options = {name for each in parsers(parser) for action in each._actions for name in action.option_strings}
@@ -91,6 +92,7 @@ def test_every_option_and_command_that_a_message_names_is_there():
 # --- light -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_command_is_known_by_its_module_alone():
     _, commands = command_line()
     assert {name.split()[0] for name in commands} == set(cli.COMMANDS)
@@ -181,6 +183,8 @@ def test_a_printed_configuration_is_read_back(call, tmp_path):
         "margin": 0.2,
         "balance": -1.0,
         "margin_warmup": 0.0,
+        "sharded": False,
+        "sample": 1.0,
     }
     assert settings["data"]["where"] == SOME
     (tmp_path / "config.yaml").write_text(printed)
@@ -313,6 +317,7 @@ def test_a_name_that_is_not_utf8_is_told(arguments, call, tmp_path, monkeypatch)
     assert [each.name for each in tmp_path.iterdir()] == ["photos"]
 
 
+@pytest.mark.slow
 def test_a_photo_of_such_a_name_does_not_cost_the_others(call, tiny_run, tmp_path):
     photos = [tmp_path / "caf\udce9" / "a.png", tmp_path / "ajrakh" / "b\udce9.png", tmp_path / "ajrakh" / "c.png"]
     for number, path in enumerate(photos):
@@ -352,6 +357,7 @@ def test_check_finds_bad_photos_and_says_so_in_the_exit_status(call, tmp_path):
     assert document["readable"] == 1
 
 
+@pytest.mark.slow
 def test_check_finds_crops_of_one_photograph(call, tmp_path):
     whole = altered.photo(altered.woven("patola", 1))
     save(tmp_path / "whole.jpg", whole, quality=90)
@@ -502,6 +508,7 @@ def test_predict_and_evaluate_without_a_run(call, tmp_path, tiny_corpus):
         assert "not a run; give the folder" in err
 
 
+@pytest.mark.slow
 def test_evaluate(call, tiny_run, tiny_corpus, tmp_path):
     code, out, err = call(
         "evaluate", tiny_run.folder, tiny_corpus, "--where", SOME, "--out", tmp_path, "--cache", tmp_path, "--json"
@@ -539,6 +546,7 @@ def test_train_on_bad_photos_alone(call, tmp_path, tiny_cache):
     assert not (tmp_path / "run" / "embedder").exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(
     call, tiny_run, tiny_corpus, tiny_cache, tmp_path, tmp_path_factory, full_disk
 ):
@@ -642,6 +650,7 @@ def test_errors_of_the_system_are_said_with_the_remedy(call, monkeypatch):
         assert (code, said in err) == (1, True), err
 
 
+@pytest.mark.slow
 def test_errors_of_the_system_are_said_in_words(call, tmp_path):
     code, out, err = call("faces", "lfw", "--embeddings", tmp_path / "no.npz", "--pairs", tmp_path / "pairs.txt")
     assert (code, out) == (1, "")

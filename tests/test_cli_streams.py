@@ -41,6 +41,7 @@ def test_a_closed_stdout_is_said_before_the_work():
     assert done.stderr.startswith(b"saree-cosface: stdout is closed")
 
 
+@pytest.mark.slow
 def test_streams_that_are_closed_and_not_needed_are_not_missed(photos, tmp_path):
     assert shell("saree-cosface --help <&- >&- 2>&-").returncode == 0
     done = shell(f"saree-cosface data import {photos} --out {tmp_path}/m.csv <&- >&- 2>&-")
@@ -54,6 +55,7 @@ def test_a_full_stdout_is_told():
     assert b"no space left on device; make room" in done.stderr
 
 
+@pytest.mark.slow
 def test_people_who_stop_reading_do_not_stop_the_work(photos, tmp_path):
     done = shell(f"saree-cosface data import {photos} --out {tmp_path}/m.csv --json 2> >(exit)")
     assert done.returncode == 0

@@ -85,6 +85,7 @@ def test_enrolments_are_taken_back_one_by_one(run, tiny_corpus):
         undo(run)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_enrolled_changes_nothing(run, tiny_run, tiny_corpus, tmp_path):
     before = Gallery.load(run / "gallery")
     files = photos(tiny_corpus, "patola")
@@ -120,6 +121,7 @@ def test_a_killed_enrolment_can_be_taken_back(run, tiny_corpus, monkeypatch):
     assert same(Gallery.load(run / "gallery"), before)
 
 
+@pytest.mark.slow
 def test_an_enrolment_that_a_full_disk_broke_off_leaves_no_entry(run, tiny_corpus, monkeypatch):
     files = photos(tiny_corpus, "patola")[:2]
 
@@ -144,6 +146,7 @@ def test_several_people_enrol_at_once(run, tiny_corpus):
     assert sorted(references["path"][references["craft"] == "patola"]) == sorted(map(str, files))
 
 
+@pytest.mark.slow
 def test_traditions_of_any_script_are_told_apart_and_shown_as_typed(run, tiny_corpus):
     files = photos(tiny_corpus, "patola")[:3]
     for name, file in zip(("कैसी", "कसी", "Café of Kutch"), files, strict=True):

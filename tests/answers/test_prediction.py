@@ -59,6 +59,7 @@ def test_each_photo_of_a_piece_has_its_say(tiny_run):
     assert "by itself" not in printed(predict(tiny_run, photos[:1]))
 
 
+@pytest.mark.slow
 def test_a_photo_of_a_piece_given_twice_counts_once(tiny_run, photos, tmp_path):
     copy = Path(shutil.copy(photos[1], tmp_path / "again.jpg"))
     once = predict(tiny_run, photos[:2], one_piece=True)
@@ -84,6 +85,7 @@ def test_a_reference_is_nearest_to_itself(tiny_run):
     assert answer.references[0].cosine == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_folders_are_searched(tiny_run, tiny_corpus):
     answers = predict(tiny_run, [tiny_corpus.parent / "photos" / "chanderi"])
     assert len(answers.attributions) == 8
@@ -164,6 +166,7 @@ def test_evidence_has_a_place_whatever_the_photo_is_called(tiny_run, photos, tmp
     assert all(figure.is_file() for figure in figures)
 
 
+@pytest.mark.slow
 def test_evidence_that_cannot_be_written_is_listed_and_the_answer_is_there(tiny_run, photos, tmp_path):
     (tmp_path / f"000-{photos[0].stem}").touch()  # where a folder should be
     answers = predict(tiny_run, photos[:2], evidence=tmp_path)

@@ -29,6 +29,7 @@ def call(*arguments):
     return ended.value.code
 
 
+@pytest.mark.slow
 def test_videos_are_compared_by_the_means_of_their_frames(run, tmp_path, capsys):
     rows = ["split number, pair number, first name, second name, is same"]
     for person in range(8):
@@ -63,6 +64,7 @@ def _jpeg(pixels):
     return stream.getvalue()
 
 
+@pytest.mark.slow
 def test_a_packed_list_brings_its_own_images(run, tmp_path, capsys):
     images, same = [], []
     for pair in range(40):
@@ -102,6 +104,7 @@ def test_an_image_of_a_packed_list_that_cannot_be_used_is_named(run, tmp_path, c
     assert "faces align" in said
 
 
+@pytest.mark.slow
 def test_videos_that_are_absent_are_counted(run, tmp_path, capsys):
     rows = []
     for fold in (1, 2):

@@ -72,6 +72,7 @@ def test_each_answer_is_on_stdout_before_the_next_photo_is_looked_at(tiny_run, p
     assert seen == [0, 1]
 
 
+@pytest.mark.slow
 def test_the_document_is_the_one_of_the_answers(tiny_run, photos, capsys):
     for chosen in (photos, photos[2:], photos[:1]):
         call("predict", tiny_run.folder, *chosen, "--json")

@@ -935,6 +935,7 @@ def told_otherwise(entries):
     return {photo: entry for photo, entry in agreed.items() if photo not in rings}, conflicting
 
 
+@pytest.mark.slow
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(steps, max_size=25), st.integers(0, 25), st.randoms())
 def test_any_sequence_of_decisions(tmp_path, sequence, cut, chance):

@@ -230,6 +230,7 @@ def test_the_real_sarees():
     assert refused == {row["path"] for row in rows if row["craft"] in ("ikat_unspecified", "khadi", "linen")}
 
 
+@pytest.mark.slow
 @pytest.mark.photos
 @pytest.mark.skipif("SAREE_COSFACE_DATA" not in os.environ, reason="SAREE_COSFACE_DATA is not set")
 def test_batik_that_was_uploaded_under_two_names():

@@ -22,6 +22,7 @@ FORMATS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "options"), FORMATS)
 @pytest.mark.parametrize("where", ["middle", "end"])
 def test_a_part_of_zeros_is_no_picture(suffix, options, where, woven, tmp_path):

@@ -118,6 +118,7 @@ def test_check_warns_of_names_that_nearly_look_alike(tmp_path, column, pair):
     assert all(repr(name) in found[0].message for name in pair)
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_tidy_is_done_once(name):
     assert tidy(tidy(name)) == tidy(name)

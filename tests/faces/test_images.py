@@ -219,6 +219,7 @@ def test_bad_bytes_are_called_by_their_position(photos):
         decode_bytes(b"junk", Path("the third"))
 
 
+@pytest.mark.slow
 @needs_faces
 @pytest.mark.photos
 def test_every_photo_of_lfw_is_an_aligned_face(tmp_path):

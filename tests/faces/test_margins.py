@@ -63,6 +63,7 @@ def test_classes_overlap_under_softmax_where_prototypes_differ_in_length():
         LOSSES["LMCL"].width(0.01)
 
 
+@pytest.mark.slow
 def test_the_document_and_the_figure_are_written(tmp_path):
     document = draw_margins(tmp_path)
     assert json.loads((tmp_path / "margins.json").read_text()) == json.loads(json.dumps(document))

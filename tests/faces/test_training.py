@@ -110,6 +110,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(data, tmp_path, monk
     assert same(whole, fit(data, tmp_path / "cut", recipe, resume=True))
 
 
+@pytest.mark.slow
 def test_steps_and_milestones_are_those_asked_for(data, tmp_path, monkeypatch):
     rates = []
     step = learning.LearningModule.training_step
@@ -124,12 +125,14 @@ def test_steps_and_milestones_are_those_asked_for(data, tmp_path, monkeypatch):
     assert rates == pytest.approx([0.02] * 3 + [0.002] * 2 + [0.0002] * 3)
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_returned_as_it_is(data, tmp_path, monkeypatch):
     embedder = fit(data, tmp_path / "run")
     monkeypatch.setattr("saree_cosface.faces.training.load_faces", lambda *_, **__: 1 / 0)
     assert same(embedder, fit(data, tmp_path / "run", resume=True))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_trained_is_told(data, tmp_path, monkeypatch):
     with pytest.raises(RunError, match="do not fill a batch of 64"):
         fit(data, tmp_path / "a", replace(QUICK, optim=replace(QUICK.optim, batch_size=64)))
@@ -145,6 +148,7 @@ def test_what_cannot_be_trained_is_told(data, tmp_path, monkeypatch):
         fit(data, tmp_path / "run", replace(QUICK, seed=1), resume=True)
 
 
+@pytest.mark.slow
 def test_an_unreadable_face_is_listed_and_left_out(data, folder, tmp_path, capsys):
     copy = shutil.copytree(folder, tmp_path / "faces")
     (copy / "Person_1" / "Person_1_0003.jpg").write_bytes(b"<html>")
@@ -162,6 +166,7 @@ def test_a_network_of_timm_learns_faces_from_random_weights(data, tmp_path):
     assert again.backbone.preprocessing == embedder.backbone.preprocessing
 
 
+@pytest.mark.slow
 def test_faces_of_the_papers_width_are_taken_as_they_are(folder, data, tmp_path):
     narrow = tmp_path / "narrow"
     for photo in folder.rglob("*.jpg"):

@@ -260,6 +260,7 @@ def test_a_name_tells_the_person():
     assert person_of("alone.jpg") == "alone"
 
 
+@pytest.mark.slow
 def test_identification_from_the_command_line(run, corpus, tmp_path, capsys):
     # Nobody has one photo alone.
     assert call("faces", "megaface", "--run", run, "--images", corpus / "test") == 1

@@ -48,6 +48,7 @@ def test_a_face_is_turned_and_zoomed_about_its_middle():
     assert max(sizes) > 110  # of 64 pixels: between 64 / 2.25 and 64 * 2.25
 
 
+@pytest.mark.slow
 def test_a_rectangle_is_covered_at_the_chance_asked_for():
     pixels = np.full((112, 112, 3), 100, np.uint8)
     covered = [(views(cover=0.3)(pixels, number) != 100).any(axis=2).mean() for number in range(300)]

@@ -62,6 +62,7 @@ def test_many_sizes_of_a_photo_do_not_keep_its_crops_away():
     assert any(one < 7 <= other < 14 for one, other in found)
 
 
+@pytest.mark.slow
 def test_the_packaged_network_finds_them(files, tmp_path):
     files = [files[0], bad.zero_byte(tmp_path), *files[1:]]
     assert pairs(crops_among(files, cache=tmp_path)) == [(0, 4, False), (2, 5, True)]

@@ -76,6 +76,7 @@ def test_a_confusion_matrix_is_legible(tmp_path, drawn, count):
         assert max(image.size) < 4000
 
 
+@pytest.mark.slow
 def test_learning_curves(tmp_path, drawn):
     row = {"train/loss": 2.0, "train/accuracy": 0.5, "validation/accuracy": 0.4, "validation/balanced_accuracy": 0.3}
     learning_curves.learning_curves([{"epoch": epoch, **row} for epoch in range(60)], tmp_path / "curves.png")

@@ -78,6 +78,7 @@ def test_manifest_names_every_photograph(corpus):
     assert {path.relative_to(corpus).as_posix() for path in corpus.glob("photos/*/*")} == {row["path"] for row in rows}
 
 
+@pytest.mark.slow
 def test_a_corpus_does_not_depend_on_its_workers(corpus, tmp_path):
     draw_corpus(tmp_path / "two", replace(SMALL, workers=2))
     assert bytes_of(tmp_path / "two") == bytes_of(corpus)
@@ -91,6 +92,7 @@ def test_another_seed_draws_other_photographs(tmp_path):
     assert draw_piece((tmp_path / "c", options, piece))[1][0]["sha256"] != first
 
 
+@pytest.mark.slow
 def test_a_killed_corpus_goes_on_where_it_stopped(corpus, tmp_path):
     folder = tmp_path / "killed"
     program = (

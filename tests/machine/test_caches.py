@@ -77,6 +77,7 @@ def test_nowhere_to_write_is_for_the_first_writer_to_say(machine, monkeypatch):
         caches.located("~nobody-here/x")
 
 
+@pytest.mark.slow
 def test_numba_compiles_without_a_home(tmp_path):
     (tmp_path / "compiled.py").write_text(
         "import numba\n\n@numba.njit('i8(i8)', cache=True)\ndef one_more(x):\n    return x + 1\n"

@@ -39,6 +39,7 @@ def ask(environment, **asked):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "asked", "number"),
     [
@@ -57,6 +58,7 @@ def test_every_library_takes_the_number(environment, asked, number):
     assert found["wait"] == "PASSIVE"
 
 
+@pytest.mark.slow
 def test_what_the_user_has_set_stays():
     assert ask({"OMP_WAIT_POLICY": "ACTIVE"})["wait"] == "ACTIVE"
 

@@ -119,6 +119,7 @@ def rows(points):
     return sorted(map(tuple, np.round(np.asarray(points, float), 6)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("crafts", "photos"), [(2, 40), (13, 500), (40, 2000), (62, 1500)])
 def test_the_map_names_every_craft_and_no_name_lies_over_another(tmp_path, drawn, crafts, photos):
     table, prototypes = collection(crafts, photos)
@@ -190,6 +191,7 @@ def test_the_same_photos_give_the_same_bytes(tmp_path, figure):
         assert first.stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_words_are_words_and_points_are_pixels(tmp_path):
     table, prototypes = collection(40, 20_000, 200)
     svg, pdf = map_figure(table, prototypes, FACTS, tmp_path / "map", suffixes=(".svg", ".pdf"))
@@ -292,6 +294,7 @@ def test_before_and_after_mark_and_count_what_changed(tmp_path, drawn):
     assert_legible(figure)
 
 
+@pytest.mark.slow
 def test_what_is_the_same_before_and_after_is_not_marked(tmp_path, drawn):
     table, _ = collection(62, 900)
     before_after_figure(table, table.sample(frac=1, random_state=0), tmp_path / "both")

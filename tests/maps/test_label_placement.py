@@ -25,6 +25,7 @@ def inside(centres, sizes, bounds):
     return (low >= np.array(bounds[:2]) - 1e-9).all() and (high <= np.array(bounds[2:]) + 1e-9).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(
     st.integers(0, 2**32 - 1),

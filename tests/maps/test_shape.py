@@ -61,6 +61,7 @@ def brute(points, sources, k):
     return np.mean(shared)
 
 
+@pytest.mark.slow
 def test_mixing_is_counted_right_and_chance_is_that_of_sources_dealt_out_within_crafts():
     rng = np.random.default_rng(0)
     crafts = rng.choice(["a", "b", "c"], 60, p=[0.6, 0.3, 0.1])

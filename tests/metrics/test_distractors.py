@@ -200,6 +200,7 @@ def peak():
     tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_ranks_take_no_more_memory_than_blocks(many, peak):
     found = distractor_ranks(*many, [100, 200_000])
     assert peak() < 40e6

@@ -84,6 +84,7 @@ def test_a_seed_fixes_the_interval():
     assert first != other
 
 
+@pytest.mark.slow
 def test_the_paired_bootstrap_holds_its_level_and_finds_differences():
     generator = np.random.default_rng(9)
     rejected, found, covered = 0, 0, 0

@@ -275,6 +275,7 @@ class TestTarAtFar:
         assert np.mean(scores[~same] >= kind(result.threshold)) <= 0.05
         assert np.mean(scores[same] >= kind(result.threshold)) == result.tar
 
+    @pytest.mark.slow
     def test_the_interval_is_that_of_resampled_pairs(self):
         scores, same = drawn_pairs(80, 400, decimals=1)
         genuine, impostors = scores[same], scores[~same]

@@ -45,6 +45,7 @@ def test_lite0_scales_pixels_to_minus_one_to_one(lite0):
         torch.testing.assert_close(lite0(images), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_features_have_the_promised_shape_and_type(lite0):
     with torch.inference_mode(), autocast("cpu", "bf16"):
         features = lite0(pixels(2, 3, 224, 448))
@@ -133,6 +134,7 @@ def test_an_unknown_tag_of_weights_is_refused():
         create_backbone("resnet18.no_such_weights")
 
 
+@pytest.mark.slow
 def test_faster_precision_answers(lite0):
     assert faster_precision(lite0, batch=1, repeats=1) in ("bf16", "fp32")
 

@@ -13,6 +13,7 @@ from saree_cosface.networks.export import ExportError, export, loaded
 FILES = {"onnx": ["embedder.onnx"], "openvino": ["embedder.bin", "embedder.xml"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(FILES))
 def test_a_file_takes_any_number_of_views_and_says_what_the_embedder_does(kind, tiny_embedder, tmp_path):
     found = export(tiny_embedder, tmp_path / "out", kind)

@@ -40,6 +40,7 @@ def cosines(one, other):
     return (one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "has_maps"), [("lite0", True), ("test_resnet", True), ("test_vit", False)])
 def test_both_give_the_same(name, has_maps, monkeypatch):
     torch.manual_seed(0)
@@ -93,6 +94,7 @@ def test_weights_that_have_changed_are_converted_anew(backbone, own_cache, monke
     assert len(list(own_cache.rglob("*.blob"))) == 2
 
 
+@pytest.mark.slow
 def test_a_converted_network_is_kept_and_one_that_is_damaged_is_made_again(backbone, own_cache, monkeypatch):
     shown = views(backbone)
     first, _ = by("openvino", backbone, shown, monkeypatch)
@@ -110,6 +112,7 @@ def test_a_converted_network_is_kept_and_one_that_is_damaged_is_made_again(backb
         assert converted._read(kept) is not None
 
 
+@pytest.mark.slow
 def test_the_networks_that_are_kept_do_not_grow_without_end(own_cache, monkeypatch):
     monkeypatch.setattr(converted, "_KEPT", 2)
     for seed in range(3):

@@ -62,6 +62,7 @@ def test_a_collection_knows_what_the_run_did_with_each_photo(collection, tiny_ru
     assert set(facts["verdict"]) == {""}
 
 
+@pytest.mark.slow
 def test_labels_without_a_reference_have_no_cosine_of_their_own(tiny_run, tiny_corpus, tiny_cache):
     manifest = read_manifest(tiny_corpus, where="craft in ['chanderi', 'patola']")
     seen = see(tiny_run, manifest, cache=tiny_cache)
@@ -100,6 +101,7 @@ def test_what_stands_beside_a_photo(queue):
             assert {manifest.crafts[row] for row in entry.others} == {entry.rival}
 
 
+@pytest.mark.slow
 def test_what_curators_settled_leaves_the_queue(collection, queue, tiny_cache):
     first = queue.entries[0]
     photo, craft = collection.sha256[first.row], str(collection.manifest.crafts[first.row])
@@ -129,6 +131,7 @@ def test_the_queue_is_written_for_people_and_programs(queue, tmp_path, capsys):
     assert [row["path"] for row in rows] == [row["path"] for row in document["queue"]]
 
 
+@pytest.mark.slow
 def test_sheets_are_drawn_and_old_ones_go(queue, tmp_path):
     (tmp_path / "sheet-099.png").write_bytes(b"old")
     paths = write_sheets(queue, tmp_path, most=ENTRIES + 1)

@@ -50,6 +50,7 @@ def begin(manifest, out, *, resume=False, **data):
     return pd.read_csv(out / "manifest.csv", keep_default_na=False)
 
 
+@pytest.mark.slow
 def test_no_split_is_kept_of_photos_that_nobody_could_read(manifest, tmp_path, captured):
     (tmp_path / "photos").rename(tmp_path / "away")
     with pytest.raises(NoPhotosError, match=r"manifest\.csv: not one of the photos could be read; the first: .*0\.jpg"):

@@ -151,6 +151,7 @@ def test_a_damaged_config_is_named(tiny_corpus, tiny_cache, copied, text, no_tra
         again(tiny_corpus, tiny_cache, copied)
 
 
+@pytest.mark.slow
 def test_a_run_killed_after_its_training_is_completed(tiny_run, tiny_corpus, tiny_cache, copied):
     for name in ("run.json", "parts.json"):
         (copied / name).unlink()
@@ -256,6 +257,7 @@ def begin(manifest, out, **data):
         create_run(DataOptions(manifest, **{"folds": 4, "cache": out.parent / "cache", **data}), RECIPE, out)
 
 
+@pytest.mark.slow
 def test_the_column_split_is_followed(tmp_path, captured, capsys):
     splits = ["train"] * 6 + ["val"] * 3 + ["Test"] * 2 + [""]
     begin(table(tmp_path, TWELVE, SHOPS, splits), tmp_path / "run")
@@ -265,11 +267,13 @@ def test_the_column_split_is_followed(tmp_path, captured, capsys):
     assert not (tmp_path / "run" / "split.json").exists()
 
 
+@pytest.mark.slow
 def test_a_column_split_that_parts_a_source_is_warned_of(tmp_path, captured, capsys):
     begin(table(tmp_path, TWELVE, ["one shop"] * 12, ["train"] * 9 + ["test"] * 3), tmp_path / "run")
     assert "photos of 1 sources both in training and in test" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.slow
 def test_a_column_split_changed_since_the_run_began_is_noticed(tmp_path, captured):
     splits = ["train"] * 9 + ["test"] * 3
     begin(table(tmp_path, TWELVE, SHOPS, splits), tmp_path / "run")
@@ -285,6 +289,7 @@ def test_an_unknown_word_in_the_column_split(tmp_path, captured):
     assert not (tmp_path / "run").exists()  # nothing half-begun
 
 
+@pytest.mark.slow
 def test_a_split_file_is_followed_and_must_fit(tmp_path, captured):
     manifest = table(tmp_path, TWELVE, SHOPS)
     split = make_split(read_manifest(manifest), "source", n_folds=3, seed=5)
@@ -305,6 +310,7 @@ def test_no_fold_held_out_trains_on_everything(tmp_path, captured, no_copies):
     assert len(captured["train"]) == 12
 
 
+@pytest.mark.slow
 def test_two_shops_with_one_photograph_are_on_one_side(tmp_path, captured):
     manifest = table(tmp_path, [*TWELVE, "kasavu", "kasavu"], [*SHOPS, "shop 4", "shop 5"])
     whole = altered.photo(altered.woven("patola", 1))

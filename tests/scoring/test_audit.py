@@ -189,6 +189,7 @@ def test_other_photos_than_those_trained_on_cannot_be_audited(tiny_run, tiny_cor
     assert not (tmp_path / "audit").exists()
 
 
+@pytest.mark.slow
 def test_photos_that_are_away_are_told_and_without_most_there_is_no_audit(tiny_run, tmp_path, tiny_cache, monkeypatch):
     run = moved_run(tiny_run, tmp_path)
     manifest = read_manifest(run.folder / "manifest.csv")

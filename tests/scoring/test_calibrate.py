@@ -46,6 +46,7 @@ def calibrated(options, run_folder):
     return run_folder
 
 
+@pytest.mark.slow
 def test_what_a_run_without_calibration_says(tiny_run, tiny_corpus, tiny_cache, capsys, monkeypatch):
     photo = read_manifest(tiny_corpus).files()[0]
     assert call("predict", tiny_run.folder, photo, "--json") == 0
@@ -59,6 +60,7 @@ def test_what_a_run_without_calibration_says(tiny_run, tiny_corpus, tiny_cache, 
     assert "saree-cosface calibrate" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_no_photo_is_scored_by_what_saw_its_source_or_craft(calibrated, tiny_run, tiny_cache, monkeypatch):
     shutil.rmtree(calibrated / "calibration" / "cells")
     trained = []
@@ -164,6 +166,7 @@ def test_confidence_on_several_sources(calibrated, tiny_corpus, tmp_path):
     assert "promised were 70%" in confidence(document)
 
 
+@pytest.mark.slow
 def test_predictions_have_verdicts(calibrated, tiny_corpus, tmp_path, capsys):
     photo = read_manifest(tiny_corpus, where="craft == 'chanderi'").files()[0]
     assert call("predict", calibrated, photo, "--json") == 0

@@ -15,6 +15,7 @@ def photos(count=2000, sources=10, temperature=0.2):
     return cosines, labels, np.array([f"shop {row % sources}" for row in range(count)])
 
 
+@pytest.mark.slow
 def test_probabilities_hold_where_photos_are_like_those_calibrated_on(tmp_path):
     cosines, labels, sources = photos(4000)
     calibration = calibration_of(cosines[::2], labels[::2], sources[::2])

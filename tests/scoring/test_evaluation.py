@@ -108,6 +108,7 @@ def test_a_crop_of_a_photo_seen_in_training_is_excluded_though_its_source_is_new
     assert probes.skipped == {"copy or crop of a photo among the references": 1}
 
 
+@pytest.mark.slow
 def test_copies_of_references_are_excluded_and_references_that_are_gone_are_told(tiny_run, tiny_cache, tmp_path):
     """A copy through a filter, whose points agree no more, is known by its hash."""
     photo = altered.photo(altered.woven("chanderi", 1))
@@ -130,6 +131,7 @@ def test_copies_of_references_are_excluded_and_references_that_are_gone_are_told
     )
 
 
+@pytest.mark.slow
 def test_a_source_that_was_enrolled_in_other_letters_is_told(tiny_run, manifest, tmp_path):
     run = load_run(shutil.copytree(tiny_run.folder, tmp_path / "run"))
     held_out = manifest.select(np.isin(manifest.sources, sorted(run.sources["test"])) & (manifest.crafts == "chanderi"))
@@ -267,6 +269,7 @@ def test_other_protocols_say_that_they_flatter(tiny_run, tiny_corpus, tmp_path, 
     assert document["shortcut_gap"] is not None
 
 
+@pytest.mark.slow
 def test_the_default_folder_is_in_the_run(tiny_run, tiny_corpus, tmp_path):
     run = replace(tiny_run, folder=tmp_path)
     evaluate(run, tiny_corpus, where=SOME)
