@@ -137,8 +137,8 @@ def export_int8(
             raise ExportError(
                 f"in eight bits the least cosine with single precision is {found.cosine:.4f} (it must be {cosine}), "
                 f"and top-1 on {found.photos} photos {100 * found.top1:.1f} instead of {100 * found.exact_top1:.1f} "
-                f"(it may differ by {points}): nothing is written. Calibrate on more photos, with --photos MANIFEST, or "
-                "export without --int8."
+                f"(it may differ by {points}): nothing is written. Calibrate on more photos, with --photos MANIFEST, "
+                "or export without --int8."
             )
         return Quantised(moved(written.parent, folder), calibrated, found)
 
@@ -188,7 +188,8 @@ def spread(manifest: Manifest, seed: int = 0) -> NDArray[np.int_]:
     table["of_source"] = table.groupby(["craft", "source"]).cumcount()
     table = table.sort_values("of_source", kind="stable")
     of_craft = table.groupby("craft").cumcount().sort_values(kind="stable")
-    return order[of_craft.index.to_numpy()]
+    rows: NDArray[np.int_] = order[of_craft.index.to_numpy()]
+    return rows
 
 
 def _dealt(run: Run, photos: Manifest | None) -> tuple[Manifest, Manifest]:
