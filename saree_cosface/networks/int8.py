@@ -47,7 +47,7 @@ def quantise(network: Path, views: Sequence[NDArray[np.uint8]], written: Path) -
         written: of the same kind.
 
     Raises:
-        RuntimeError: it has a layer that cannot be quantised.
+        ExportError: NNCF cannot quantise it.
     """
     nncf = _nncf()
     if network.suffix == ".onnx":
@@ -58,15 +58,17 @@ def quantise(network: Path, views: Sequence[NDArray[np.uint8]], written: Path) -
         model = openvino.Core().read_model(network)
         # Batch norms go into their convolutions, whose biases NNCF then finds to correct: least cosine 0.93 without.
         apply_moc_transformations(model, cf=False)
-    with redirect_stdout(io.StringIO()):  # where its progress would be shown, and ours must have one document
-        found = nncf.quantize(
-            model,
-            nncf.Dataset([{"views": each} for each in views]),
-            subset_size=len(views),
-            preset=nncf.QuantizationPreset.MIXED,
-            ignored_scope=nncf.IgnoredScope(names=_exact(nncf.build_graph(model)), validate=False),
-            advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE),
-        )
+    settings = {
+        "subset_size": len(views),
+        "preset": nncf.QuantizationPreset.MIXED,
+        "ignored_scope": nncf.IgnoredScope(names=_exact(nncf.build_graph(model)), validate=False),
+        "advanced_parameters": nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE),
+    }
+    try:
+        with redirect_stdout(io.StringIO()):  # where it would show its progress, and there is to be one document
+            found = nncf.quantize(model, nncf.Dataset([{"views": each} for each in views]), **settings)
+    except Exception as error:  # NNCF's own have no class in common
+        raise ExportError(f"the network cannot be quantised: {str(error)[:500]}") from error
     if network.suffix == ".onnx":
         onnx.save(found, written)
     else:

@@ -111,7 +111,8 @@ def export_int8(
         points: by how many points, of 100, top-1 may differ.
 
     Raises:
-        ExportError: a package is missing, photos are too few, or a bound is broken; nothing is written.
+        ExportError: a package is missing, photos are too few, the network cannot be quantised, or a bound is broken;
+            nothing is written.
         OSError: the folder cannot be written.
     """
     require_packages(kind)
@@ -126,10 +127,7 @@ def export_int8(
         written = Path(scratch) / "int8" / f"embedder-int8{exact.suffix}"
         written.parent.mkdir()
         announce("Quantising")
-        try:
-            quantise(exact, views, written)
-        except RuntimeError as error:
-            raise ExportError(f"the network cannot be quantised as {kind}: {error}") from error
+        quantise(exact, views, written)
         calibrated = len(views)
         del views
         found = compared(run, loaded(exact), loaded(written), _views(run, others, "Comparing with single precision"))

@@ -41,6 +41,14 @@ def test_a_quantised_file_takes_any_number_of_views_and_is_the_same_each_time(ki
     assert (tmp_path / f"one{weights}").stat().st_size < 0.6 * (tmp_path / f"embedder{weights}").stat().st_size
 
 
+@pytest.mark.slow
+def test_what_cannot_be_quantised(tiny_embedder, tmp_path):
+    exact = export(tiny_embedder, tmp_path, "openvino").files[-1]
+    with pytest.raises(ExportError, match="the network cannot be quantised: .+"):
+        quantise(exact, [each[:, :16] for each in views_of(5)], tmp_path / "int8.xml")
+    assert not (tmp_path / "int8.xml").exists()
+
+
 @pytest.mark.parametrize(("kind", "named"), [("openvino", "nncf must"), ("onnx", "nncf and onnx and onnxruntime must")])
 def test_what_is_missing_is_named(kind, named, monkeypatch):
     require_packages(kind)
