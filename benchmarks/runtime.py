@@ -1,13 +1,14 @@
 """What computes features fastest here, and how far it is from torch in single precision.
 
     pip install onnx onnxruntime
-    python benchmarks/runtime.py [--manifest MANIFEST] [--where core] [--photos 100] [--half] [--compile]
+    python benchmarks/runtime.py [--manifest MANIFEST] [--where core] [--photos 100] [--half] [--compile] [--int8]
 
 For 1, 10 and 100 photos, drawn ones where no manifest is given, the nine views that a prediction takes are computed by
 each runtime in turns, with the threads that the program would take. Told are the seconds of the middle turn, the
 shortest and the longest, the ratio to torch in single precision, the least cosine between a photo's features and
 torch's, and the share of photos whose nearest other photo is the same one. ``--half`` takes bf16 with torch too, which
-takes minutes where it is emulated; ``--compile`` takes ``torch.compile``, which takes a minute to compile.
+takes minutes where it is emulated; ``--compile`` takes ``torch.compile``, which takes a minute to compile; ``--int8``
+takes eight bits, as ``saree-cosface export --int8`` makes them, calibrated on as many other photos (128 at most).
 """
 
 import argparse
@@ -29,13 +30,15 @@ from saree_cosface.machine.processor import processor
 from saree_cosface.metrics.neighbourhood import unit
 from saree_cosface.networks import converted
 from saree_cosface.networks.create import create_backbone
+from saree_cosface.networks.export import loaded
+from saree_cosface.networks.int8 import quantise
 from saree_cosface.networks.precision import autocast
 
 TURNS = 5
 
 
-def runtimes(backbone, options):
-    """A function of views ``(9, 3, S, S)`` for each."""
+def runtimes(backbone, options, others):
+    """A function of views ``(9, 3, S, S)`` for each; ``others`` are views of photos to calibrate on."""
 
     def by_torch(precision, network=backbone):
         def run(views):
@@ -61,7 +64,19 @@ def runtimes(backbone, options):
     for name, precision in {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}.items():
         if name == "fp32" or name.upper() in native:
             found[f"OpenVINO, {name}"] = by_openvino(precision)
+    if options.int8:
+        found["OpenVINO, int8"] = by_int8(backbone, others)
     return found
+
+
+def by_int8(backbone, others):
+    model = converted.converted_model(backbone, (3, *backbone.preprocessing.shape))
+    model.inputs[0].set_names({"views"})
+    with tempfile.TemporaryDirectory() as folder:
+        exact, written = (Path(folder) / f"{name}.xml" for name in ("exact", "int8"))
+        openvino.save_model(model, exact, compress_to_fp16=False)
+        quantise(exact, others, written)
+        return loaded(written)
 
 
 def by_onnx_runtime(backbone):
@@ -87,17 +102,19 @@ def by_onnx_runtime(backbone):
 
 
 def photos(options, size, folder):
-    """Views of each photo."""
+    """Views of each photo, and of others to calibrate on."""
+    count = options.photos + options.int8 * min(128, options.photos)
     if options.manifest:
         files = read_manifest(options.manifest, where=options.where, on_unknown="keep").files()
-        rows = np.random.default_rng(0).permutation(len(files))[: options.photos]
+        rows = np.random.default_rng(0).permutation(len(files))[:count]
         files = [files[row] for row in rows]
     else:
-        drawn = LoomOptions(pieces_per_craft=9, photos_per_piece=1, shops=4, size=672)
-        files = read_manifest(draw_corpus(folder, drawn)).files()[: options.photos]
+        drawn = LoomOptions(pieces_per_craft=9 * (1 + options.int8), photos_per_piece=1, shops=4, size=672)
+        files = read_manifest(draw_corpus(folder, drawn)).files()[:count]
     cut = PyramidViews(size, brief=True)
     shown = (cut(decode(path, shrink_to=round(LARGEST * size)), "") for path in files)
-    return [np.ascontiguousarray(views.transpose(0, 3, 1, 2)) for views in shown]
+    found = [np.ascontiguousarray(views.transpose(0, 3, 1, 2)) for views in shown]
+    return found[: options.photos], found[options.photos :]
 
 
 def main():
@@ -107,12 +124,13 @@ def main():
     parser.add_argument("--photos", type=int, default=100)
     parser.add_argument("--half", action="store_true")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--int8", action="store_true")
     options = parser.parse_args()
     backbone = create_backbone("lite0").eval()
     torch.set_num_threads(threads.count())
     with tempfile.TemporaryDirectory() as folder:
-        shown = photos(options, backbone.preprocessing.size, Path(folder) / "drawn")
-    ways = runtimes(backbone, options)
+        shown, others = photos(options, backbone.preprocessing.size, Path(folder) / "drawn")
+    ways = runtimes(backbone, options, others)
     print(f"{processor()}, {threads.count()} threads, {len(shown)} photos of {len(shown[0])} views\n")
     features = {name: np.stack([way(views) for views in shown]).mean(axis=1) for name, way in ways.items()}
     exact = unit(features["torch, fp32"])

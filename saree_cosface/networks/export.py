@@ -72,10 +72,15 @@ def export(embedder: Embedder, folder: Path, kind: Format) -> Exported:
             raise ExportError(
                 f"the file says something else than the embedder (cosine {cosine:.4f}): nothing is written."
             )
-        names = sorted(path.name for path in Path(scratch).iterdir())
-        for name in names:
-            (Path(scratch) / name).replace(folder / name)
-    return Exported(tuple(folder / name for name in names), cosine, difference)
+        return Exported(moved(Path(scratch), folder), cosine, difference)
+
+
+def moved(scratch: Path, folder: Path) -> tuple[Path, ...]:
+    """Move the files of one folder into another, where they replace those of their names."""
+    names = sorted(path.name for path in scratch.iterdir())
+    for name in names:
+        (scratch / name).replace(folder / name)
+    return tuple(folder / name for name in names)
 
 
 class _Views(nn.Module):
