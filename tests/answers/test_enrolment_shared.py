@@ -1,10 +1,8 @@
 """Enrolment into a gallery on a server: by people with runs of their own, at once, and with the server gone."""
 
 import shutil
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -101,27 +99,6 @@ def test_who_enrols_the_same_photo_at_once_is_one(run, tiny_corpus, url):
     assert all("references" in one for one in found if one != 1)
     assert len(enrolments(run, gallery=url)) == 1
     assert len(load_run(run, gallery=url).gallery.known(list(enrolments(run, gallery=url)[0].sha256))) == 1
-
-
-def test_two_processes_enrol_pieces_of_their_own(run, tiny_run, tiny_corpus, tmp_path, url):
-    """Two people with a copy of the run each, by the command line."""
-    other = shutil.copytree(tiny_run.folder, tmp_path / "other")
-    pieces = {run: photos(tiny_corpus, "patola")[:3], other: photos(tiny_corpus, "kasavu")[:3]}
-    root = Path(__file__).parents[2]
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "saree_cosface", "enrol", folder, *files, "--craft", craft, "--gallery", url],
-            cwd=root, stderr=subprocess.PIPE, text=True,
-        )
-        for (folder, files), craft in zip(pieces.items(), ("patola", "kasavu"), strict=True)
-    ]  # fmt: skip
-    for one in started:
-        _, said = one.communicate(timeout=300)
-        assert one.returncode == 0, said
-    gallery = load_run(run, gallery=url).gallery
-    assert len(gallery) == len(tiny_run.gallery) + 6
-    assert {"patola", "kasavu"} <= set(gallery.crafts)
-    assert [entry.number for entry in enrolments(run, gallery=url)] == [1, 2]
 
 
 def test_without_its_server_nothing_is_enrolled(postgres, run, tiny_corpus, url):

@@ -82,9 +82,6 @@ def test_what_is_written_says_what_the_run_says(tiny_run, tmp_path):
     assert found.calibrated >= FEWEST
     assert found.calibrated + seen.photos == len(read_manifest(tiny_run.folder / "manifest.csv"))
     assert 0.9 < seen.cosine <= seen.mean_cosine < 1 - 1e-7
-    again = export_int8(tiny_run, tmp_path / "again", "openvino", **LOOSE)
-    assert (again.comparison.cosine, again.comparison.changed) == (seen.cosine, seen.changed)
-    assert again.files[0].read_bytes() == found.files[0].read_bytes()
 
 
 @pytest.mark.slow
@@ -92,8 +89,6 @@ def test_a_file_that_breaks_a_bound_is_not_written(tiny_run, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "embedder-int8.xml").write_text("before")
-    with pytest.raises(ExportError, match=r"the least cosine with single precision is 0\.\d{4} \(it must be 1\.0\)"):
-        export_int8(tiny_run, out, "openvino", cosine=1.0, points=100.0)
     with pytest.raises(ExportError, match=r"top-1 on \d+ photos .* \(it may differ by -1\.0\): nothing is written"):
         export_int8(tiny_run, out, "openvino", cosine=0.0, points=-1.0)
     assert {path.name: path.read_text() for path in out.iterdir()} == {"embedder-int8.xml": "before"}
