@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import StratifiedGroupKFold
 
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.files import write_json
@@ -142,6 +141,8 @@ def make_split(
         raise SplitError(f"unknown protocol {protocol!r}; choose from {', '.join(get_args(Protocol))}.")
     groups = groups_to_deal(manifest, protocol, n_folds, duplicate_groups)
     folds = np.full(len(manifest), -1)
+    from sklearn.model_selection import StratifiedGroupKFold  # slow to import, and nothing that the app needs
+
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")  # a rare craft misses from some folds

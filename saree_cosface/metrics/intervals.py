@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from saree_cosface.metrics.classification import paired
 
@@ -145,6 +144,8 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
         raise ValueError(f"values have shape {values.shape}; an interval takes (N,) with at least 2 values")
     if not np.isfinite(values).all():
         raise ValueError("a value is not finite")
+    from scipy import stats  # slow to import, and nothing that a prediction needs
+
     mean = float(values.mean())
     half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values))
     return Interval(mean, mean - half, mean + half)
