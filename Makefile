@@ -62,7 +62,7 @@ $(DEMO)/corpus/manifest.csv: | $(RUNTIME)
 	$(SAREE) loom $(DEMO)/corpus
 
 $(DEMO)/run/run.json: $(DEMO)/corpus/manifest.csv configs/demo.yaml | $(RUNTIME)
-	$(SAREE) data check $(DEMO)/corpus/manifest.csv
+	$(SAREE) data check $(DEMO)/corpus/manifest.csv --cache $(DEMO)/cache
 	$(SAREE) train --config configs/demo.yaml --data.manifest $(DEMO)/corpus/manifest.csv \
 		--data.cache $(DEMO)/cache --out $(DEMO)/run --resume
 	$(SAREE) calibrate $(DEMO)/run --cache $(DEMO)/cache --folds 3

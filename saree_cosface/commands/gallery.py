@@ -1,5 +1,6 @@
 """``saree-cosface gallery ...``: a gallery on a PostgreSQL server, for several people."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from saree_cosface.commands.common import (
 from saree_cosface.console import console
 
 if TYPE_CHECKING:
+    from saree_cosface.data.images import BadImage
     from saree_cosface.runs.shared_gallery import SharedGallery
 
 _IT = "the shared gallery"
@@ -117,9 +119,12 @@ def _copy(options: Namespace) -> int:
 
     run = load_run(options.run)
     own = run.gallery
+    bad: Sequence[BadImage] = ()
     if options.photos is not None:
         own, bad = build_gallery(run.embedder, read_manifest(options.photos), shards=options.embeddings)
         list_bad(bad, options.photos)
+        if not len(own):
+            raise ValueError(f"{options.photos}: none of its photos could be read; nothing was sent.")
     assert isinstance(own, Gallery)
     last = ~own.references["sha256"].duplicated(keep="last").to_numpy()
     sent = Gallery(own.embeddings[last], own.references[last])
@@ -130,7 +135,8 @@ def _copy(options: Namespace) -> int:
     said = f"{address}: of {len(own)} photos {new} are new there, {replaced} replaced others{twice}."
     console.print(said, highlight=False, markup=False, soft_wrap=True)
     document = {"gallery": address, "photos": len(own), "new": new, "replaced": replaced}
-    return finish(options, {**document, "copies": len(own) - len(sent)})
+    skipped = [{"path": str(each.path), "reason": each.reason} for each in bad]
+    return finish(options, {**document, "copies": len(own) - len(sent), "skipped": skipped}, ok=not bad)
 
 
 def _check(options: Namespace) -> int:
@@ -194,6 +200,7 @@ def _remove(options: Namespace) -> int:
     files, bad = gather_photos(options.photos)
     if bad:
         raise ValueError(f"{bad[0]}; nothing was removed.")
-    shared.remove([photo_hash(file) for file in files])
-    console.print(f"{len(files)} photos removed from {shared.database.address.shown}.", highlight=False, markup=False)
+    shown = {photo_hash(file) for file in files}
+    shared.remove(sorted(shown))
+    console.print(f"{len(shown)} photos removed from {shared.database.address.shown}.", highlight=False, markup=False)
     return 0

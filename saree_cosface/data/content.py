@@ -27,6 +27,14 @@ def photo_hash(path: Path) -> str:
         raise BadImage(path, f"cannot be read ({error})") from error
 
 
+def hash_if_readable(path: Path) -> str:
+    """The same, "" for a photo that cannot be read, which is told when it is decoded."""
+    try:
+        return photo_hash(path)
+    except BadImage:
+        return ""
+
+
 def same_content(path: Path, recorded: str) -> str:
     """SHA-256 of a photo's bytes, which must be the one recorded for it; "" where none was.
 

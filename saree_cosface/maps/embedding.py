@@ -24,7 +24,7 @@ PLACED_BY = 5
 _PARAMETERS = b"saree_cosface"
 """Key of the parameters in the table."""
 
-_PRODUCTS = 1 << 24  # cosines that are held at once: 64 MB
+_PRODUCTS = 1 << 24  # cosines that are held at once, of 1,024 photos at most: 64 MB
 
 _STEPS = 30  # to the geometric median; the last is far below a pixel
 
@@ -72,7 +72,7 @@ class EmbeddingMap:
         if not count:
             return placed
         coordinates = self.coordinates.astype(np.float64)
-        rows = max(1, _PRODUCTS // len(self.photos))
+        rows = max(1, min(1024, _PRODUCTS // len(self.photos)))
         for start in range(0, len(embeddings), rows):
             some = embeddings[start : start + rows]
             # The product of many rows rounds differently from that of one: it finds some that may be the nearest, whose

@@ -1,7 +1,8 @@
 """Layers that several processes of one training compute as one process would with the batches of all of them.
 
 A batch norm takes its statistics over all processes' batches, and dropout draws one mask for all of them, of which each
-process takes its rows. torch's own SyncBatchNorm does the former on GPUs alone.
+process takes its rows. torch's own SyncBatchNorm does the former on GPUs alone. They are those of an embedder's neck; a
+backbone's batch norms keep their statistics where it is pretrained, and else see one process's batch each.
 """
 
 import torch

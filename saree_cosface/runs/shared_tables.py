@@ -223,7 +223,8 @@ def merge(cursor: Cursor[Any], name: str, enrolment: int | None = None) -> tuple
         filled(
             "WITH done AS (INSERT INTO {gallery}.reference AS kept ({columns}, enrolment) "
             "SELECT {columns}, %s::bigint FROM coming ON CONFLICT (sha256) DO UPDATE SET ({columns}) = ROW ({new}), "
-            "enrolled_by = session_user, enrolled_at = now() WHERE ({old}) IS DISTINCT FROM ({new}) "
+            "enrolment = excluded.enrolment, enrolled_by = session_user, enrolled_at = now() "
+            "WHERE ({old}) IS DISTINCT FROM ({new}) "
             "RETURNING xmax = 0 AS fresh) "  # a row that was there already was locked by this transaction
             "SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh) FROM done",
             name,

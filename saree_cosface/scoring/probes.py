@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.data.content import CHANGED, photo_hash
+from saree_cosface.data.content import CHANGED, hash_if_readable
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.reading import read_photos, say_lost
@@ -67,7 +67,7 @@ def unseen_probes(
         EvaluationError: none is left.
     """
     files = manifest.files()
-    hashes = np.array([_hash(path) for path in files])
+    hashes = np.array([hash_if_readable(path) for path in files])
     parts = np.array([run.used.get(photo, "") for photo in hashes.tolist()])
     references = run.gallery.references  # what was trained on, and what was enrolled since
     reasons = np.full(len(manifest), "", dtype=object)
@@ -139,10 +139,3 @@ def _copied(run: Run, files: Sequence[Path], cache: Path | None) -> tuple[NDArra
     pairs = reading.rows[copy_pairs([everything[row] for row in reading.rows], reading.hashes, cache=cache)]
     found[pairs[(pairs[:, 0] < len(files)) & (pairs[:, 1] >= len(files)), 0]] = True
     return found, tuple(unlooked)
-
-
-def _hash(path: Path) -> str:
-    try:
-        return photo_hash(path)
-    except BadImage:
-        return ""

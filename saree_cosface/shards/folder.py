@@ -93,9 +93,10 @@ def read_plan(folder: Path) -> Plan:
     """
     try:
         document = json.loads((folder / PLAN).read_text(encoding="utf-8"))
-        if document.pop("format") != FORMAT:
+        plan = Plan(**{name: value for name, value in document.items() if name != "format"})
+        if document.get("format") != FORMAT or not (type(plan.photos) is type(plan.shard) is int and plan.shard > 0):
             raise ValueError("another format")
-        return Plan(**document)
+        return plan
     except FileNotFoundError as error:
         raise ShardError(f"{folder}: no {PLAN} there; `saree-cosface embed` makes such a folder.") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

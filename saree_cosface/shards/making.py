@@ -1,5 +1,6 @@
 """A collection embedded shard by shard, here or on a cluster: what was finished is kept, whatever happens."""
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,10 +15,10 @@ from saree_cosface.console import console
 from saree_cosface.data.csv_text import csv_text
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest
-from saree_cosface.files import write_text
+from saree_cosface.files import require_utf8, write_text
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.shards.folder import begin, plan_of
-from saree_cosface.shards.part import asked, computed, is_part, write_part
+from saree_cosface.shards.part import DESCRIBED, asked, computed, is_part, write_part
 
 Engine = Literal["local", "ray"]
 
@@ -70,6 +71,8 @@ def embed_collection(
 ) -> Embedded:
     """Embed every photo of a manifest that can be read into Parquet files of a folder; what is there is kept.
 
+    Photos that could not be read are tried again.
+
     Args:
         embedder: trained.
         manifest: photos; labels need be no crafts.
@@ -82,6 +85,7 @@ def embed_collection(
 
     Raises:
         ShardError: the folder is of other photos or another embedder, or there is no such cluster.
+        ValueError: the folder of the photos has a name that is not UTF-8.
         OSError: it cannot be written.
 
     >>> from saree_cosface import load_run
@@ -93,10 +97,16 @@ def embed_collection(
     """
     began = time.perf_counter()
     folder = Path(folder)
+    require_utf8(os.path.abspath(manifest.root))  # noqa: PTH100  # Path.absolute keeps ".."
     plan = plan_of(embedder, manifest, shard)
     begin(folder, plan)
     parts = list(plan.parts())
-    missing = [(name, start, stop) for name, start, stop in parts if not is_part(folder / name, start, stop)]
+    missing = []
+    for name, start, stop in parts:
+        if is_part(folder / name, start, stop):
+            _try_again(embedder, folder / name, cache)
+        else:
+            missing.append((name, start, stop))
     if len(missing) < len(parts):
         console.print(f"{len(parts) - len(missing)} of {len(parts)} shards are there already.", highlight=False)
     todo = [asked(manifest, start, stop) for _, start, stop in missing]
@@ -119,6 +129,15 @@ def _computed(
         return
     for number, rows in enumerate(todo, start=1):
         yield computed(embedder, rows, cache=cache, description=f"Shard {number} of {len(todo)}")
+
+
+def _try_again(embedder: Embedder, path: Path, cache: Path | None) -> None:
+    """Take into a shard the photos that could not be read when it was made, and can be now."""
+    part = pq.read_table(path)
+    lost = pc.not_equal(part["reason"], "")
+    again = computed(embedder, part.filter(lost).select(["row", "file", *DESCRIBED]), cache=cache)
+    if pc.any(pc.equal(again["reason"], "")).as_py():
+        write_part(pa.concat_tables([part.filter(pc.invert(lost)), again]).sort_by("row"), path)
 
 
 def _unreadable(path: Path) -> list[BadImage]:

@@ -1,7 +1,9 @@
 """Shards computed on the machines of a Ray cluster, a model a GPU or, without any, a model for some processors."""
 
 import bisect
+import copy
 import logging
+import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -58,6 +60,7 @@ def computed_on_ray(
     Raises:
         ShardError: Ray is not installed, or there is no cluster at the address, or a worker gives up.
     """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing here calls home
     try:
         import ray
         import ray.data
@@ -71,7 +74,7 @@ def computed_on_ray(
         workers = int(ray.cluster_resources()["GPU"]) if on_gpu else sum(each // count for each in cores)
         ray.data.DataContext.get_current().enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)  # each step of its own, beside our bar
-        sent = ray.put(embedder.cpu())  # held until the end, for workers that are started again
+        sent = ray.put(copy.deepcopy(embedder).cpu())  # held until the end, for workers that are started again
         data = ray.data.from_arrow(todo).map_batches(  # a block is a shard, and stays one
             _Worker,
             batch_size=None,
@@ -84,7 +87,9 @@ def computed_on_ray(
         )
         blocks = data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
         try:
-            yield from _whole(blocks, todo)
+            for part in _whole(blocks, todo):
+                _require_seen(part)
+                yield part
         except ray.exceptions.RayError as error:
             raise ShardError(f"Ray gave up ({_last_line(error)}). What was finished is kept: call again.") from error
 
@@ -108,6 +113,16 @@ def _photos(blocks: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
             yield row, block.slice(index, 1)
 
 
+def _require_seen(part: pa.Table) -> None:
+    """Make sure that the machine that computed a shard sees the photos, as this one does."""
+    files = part["file"].to_pylist()
+    if not any(part["sha256"].to_pylist()) and any(Path(file).is_file() for file in files):
+        raise ShardError(
+            f"a machine of the cluster sees none of {len(files)} photos that are there, such as {files[0]}: give it "
+            "the same folders. What was finished is kept: call again."
+        )
+
+
 @contextmanager
 def _cluster(address: str | None) -> Iterator[None]:
     """Within this context Ray is there: what the caller has started, else the cluster at an address."""
@@ -129,11 +144,11 @@ def _cluster(address: str | None) -> Iterator[None]:
 
 def _require_open(address: str | None) -> None:
     """Make sure that something listens at host:port: Ray itself waits three minutes for it."""
-    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    host, _, port = (address or os.environ.get("RAY_ADDRESS", "")).removeprefix("ray://").rpartition(":")
     if not port.isdecimal():
         return
     try:
-        socket.create_connection((host, int(port)), timeout=10).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
     except OSError as error:
         raise ShardError(
             f"no Ray cluster at {address} ({error.strerror or error}): start one, or correct it."

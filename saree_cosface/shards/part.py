@@ -8,8 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from saree_cosface.data.content import photo_hash
-from saree_cosface.data.images import BadImage
+from saree_cosface.data.content import hash_if_readable
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.files import atomic_path
@@ -22,6 +21,8 @@ VECTORS = {"embedding": "embeddings", "sides": "sides", "features": "features"}
 """Columns of vectors, and the attribute of :class:`saree_cosface.features.embedding.PhotoEmbeddings` that each holds a
 row of, in single precision: what is read is what would be computed, to the last digit. Null where a photo could not be
 read."""
+
+_CHANGED = "changed while it was embedded"
 
 
 def asked(manifest: Manifest, start: int, stop: int) -> pa.Table:
@@ -45,13 +46,16 @@ def computed(
         description: of the progress bar; None shows none.
     """
     files = [Path(file) for file in rows["file"].to_pylist()]
-    names = [_hash(file) for file in files]
+    before = [_state(file) for file in files]
+    names = [hash_if_readable(file) for file in files]
     found = embed_photos(embedder, files, cache=cache, description=description)
+    same = np.array([_state(files[row]) == before[row] for row in found.rows], dtype=bool)
     said = {bad.path: bad.reason for bad in found.bad}
+    said |= {files[row]: _CHANGED for row in found.rows[~same]}
     shard = rows.append_column("sha256", pa.array(names, pa.string()))
     shard = shard.append_column("reason", pa.array([said.get(file, "") for file in files], pa.string()))
     for name, attribute in VECTORS.items():
-        shard = shard.append_column(name, _column(getattr(found, attribute), found.rows, len(files)))
+        shard = shard.append_column(name, _column(getattr(found, attribute)[same], found.rows[same], len(files)))
     return shard
 
 
@@ -70,17 +74,19 @@ def is_part(path: Path, start: int, stop: int) -> bool:
     return bool(rows == list(range(start, stop)))
 
 
-def _hash(file: Path) -> str:
+def _state(file: Path) -> tuple[int, int] | None:
+    """What changes with a file's content: its time and size; None where it is not there."""
     try:
-        return photo_hash(file)
-    except BadImage:  # told when it is embedded
-        return ""
+        found = file.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _column(values: NDArray[np.float32], rows: NDArray[np.int_], count: int) -> pa.Array:
     """Vectors of the rows that have one, any shape, as lists of one length; null for the others."""
     full = np.zeros((count, int(np.prod(values.shape[1:]))), np.float32)
-    full[rows] = values.reshape(len(rows), -1)
+    full[rows] = values.reshape(-1, full.shape[1])
     missing = np.ones(count, dtype=bool)
     missing[rows] = False
     return pa.FixedSizeListArray.from_arrays(pa.array(full.ravel()), full.shape[1], mask=pa.array(missing))

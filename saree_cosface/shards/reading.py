@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from saree_cosface.console import console
-from saree_cosface.data.content import photo_hash
-from saree_cosface.data.images import DECODER, BadImage
+from saree_cosface.data.content import hash_if_readable
+from saree_cosface.data.images import DECODER
 from saree_cosface.features.embedding import PhotoEmbeddings, embed_photos
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.networks.fingerprint import embedder_version
@@ -46,7 +46,7 @@ def read_or_embed(
     known: dict[Path, list[tuple[int, int]]] = {}
     rest = []
     for row, file in enumerate(files):
-        place = places.get(_hash(file))
+        place = places.get(hash_if_readable(file))
         if place is None:
             rest.append(row)
         else:
@@ -100,10 +100,3 @@ def _read(part: Path, columns: Sequence[str]) -> pa.Table:
         return pq.read_table(part, columns=list(columns))
     except (OSError, ValueError) as error:
         raise ShardError(f"{part}: damaged ({error}); delete it and make the embeddings again.") from error
-
-
-def _hash(file: Path) -> str:
-    try:
-        return photo_hash(file)
-    except BadImage:  # told when it is embedded
-        return ""

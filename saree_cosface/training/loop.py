@@ -76,7 +76,8 @@ def optimise(
     if checkpoint is not None and ended(checkpoint, module):
         data.setup("fit")
     else:
-        if devices > 1 and "LOCAL_RANK" not in os.environ:  # the processes that Lightning starts take this one's number
+        # The processes that Lightning starts take this one's number; Slurm and torchrun have shared out the processors.
+        if devices > 1 and not {"LOCAL_RANK", "SLURM_PROCID"} & os.environ.keys():
             threads.use(threads.share(devices))
         with _quietly():
             trainer = _trainer(module.recipe, validates, folder, progress, devices, nodes)

@@ -14,6 +14,7 @@ import pytest
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.files import sha256_of
+from saree_cosface.shards import part
 from saree_cosface.shards.folder import PLAN, ShardError
 from saree_cosface.shards.making import UNREADABLE, embed_collection
 from tests.helpers.bad_photos import noise, save, textured, zero_byte
@@ -136,3 +137,41 @@ def test_an_address_is_one_of_ray(tiny_run, tiny_corpus, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["embed", str(tiny_run.folder), str(tiny_corpus), "--out", str(tmp_path / "out"), "--address", "auto"])
     assert "--address is of a Ray cluster: add --engine ray." in capsys.readouterr().err
+
+
+def test_a_shard_without_a_readable_photo_is_one_too(tiny_embedder, manifest, tmp_path):
+    made = embed_collection(tiny_embedder, manifest, tmp_path / "out", shard=1)
+    assert (made.shards, len(made.bad)) == (7, 2)
+    table = pq.read_table(tmp_path / "out" / "part-000002.parquet")
+    assert table["embedding"].to_pylist() == [None]
+
+
+def test_what_could_not_be_read_is_tried_again(tiny_embedder, manifest, tmp_path):
+    out = tmp_path / "out"
+    embed_collection(tiny_embedder, manifest, out, shard=3)
+    before = stamps(out)
+    embed_collection(tiny_embedder, manifest, out, shard=3)
+    assert stamps(out) == before  # nothing was written: they are as bad as they were
+    save(manifest.file(4).with_suffix(".png"), textured(60, 50, 4)).replace(manifest.file(4))
+    made = embed_collection(tiny_embedder, manifest, out, shard=3)
+    assert [each.path for each in made.bad] == [manifest.file(2)]
+    assert [name for name in before if stamps(out)[name] != before[name]] == ["part-000001.parquet"]
+    table = pd.read_parquet(out / "part-000001.parquet")
+    assert table["row"].tolist() == [3, 4, 5]
+    direct = embed_photos(tiny_embedder, [manifest.file(4)], description=None)
+    assert np.array_equal(table["embedding"].iloc[1], direct.embeddings[0])
+    assert table["sha256"].iloc[1] == sha256_of(manifest.file(4))
+
+
+def test_a_photo_that_changes_meanwhile_has_no_embedding(tiny_embedder, manifest, tmp_path, monkeypatch):
+    first = manifest.file(0)
+
+    def changing(*arguments, **options):
+        found = embed_photos(*arguments, **options)
+        save(first, textured(70, 50, 99))
+        return found
+
+    monkeypatch.setattr(part, "embed_photos", changing)
+    made = embed_collection(tiny_embedder, manifest, tmp_path / "out")
+    assert {each.path: each.reason for each in made.bad}[first] == "changed while it was embedded"
+    assert pd.read_parquet(tmp_path / "out" / "part-000000.parquet")["embedding"].isna().tolist()[:2] == [True, False]

@@ -95,6 +95,7 @@ def test_a_training_of_torchrun_that_was_interrupted_goes_on_to_the_same_weights
             if folder.name.isdigit() and str(out).encode() in (folder / "cmdline").read_bytes():
                 os.kill(int(folder.name), signal.SIGKILL)  # torchrun's workers are no group of its own
     process.wait()
+    assert (out / "last.ckpt").exists()
     assert not (out / "run.json").exists()
     ended = run([*command, "--resume"])
     assert ended.returncode == 0, ended.stderr
