@@ -26,7 +26,7 @@ _OFTEN, _SELDOM = 0.5, 4.0  # seconds between two reports of progress, and betwe
 
 def batch_tab(desk: Desk, running: Running) -> None:
     """Build the tab, within the current context."""
-    gr.HTML(_INTRODUCTION, padding=False, js_on_load=script("folders.js"))
+    gr.HTML(_INTRODUCTION, padding=False)
     with gr.Row():
         files = gr.File(
             label="Photos, or ZIP archives of photos",
@@ -45,7 +45,7 @@ def batch_tab(desk: Desk, running: Running) -> None:
         end = running.begin(session)
         emptied: Any = None
         try:
-            with taken(uploads, session, folders=whole) as photos:
+            with taken(uploads, session) as photos:
                 for said, rows, more in name_all(desk, of_folder(photos) if whole else photos, end):
                     yield emptied, said, gr.skip() if rows is None else rows, gr.update(visible=more)
                     emptied = gr.skip()  # what has been put in since is another batch's
@@ -77,7 +77,7 @@ def batch_tab(desk: Desk, running: Running) -> None:
 
 def of_folder(files: Sequence[tuple[Path, str]]) -> list[tuple[Path, str]]:
     """What of a folder's files is a photo, an archive, or a picture that will be listed since it cannot be read; others
-    and hidden ones, or those in hidden folders, lie about in any folder.
+    and hidden ones lie about in any folder.
 
     >>> of_folder([(Path("1"), "a.JPG"), (Path("2"), "Thumbs.db"), (Path("3"), ".a.jpg"), (Path("4"), "b.zip")])
     [(PosixPath('1'), 'a.JPG'), (PosixPath('4'), 'b.zip')]
@@ -85,8 +85,7 @@ def of_folder(files: Sequence[tuple[Path, str]]) -> list[tuple[Path, str]]:
     return [
         (path, name)
         for path, name in files
-        if not any(part.startswith(".") for part in name.split("/"))
-        and (name.lower().endswith(".zip") or is_photo(path, name) or unread_picture(name, 1, b""))
+        if name[:1] != "." and (name.lower().endswith(".zip") or is_photo(path, name) or unread_picture(name, 1, b""))
     ]
 
 
@@ -200,4 +199,5 @@ def _number(value: float | None, digits: int) -> str:
 
 _INTRODUCTION = """<div class="saree"><p>Every photo is looked at by itself, as a piece of its own. Those that cannot be
 read are listed with the reason. What is not a photo, by its name or its first bytes, is passed over in a folder or an
-archive.</p></div>"""
+archive. Of a folder that holds folders only the names of the files arrive here; a ZIP archive of it keeps where they
+lie.</p></div>"""

@@ -213,18 +213,6 @@ def test_batch_with_a_corrupt_file(page, photos, served):
     until(page, lambda: served.files() == [])
 
 
-def test_photos_of_a_folder_are_told_with_the_folders_they_lie_in(page, photos, served, tmp_path):
-    for shop in ("asha", "meera", ".trash"):
-        (tmp_path / "pieces" / shop).mkdir(parents=True)
-        shutil.copy(photos[2], tmp_path / "pieces" / shop / "1.jpg")
-    open_batch(page)
-    upload(page, "batch-folder", tmp_path / "pieces")
-    until(page, lambda: "2 photos: " in text(page, "#batch-progress"))
-    named = [cell.text for cell in page.find_elements(By.CSS_SELECTOR, "#batch-table tbody th")]
-    assert sorted(named) == ["pieces/asha/1.jpg", "pieces/meera/1.jpg"]
-    until(page, lambda: served.files() == [])
-
-
 def test_batch_can_be_cancelled(page, photos, served, tmp_path):
     many = [shutil.copy(photos[2], tmp_path / f"{number}.jpg") for number in range(150)]
     open_batch(page)
