@@ -79,7 +79,9 @@ def test_every_option_and_command_that_a_message_names_is_there():
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
-    named = [(file, found) for file, text in said for found in re.findall(r"(?<![^\s`'])--[a-z][a-z0-9_.-]*[a-z0-9]", text)]
+    named = [
+        (file, found) for file, text in said for found in re.findall(r"(?<![^\s`'])--[a-z][a-z0-9_.-]*[a-z0-9]", text)
+    ]
     assert len(named) > 60
     assert [each for each in named if each[1] not in options] == []
     called = [
