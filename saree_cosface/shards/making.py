@@ -133,6 +133,8 @@ def _computed(
 
 def _try_again(embedder: Embedder, path: Path, cache: Path | None) -> None:
     """Take into a shard the photos that could not be read when it was made, and can be now."""
+    if not _unreadable(path):
+        return
     part = pq.read_table(path)
     lost = pc.not_equal(part["reason"], "")
     again = computed(embedder, part.filter(lost).select(["row", "file", *DESCRIBED]), cache=cache)
