@@ -6,6 +6,7 @@ this app does not need.
 
 import json
 import secrets
+import shutil
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,8 @@ class Gate:
             if message.get("more_body") or held is None:
                 return
             if held["status"] == 200:
-                body = json.dumps([_apart(path) for path in json.loads(body)]).encode()
+                moved: dict[str, Path] = {}
+                body = json.dumps([_apart(path, moved) for path in json.loads(body)]).encode()
             kept = [(name, value) for name, value in held["headers"] if name.lower() != b"content-length"]
             held["headers"] = [*kept, (b"content-length", str(len(body)).encode())]
             await send(held)
@@ -149,18 +151,28 @@ class Gate:
         await self.app(scope, counted, renaming)
 
 
-def _apart(path: str) -> str:
-    """Move a file that has just arrived into a folder whose name cannot be guessed, and that no other upload has."""
+def _apart(path: str, moved: dict[str, Path]) -> str:
+    """Move a file that has just arrived into a folder whose name cannot be guessed, and that no other upload has.
+
+    Args:
+        path: of the file. Of equal files of one name gradio keeps one and names it for each; each gets one of its own.
+        moved: where the files of the same upload went.
+    """
     source = Path(path)
     folder = arrivals() / secrets.token_urlsafe(18)
     folder.mkdir()
+    target = folder / source.name
+    if path in moved:
+        shutil.copyfile(moved[path], target)
+        return str(target)
     try:
-        target = source.rename(folder / source.name)
+        source.rename(target)
     except OSError:  # gradio has put it elsewhere
         folder.rmdir()
         return path
     if not any(source.parent.iterdir()):
         source.parent.rmdir()
+    moved[path] = target
     return str(target)
 
 

@@ -112,6 +112,15 @@ def test_archives_through_the_api(served, photos, tmp_path):
     assert served.files() == []
 
 
+def test_equal_files_of_one_name_are_each_answered(served, photos):
+    paths = served.upload(*[("1.jpg", photos[0].read_bytes())] * 3)
+    assert len(set(paths)) == 3
+    _, answer = served.call("batch", as_files(paths))
+    assert [row["photo"] for row in answer["rows"]] == ["1.jpg"] * 3
+    assert len({row["sha256"] for row in answer["rows"]}) == 1
+    assert served.files() == []
+
+
 @pytest.mark.parametrize(
     "name",
     ["../../../../etc/cron.d/x.jpg", "..\\..\\x.jpg", "<script>x</script>.jpg", "a" * 300 + ".jpg", "\u202egpj.exe"],
