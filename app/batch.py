@@ -26,7 +26,7 @@ _OFTEN, _SELDOM = 0.5, 4.0  # seconds between two reports of progress, and betwe
 
 def batch_tab(desk: Desk, running: Running) -> None:
     """Build the tab, within the current context."""
-    gr.HTML(_INTRODUCTION, padding=False)
+    gr.HTML(_INTRODUCTION, padding=False, js_on_load=script("folders.js"))
     with gr.Row():
         files = gr.File(
             label="Photos, or ZIP archives of photos",
@@ -45,7 +45,7 @@ def batch_tab(desk: Desk, running: Running) -> None:
         end = running.begin(session)
         emptied: Any = None
         try:
-            with taken(uploads, session) as photos:
+            with taken(uploads, session, folders=whole) as photos:
                 for said, rows, more in name_all(desk, of_folder(photos) if whole else photos, end):
                     yield emptied, said, gr.skip() if rows is None else rows, gr.update(visible=more)
                     emptied = gr.skip()  # what has been put in since is another batch's
@@ -77,15 +77,15 @@ def batch_tab(desk: Desk, running: Running) -> None:
 
 def of_folder(files: Sequence[tuple[Path, str]]) -> list[tuple[Path, str]]:
     """What of a folder's files is a photo, an archive, or a picture that will be listed since it cannot be read; others
-    and hidden ones lie about in any folder.
+    and hidden ones, or those in hidden folders, lie about in any folder.
 
-    >>> of_folder([(Path("1"), "a.JPG"), (Path("2"), "Thumbs.db"), (Path("3"), ".a.jpg"), (Path("4"), "b.zip")])
+    >>> of_folder([(Path("1"), "a.JPG"), (Path("2"), "Thumbs.db"), (Path("3"), "shop/.a.jpg"), (Path("4"), "b.zip")])
     [(PosixPath('1'), 'a.JPG'), (PosixPath('4'), 'b.zip')]
     """
     return [
         (path, name)
         for path, name in files
-        if name[:1] != "." and (name.lower().endswith(".zip") or is_photo(path, name) or unread_picture(name, 1, b""))
+        if not _hidden(name) and (name.lower().endswith(".zip") or is_photo(path, name) or unread_picture(name, 1, b""))
     ]
 
 
@@ -174,6 +174,16 @@ def _counts(rows: Sequence[Row]) -> str:
     return ", ".join(f"{counts[kind]} {said}" for kind, said in words.items() if counts[kind]) or "none looked at"
 
 
+def _hidden(name: str) -> bool:
+    """Whether a file is hidden, or a folder that it lies in; but the outermost was chosen, hidden or not.
+
+    >>> _hidden(".a.jpg"), _hidden("shop/.trash/a.jpg"), _hidden(".shop/a.jpg")
+    (True, True, False)
+    """
+    chosen, *inner = name.split("/")
+    return any(part.startswith(".") for part in inner or [chosen])
+
+
 def _progress(done: int, total: int, seconds: float) -> str:
     left = "" if not done else f", {_duration(seconds / done * (total - done))} left"
     return (
@@ -199,5 +209,4 @@ def _number(value: float | None, digits: int) -> str:
 
 _INTRODUCTION = """<div class="saree"><p>Every photo is looked at by itself, as a piece of its own. Those that cannot be
 read are listed with the reason. What is not a photo, by its name or its first bytes, is passed over in a folder or an
-archive. Of a folder that holds folders only the names of the files arrive here; a ZIP archive of it keeps where they
-lie.</p></div>"""
+archive. Photos of a folder, or of an archive, are told by where they lie in it.</p></div>"""

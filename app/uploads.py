@@ -22,7 +22,7 @@ ARRIVALS, SESSIONS, EXAMPLES = "arrivals", "sessions", "examples"
 UNPACKED = "unpacked"
 """Beside the photos that were taken: what comes out of archives."""
 
-_LONGEST_NAME = 120
+_LONGEST_NAME, _LONGEST_PATH = 120, 400
 _STALE = 3600.0  # seconds after which an upload that nobody asked about is deleted
 
 
@@ -48,7 +48,7 @@ def folder_of(session: str | None) -> Path:
 
 
 @contextmanager
-def taken(uploads: Any, session: str | None) -> Iterator[list[tuple[Path, str]]]:
+def taken(uploads: Any, session: str | None, *, folders: bool = False) -> Iterator[list[tuple[Path, str]]]:
     """The files of an upload with the names they are shown by, in the folder of the session until the block ends.
 
     A field that is not emptied yet also sends what it sent before; that is left out where there is something new.
@@ -57,6 +57,7 @@ def taken(uploads: Any, session: str | None) -> Iterator[list[tuple[Path, str]]]
         uploads: what gradio's file field or the API sends: a list of ``{"path": …, "orig_name": …}``, of paths, or one
             of these. Nothing in it is believed.
         session: id of the session.
+        folders: whether names are shown with the folders in them.
 
     Raises:
         ValueError: it is something else, or names a file that was not uploaded, or was looked at already; or there is
@@ -70,7 +71,7 @@ def taken(uploads: Any, session: str | None) -> Iterator[list[tuple[Path, str]]]
     try:
         entries = _entries(uploads)
         new = [entry for entry in entries if not was_upload(_path(entry))] or entries
-        yield [_take(entry, folder, number) for number, entry in enumerate(new)]
+        yield [_take(entry, folder, number, folders) for number, entry in enumerate(new)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):  # another answer of the session may be under way
@@ -121,19 +122,28 @@ def was_upload(path: str) -> bool:
         return False
 
 
-def shown_name(name: object, fallback: str) -> str:
-    """A file name to be shown: without folders, control characters, and what is beyond reason.
+def shown_name(name: object, fallback: str, *, folders: bool = False) -> str:
+    """A file name to be shown, and for nothing else: without control characters, ways up, and what is beyond reason.
+
+    Args:
+        name: from outside; anything.
+        fallback: shown where nothing is left of it.
+        folders: whether the folders in it are kept.
 
     >>> shown_name("../../pass\\x00wd", "photo"), shown_name("C:\\\\me\\\\साड़ी.jpg", "photo"), shown_name(7, "photo")
     ('passwd', 'साड़ी.jpg', 'photo')
+    >>> shown_name("../shop/./a/1.jpg", "photo", folders=True)
+    'shop/a/1.jpg'
     """
     if not isinstance(name, str):
         return fallback
-    base = PurePosixPath(name.replace("\\", "/")).name
-    base = "".join(character for character in base if character.isprintable() or character in "\u200c\u200d").strip()
-    if len(base) > _LONGEST_NAME:
-        base = base[: _LONGEST_NAME - 20] + "…" + base[-19:]
-    return base or fallback
+    seen = "".join(character for character in name if character.isprintable() or character in "\u200c\u200d")
+    parts = [part.strip() for part in seen.replace("\\", "/").split("/")]
+    parts = [part for part in parts if part not in ("", ".", "..")]
+    shown, longest = ("/".join(parts), _LONGEST_PATH) if folders else ("".join(parts[-1:]), _LONGEST_NAME)
+    if len(shown) > longest:
+        shown = shown[: longest - 20] + "…" + shown[-19:]
+    return shown or fallback
 
 
 def _entries(uploads: Any) -> list[Any]:
@@ -149,9 +159,9 @@ def _path(entry: Any) -> str:
     return path
 
 
-def _take(entry: Any, folder: Path, number: int) -> tuple[Path, str]:
+def _take(entry: Any, folder: Path, number: int, folders: bool) -> tuple[Path, str]:
     path = _path(entry)
-    name = shown_name(entry.get("orig_name") if isinstance(entry, dict) else None, "")
+    name = shown_name(entry.get("orig_name") if isinstance(entry, dict) else None, "", folders=folders)
     name = name or shown_name(path, f"photo {number + 1}")
     if not is_upload(path):
         raise ValueError(f"{name} is not among the uploaded files: upload it first, and once for each answer")

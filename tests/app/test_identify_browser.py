@@ -89,6 +89,17 @@ def upload(driver, field, *photos):
     until(driver, sent)
 
 
+def drop(driver, field, folder):
+    """Drag a folder of this machine onto a field, and let it go."""
+    zone = see(driver, f"#{field} .upload-container")
+    middle = """arguments[0].scrollIntoView({block: "center"});
+      const {x, y, width, height} = arguments[0].getBoundingClientRect(); return [x + width / 2, y + height / 2]"""
+    x, y = driver.execute_script(middle, zone)
+    dragged = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        driver.execute_cdp_cmd("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": dragged})
+
+
 def open_batch(driver):
     def pressed():
         """Whether the tab was there to be pressed; the page may be putting its tabs in order just then."""
@@ -210,6 +221,22 @@ def test_batch_with_a_corrupt_file(page, photos, served):
     assert [row["photo"] for row in table] == [HOSTILE, "cut.jpg", "plain.jpg"]
     assert table[0]["sha256"] == sha256_of(photos[0])
     assert table[1]["problem"]
+    until(page, lambda: served.files() == [])
+
+
+@pytest.mark.parametrize("put", [upload, drop])
+def test_photos_of_a_folder_are_told_by_where_they_lie(page, photos, served, tmp_path, put):
+    for place in ("asha/silk", "meera", ".trash"):
+        (tmp_path / "pieces" / place).mkdir(parents=True)
+        shutil.copy(photos[2], tmp_path / "pieces" / place / "1.jpg")  # equal, too: gradio takes them for one file
+    (tmp_path / "pieces" / "notes.txt").write_text("notes")
+    open_batch(page)
+    put(page, "batch-folder", tmp_path / "pieces")
+    until(page, lambda: "2 photos: " in text(page, "#batch-progress"))
+    places = ["pieces/asha/silk/1.jpg", "pieces/meera/1.jpg"]
+    assert sorted(cell.text for cell in page.find_elements(By.CSS_SELECTOR, "#batch-table tbody th")) == places
+    table = list(csv.DictReader(saved(page, find(page, "#batch-table a.save")).open()))
+    assert sorted(row["photo"] for row in table) == places
     until(page, lambda: served.files() == [])
 
 

@@ -5,7 +5,6 @@ import re
 import signal
 import socket
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,6 @@ from app.desk import Desk
 from app.identify import identify
 from app.page import build_app
 from app.running import Running
-from app.uploads import folder_of, is_upload, sweep, taken, upload_folders
 from saree_cosface.answers.batch import Row
 from saree_cosface.answers.prediction import predict
 from saree_cosface.data.manifest_file import read_manifest
@@ -133,8 +131,9 @@ def test_cancelled_batch_shows_what_is_done(calibrated_run, photos, tmp_path):
 
 
 def test_what_lies_about_in_a_folder_is_passed_over():
-    files = named(*map(Path, ("a.JPG", "Thumbs.db", ".a.jpg", "notes.txt", "b.zip", "c.heic")))
-    assert [name for _, name in of_folder(files)] == ["a.JPG", "b.zip", "c.heic"]
+    names = ("a.JPG", "Thumbs.db", ".a.jpg", "notes.txt", "b.zip", "c.heic", "p/s/d.jpg", "p/.s/e.jpg", "p/.f.jpg")
+    of = of_folder([(Path(name), name) for name in names])
+    assert [name for _, name in of] == ["a.JPG", "b.zip", "c.heic", "p/s/d.jpg"]
 
 
 def test_table_escapes_names_and_gives_reasons():
@@ -145,69 +144,6 @@ def test_table_escapes_names_and_gives_reasons():
     assert "left out: &lt;i&gt;empty" in table
     assert "verdict" not in table  # of a run that is not calibrated
     assert results([]) == ""
-
-
-# --- Uploads ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def folders(monkeypatch):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
-    with upload_folders() as root:
-        yield root
-
-
-def test_uploads_lie_with_their_session_and_are_deleted(folders):
-    there = folders / "arrivals" / "token" / "a.jpg"
-    there.parent.mkdir()
-    there.write_bytes(b"x")
-    with taken([{"path": str(there), "orig_name": "../../बनारसी.JPG"}], "../../../session") as files:
-        ((path, name),) = files
-        assert name == "बनारसी.JPG"
-        assert path.parent.parent == folder_of("../../../session")
-        assert path.is_relative_to(folders / "sessions")
-        assert path.read_bytes() == b"x"
-        assert not there.parent.exists()
-    assert list((folders / "sessions").iterdir()) == []
-
-
-def test_uploads_that_nobody_asked_about_go(folders):
-    arrived = folders / "arrivals"
-    for name, age in (("old", 7200), ("fresh", 60)):
-        (arrived / name).mkdir()
-        (arrived / name / "a.jpg").write_bytes(b"x")
-        os.utime(arrived / name, (time.time() - age,) * 2)
-    (arrived / "left").write_bytes(b"x")
-    os.utime(arrived / "left", (0, 0))
-    sweep()
-    assert [entry.name for entry in arrived.iterdir()] == ["fresh"]
-
-
-@pytest.mark.parametrize(
-    "sly",
-    [
-        "/etc/passwd",
-        "arrivals/../secret",
-        "arrivals/link",
-        "arrivals",
-        "https://example.org/a.jpg",
-        "a\0b",
-        7,
-        None,
-        {"x": 1},
-        [1],
-    ],
-)
-def test_nothing_but_uploads_is_taken(folders, sly):
-    (folders / "secret").write_bytes(b"x")
-    (folders / "arrivals" / "link").symlink_to(folders / "secret")
-    path = str(folders / sly) if isinstance(sly, str) and sly.startswith("arrivals") else sly
-    for entry in (path, {"path": path}):
-        with pytest.raises(ValueError, match="uploaded files"), taken([entry], "me"):
-            pass
-    assert (folders / "secret").exists()
-    assert not is_upload(str(path))
-    assert list((folders / "sessions").iterdir()) == []
 
 
 # --- Accounts -----------------------------------------------------------------------------------------------------
