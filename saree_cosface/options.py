@@ -21,6 +21,7 @@ HeadName = Literal[
     "cosface_unnormalized",
     "arcface",
 ]
+PoolingName = Literal["mean", "second_order"]
 SHARDED: tuple[HeadName, ...] = ("cosface", "cosface_unnormalized", "nsl", "arcface")
 """Heads whose prototypes can be shared out among processes."""
 SphereNetworkName = Literal[
@@ -154,6 +155,11 @@ class ModelOptions:
             weights timm downloads.
         pretrained: begin with the backbone's published weights, whose batch norms keep their statistics; without them
             it learns from random ones, for which all its stages should be trainable. Networks for faces have none.
+        pooling: what is made of local features: "mean" is the network's own, which is their mean in most;
+            "second_order" takes what channels do together, by which weaves differ
+            (see ``saree_cosface.networks.pooling``).
+        depths: of the network's last depths, how many are pooled by their second moments.
+        directions: of the channels of each, the principal directions that are kept, found on training photos.
         embedding_dim: D, length of the embedding.
         dropout: share of backbone features dropped in training.
         batch_norm: normalise the embedding's coordinates over the batch.
@@ -168,6 +174,9 @@ class ModelOptions:
 
     backbone: str = "lite0"
     pretrained: bool = True
+    pooling: PoolingName = "mean"
+    depths: int = 2
+    directions: int = 64
     embedding_dim: int = 256
     dropout: float = 0.3
     batch_norm: bool = True
@@ -176,6 +185,7 @@ class ModelOptions:
 
     def __post_init__(self) -> None:
         _check(self, "model", embedding_dim=(2, math.inf), dropout=(0, 0.99), trainable_stages=(0, math.inf))
+        _check(self, "model", depths=(1, math.inf), directions=(1, math.inf))
         if not self.pretrained and not self.trainable_stages:
             raise ValueError(
                 "option model.pretrained is false and model.trainable_stages is 0: a network of random weights that "
@@ -249,6 +259,10 @@ class OptimOptions:
     """How the weights are learned: AdamW and a cosine schedule with warm-up, unless said otherwise.
 
     Attributes:
+        start: what neck and prototypes start from: "random" weights, or the "whitened" solution, in closed form: the
+            directions in which photos of one craft differ, which are mostly their photographers, count for less.
+        shrinkage: of the scatter within crafts towards a sphere, in that solution; -1 takes what tells photos of inner
+            folds of sources best.
         optimizer: adamw; sgd with momentum, as in the papers on faces; or muon, which moves the backbone's weight
             matrices by orthogonal steps and leaves everything else to AdamW.
         momentum: of sgd and muon.
@@ -271,6 +285,8 @@ class OptimOptions:
     0.9
     """
 
+    start: Literal["random", "whitened"] = "random"
+    shrinkage: float = -1.0
     optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
     momentum: float = 0.9
     epochs: int = 60
@@ -292,7 +308,7 @@ class OptimOptions:
         _check(self, "optim", epochs=(1, math.inf), batch_size=(2, math.inf), lr=(0, math.inf))
         _check(self, "optim", backbone_lr=(0, math.inf), layer_decay=(0, 1), weight_decay=(0, math.inf), warmup=(0, 1))
         _check(self, "optim", gradient_clip=(0, math.inf), ema=(0, 0.999999), balance_power=(0, 1))
-        _check(self, "optim", patience=(0, math.inf), momentum=(0, 1), steps=(0, math.inf))
+        _check(self, "optim", patience=(0, math.inf), momentum=(0, 1), steps=(0, math.inf), shrinkage=(-1, 1))
 
 
 @dataclass(frozen=True)
@@ -318,6 +334,16 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.optim.start == "whitened" and self.model.batch_norm:
+            raise ValueError(
+                "option optim.start is whitened, and model.batch_norm is true: a batch norm would undo the whitening; "
+                "set model.batch_norm to false."
+            )
+        if self.model.pooling == "second_order" and not self.model.trainable_stages and self.views.random:
+            raise ValueError(
+                "option views.random is for features of single views, and model.pooling second_order adds the views of "
+                "a photo up: set views.random to 0."
+            )
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"option seed is {self.seed}; it must be from 0 to {2**32 - 1}.")
 

@@ -48,7 +48,7 @@ def gather_evidence(run: Run, examination: Examination) -> Evidence:
     # The piece's cosine is the sum of what they carry; one that names another tradition shows what speaks against this.
     photo = max(range(len(answer.says)), key=lambda index: _carried(answer.says[index]))
     looked = examination.seen[photo].look
-    if looked.maps is None:
+    if not looked.maps:
         return Evidence(photo, remark="This network does not tell which regions an answer rests on.")
     first = answer.traditions[0].craft
     target = run.gallery.prototypes[run.gallery.crafts.index(first)]

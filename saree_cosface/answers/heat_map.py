@@ -5,6 +5,11 @@ its views' unit embeddings. So the cosine of a photo and a prototype is a sum ov
 nothing is approximated, and the shares add up to the number that was answered. This is the class activation map (Zhou
 et al., Learning Deep Features for Discriminative Localization, arXiv:1512.04150) of a cosine instead of a logit, over a
 pyramid of views.
+
+Of second moments, each cell x adds x x^T, so the moment of a photo is such a sum too. Its square root is none: there a
+cell counts for what it changes to first order. The root grows with the square root of the moment, so twice these
+changes add up to the root again (Euler's theorem on homogeneous functions), and the shares to the cosine; but without
+a cell the cosine would not be less by its share, since the other cells' shares would change as well.
 """
 
 from dataclasses import dataclass
@@ -14,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from saree_cosface.answers.look import local_maps
 from saree_cosface.data.images import decode
@@ -53,38 +58,75 @@ def heat_map(embedder: Embedder, photo: Path, target: NDArray[np.float32]) -> He
 
 
 def heat_map_of(
-    embedder: Embedder, pixels: NDArray[np.uint8], target: NDArray[np.float32], maps: Tensor | None = None
+    embedder: Embedder, pixels: NDArray[np.uint8], target: NDArray[np.float32], maps: tuple[Tensor, ...] = ()
 ) -> HeatMap:
-    """The same of pixels ``(H, W, 3)``; ``maps`` of their views ``(V, F, h, w)`` if they are known already."""
+    """The same of pixels ``(H, W, 3)``; ``maps`` of their views, ``(V, C, h, w)`` each, if they are known already."""
     views = PyramidViews(embedder.backbone.preprocessing.size, brief=True)
-    if maps is None:
-        maps = local_maps(embedder, views(pixels, ""))
-    device = maps.device
-    wanted = torch.from_numpy(np.array(target, dtype=np.float32)).to(device)
+    maps = maps or local_maps(embedder, views(pixels, ""))
+    wanted = torch.from_numpy(np.array(target, dtype=np.float32)).to(maps[0].device)
     with torch.inference_mode():
-        matrix, constant = _affine(embedder)
-        pooled = maps.mean(dim=(2, 3))
-        lengths = pooled.norm(dim=1).clamp_min(1e-12) if embedder.card.unit_features else torch.ones(len(maps))
-        scale = (matrix.shape[1] ** 0.5 if embedder.card.unit_features else 1.0) / lengths.to(device)
-        raw = (pooled * scale[:, None]) @ matrix.T + constant
-        fused = unit(raw).mean(dim=0)
-        cells = maps.shape[2] * maps.shape[3]
-        local = torch.einsum("vfhw,f->vhw", maps, matrix.T @ wanted) * scale[:, None, None] + constant @ wanted
-        # Each cell's part of <u_v, target>, and of the mean over views scaled to length 1.
-        shares = local / cells / raw.norm(dim=1)[:, None, None] / len(maps) / fused.norm()
+        each = _of_means if embedder.backbone.pooling is None else _of_moments
+        shares, cosine = each(embedder, maps, wanted)
     canvas = _canvas(pixels.shape[:2])
-    for box, view in zip(views.boxes(pixels), shares.double().cpu().numpy(), strict=True):
-        _spread(canvas, box, view)
-    return HeatMap(pixels, canvas, float(unit(fused) @ wanted))
+    for part in shares:  # of a depth
+        for box, view in zip(views.boxes(pixels), part.double().cpu().numpy(), strict=True):
+            _spread(canvas, box, view)
+    return HeatMap(pixels, canvas, cosine)
+
+
+def _of_means(embedder: Embedder, maps: tuple[Tensor, ...], wanted: Tensor) -> tuple[list[Tensor], float]:
+    """What each cell of the only map adds, ``(V, h, w)``, and the cosine."""
+    local = maps[0]
+    matrix, constant = _affine(embedder)
+    pooled = local.mean(dim=(2, 3))
+    lengths = pooled.norm(dim=1).clamp_min(1e-12) if embedder.card.unit_features else pooled.new_ones(len(local))
+    scale = (matrix.shape[1] ** 0.5 if embedder.card.unit_features else 1.0) / lengths
+    raw = (pooled * scale[:, None]) @ matrix.T + constant
+    fused = unit(raw).mean(dim=0)
+    cells = local.shape[2] * local.shape[3]
+    carried = torch.einsum("vfhw,f->vhw", local, matrix.T @ wanted) * scale[:, None, None] + constant @ wanted
+    # Each cell's part of <u_v, target>, and of the mean over views scaled to length 1.
+    shares = carried / cells / raw.norm(dim=1)[:, None, None] / len(local) / fused.norm()
+    return [shares], float(unit(fused) @ wanted)
+
+
+def _of_moments(embedder: Embedder, maps: tuple[Tensor, ...], wanted: Tensor) -> tuple[list[Tensor], float]:
+    """What each cell of each depth's map adds, ``(V, h, w)``, and the cosine."""
+    pooling = embedder.backbone.pooling
+    assert pooling is not None
+    matrix, constant = _affine(embedder)
+    moments = pooling(maps).mean(dim=0, keepdim=True)
+    raw = embedder.raw(moments)[0]
+    # All depths' roots are of length 1, and brought to sqrt(F) together.
+    scale = (matrix.shape[1] / len(maps)) ** 0.5
+    weights = pooling.split((matrix.T @ wanted)[None])
+    shares = []
+    for depth, (local, part, weight) in enumerate(zip(maps, pooling.split(moments), weights, strict=True)):
+        moment = pooling.unpacked(part, depth)[0].double()
+        trace = moment.trace().clamp_min(1e-12)
+        values, vectors = torch.linalg.eigh(moment / trace)
+        roots = values.clamp_min(0).sqrt()
+        # A change E of the moment changes its root R by what solves R X + X R = E, which is as easy to turn round: in
+        # the directions of R each entry is divided by the sum of two roots.
+        turned = vectors.T @ pooling.unpacked(weight, depth)[0].double() @ vectors
+        form = vectors @ (2 * turned / (roots[:, None] + roots[None]).clamp_min(1e-6)) @ vectors.T
+        form = (form / trace).to(local.dtype)
+        carried = torch.einsum("vchw,cd,vdhw->vhw", local, form, local) * scale + constant @ wanted / len(maps)
+        shares.append(carried / (len(local) * local.shape[2] * local.shape[3]) / raw.norm())
+    return shares, float(unit(raw) @ wanted)
 
 
 def _affine(embedder: Embedder) -> tuple[Tensor, Tensor]:
     """The neck in evaluation mode as a matrix ``(D, F)`` and a constant ``(D,)``."""
-    features = embedder.backbone.num_features
-    device = next(embedder.parameters()).device
+    linear, *norms = embedder.neck[1:]
+    assert isinstance(linear, nn.Linear)
+    matrix = linear.weight.float()
     with evaluating(embedder):
-        constant = embedder.neck(torch.zeros(1, features, device=device))[0].float()
-        matrix = (embedder.neck(torch.eye(features, device=device)) - constant).T.float()
+        constant = embedder.neck(torch.zeros(1, linear.in_features, device=matrix.device))[0].float()
+    for norm in norms:
+        assert isinstance(norm, nn.BatchNorm1d)
+        assert norm.running_var is not None
+        matrix = matrix * (norm.weight / torch.sqrt(norm.running_var + norm.eps))[:, None]
     return matrix, constant
 
 

@@ -1,4 +1,4 @@
-"""What the network sees of a photo: its features, and the maps of local features they are means of."""
+"""What the network sees of a photo: its features, and the maps of local features they are made of."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from torch import Tensor
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.views import LARGEST, PyramidViews
 from saree_cosface.features.ahead import NO_MEMORY
-from saree_cosface.networks.backbone import BackboneError, means_of
+from saree_cosface.networks.backbone import BackboneError, made_of
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.networks.runtime import runner
 
@@ -22,12 +22,12 @@ class Look:
 
     Attributes:
         pixels: of the photo, uint8 ``(H, W, 3)``.
-        maps: local features of its evaluation views, ``(V, F, h, w)``; None where the backbone has none.
+        maps: local features of its evaluation views at each depth, ``(V, C, h, w)``; none where the backbone has none.
         features: of these views, float16 ``(V, F)``, those that an answer is made of.
     """
 
     pixels: NDArray[np.uint8]
-    maps: Tensor | None
+    maps: tuple[Tensor, ...]
     features: NDArray[np.float16]
 
 
@@ -47,22 +47,23 @@ def look(embedder: Embedder, photo: Path) -> Look:
     return Look(pixels, maps, features.astype(np.float16))
 
 
-def local_maps(embedder: Embedder, views: NDArray[np.uint8]) -> Tensor:
-    """Local features of views: ``(V, S, S, 3) -> (V, F, h, w)``.
+def local_maps(embedder: Embedder, views: NDArray[np.uint8]) -> tuple[Tensor, ...]:
+    """Local features of views at each depth that is pooled: ``(V, S, S, 3) -> (V, C, h, w)`` each.
 
     Raises:
-        BackboneError: the network's features are no means of such, as those of most transformers.
+        BackboneError: the network's features are not made of such, as those of most transformers.
     """
     _, maps = _seen(embedder, views)
-    if maps is None:
+    if not maps:
         name = embedder.backbone.name
         raise BackboneError(f"{name!r} does not average a map of features, so its regions cannot be shown.")
     return maps
 
 
-def _seen(embedder: Embedder, views: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Tensor | None]:
-    """Features of views, and the maps that they are means of; these lie where the embedder does."""
+def _seen(embedder: Embedder, views: NDArray[np.uint8]) -> tuple[NDArray[np.float32], tuple[Tensor, ...]]:
+    """Features of views, and the maps that they are made of; these lie where the embedder does."""
     features, maps = runner(embedder.backbone)(views)
-    if maps is None or not means_of(maps, features):
-        return features, None
-    return features, torch.from_numpy(maps).to(next(embedder.parameters()).device)
+    if not made_of(embedder.backbone, maps, features):
+        return features, ()
+    device = next(embedder.parameters()).device
+    return features, tuple(torch.from_numpy(each).to(device) for each in maps)

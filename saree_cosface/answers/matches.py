@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
 
 from saree_cosface.answers.look import local_maps
 from saree_cosface.data.images import decode
@@ -82,11 +84,23 @@ def _local(embedder: Embedder, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.fl
     # Multiples of the cells' size, and no photo so long that it fills the memory.
     high, wide = (min(4 * MATCHED_SIDE, max(32, round(length * factor / 32) * 32)) for length in (height, width))
     resized = cv2.resize(pixels, (wide, high), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
-    maps = local_maps(embedder, resized[None].astype(np.uint8, copy=False))[0]
+    maps = local_maps(embedder, resized[None].astype(np.uint8, copy=False))
+    rows, columns = maps[-1].shape[2:]
     with torch.inference_mode():
-        cells = maps.flatten(1).T
-        embeddings: NDArray[np.float32] = unit(embedder.raw(cells)).cpu().numpy()
-    return embeddings, (maps.shape[1], maps.shape[2])
+        # At other depths the maps are finer: a cell of the last one is a square of theirs.
+        squares = [_squares(each[0], rows, columns) for each in maps]
+        embeddings: NDArray[np.float32] = unit(embedder.raw(embedder.backbone.pooled(squares))).cpu().numpy()
+    return embeddings, (rows, columns)
+
+
+def _squares(local: Tensor, rows: int, columns: int) -> Tensor:
+    """A map cut into so many squares: ``(C, h, w) -> (rows * columns, C, h / rows, w / columns)``."""
+    channels, height, width = local.shape
+    if height % rows or width % columns:
+        local = F.adaptive_avg_pool2d(local, (rows, columns))
+        height, width = rows, columns
+    cut = local.view(channels, rows, height // rows, columns, width // columns)
+    return cut.permute(1, 3, 0, 2, 4).flatten(0, 1)
 
 
 def _centred(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

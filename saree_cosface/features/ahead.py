@@ -34,12 +34,21 @@ class Prepared:
     """Photos read and cut by other threads, a few ahead of the network: by one, or where the network takes many photos
     at once by as many as there are cores."""
 
-    def __init__(self, files: Sequence[Path], views: Views, size: int, folder: Path | None, together: int = 1) -> None:
+    def __init__(
+        self,
+        files: Sequence[Path],
+        views: Views,
+        size: int,
+        folder: Path | None,
+        together: int = 1,
+        *,
+        merged: bool = False,
+    ) -> None:
         self._files, self._views, self._size, self._folder = files, views, size, folder
         # The whole pyramid begins with the brief views: where it is known, so are they, and the other way round a part.
         self._brief = isinstance(views, PyramidViews) and views.brief
         self._other = None
-        if folder is not None and isinstance(views, PyramidViews):
+        if folder is not None and isinstance(views, PyramidViews) and not merged:
             self._other = folder.with_name(PyramidViews(size, brief=not views.brief).key)
         self._pool = ThreadPoolExecutor(1 if together == 1 else threads.count())
         self._ahead = max(_AHEAD, 2 * together)

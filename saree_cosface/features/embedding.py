@@ -1,7 +1,7 @@
 """From features of photos to unit embeddings: of whole photos, and of their four sides."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import SIDES, PyramidViews
 from saree_cosface.features.extraction import PhotoFeatures, features_of_each, photo_features
-from saree_cosface.networks.backbone import evaluating
+from saree_cosface.networks.backbone import Backbone, evaluating
 from saree_cosface.networks.embedder import Embedder
 
 
@@ -21,8 +21,9 @@ class PhotoEmbeddings:
 
     Attributes:
         embeddings: of length 1, ``(N, D)``.
-        sides: of the left, right, upper and lower side alone, of length 1, ``(N, 4, D)``.
-        features: of the backbone, the mean over the views, ``(N, F)``.
+        sides: of the left, right, upper and lower side alone, of length 1, ``(N, 4, D)``; ``(N, 0, D)`` where only
+            whole photos were looked at.
+        features: of the backbone, the mean over the views, ``(N, F)``; of second moments their root.
         rows: position of each in the list of files asked for, ``(N,)``, ascending.
         bad: the photos that could not be read, with the reason.
     """
@@ -59,6 +60,37 @@ def embed_photos(
     return embeddings_of(embedder, read)
 
 
+def embed_whole(
+    embedder: Embedder,
+    files: Sequence[Path],
+    *,
+    cache: Path | None = None,
+    description: str | None = "Embedding photos",
+) -> PhotoEmbeddings:
+    """The same without sides, and from what training has read of the photos already.
+
+    Moments are remembered of all channels for this, since the directions that are kept of them change from training to
+    training.
+    """
+    if embedder.backbone.pooling is None:
+        return embed_photos(embedder, files, cache=cache, description=description)
+    return embeddings_of(embedder, whole_features(embedder.backbone, files, cache=cache, description=description))
+
+
+def whole_features(
+    backbone: Backbone, files: Sequence[Path], *, cache: Path | None, description: str | None
+) -> PhotoFeatures:
+    """Second moments of whole photos, in the directions that a backbone keeps, ``(N, 1, F)``."""
+    assert backbone.pooling is not None
+    wide = backbone.wide()
+    assert wide.pooling is not None
+    views = PyramidViews(backbone.preprocessing.size, brief=True)
+    read = photo_features(wide, files, views, cache=cache, description=description, merged=True)
+    with torch.inference_mode():
+        moved = wide.pooling.moved(torch.from_numpy(read.features[:, 0]).to(wide.mean.device), backbone.pooling)
+    return replace(read, features=moved.cpu().numpy()[:, None].astype(np.float16))
+
+
 def embed_each(embedder: Embedder, files: Sequence[Path]) -> Iterator[PhotoEmbeddings]:
     """The same, a file at a time, as each is done."""
     brief = PyramidViews(embedder.backbone.preprocessing.size, brief=True)
@@ -67,10 +99,16 @@ def embed_each(embedder: Embedder, files: Sequence[Path]) -> Iterator[PhotoEmbed
 
 
 def embeddings_of(embedder: Embedder, read: PhotoFeatures) -> PhotoEmbeddings:
-    """What the brief views' features of photos, ``(N, V, F)``, make of them."""
+    """What the features of photos make of them: of brief views, ``(N, V, F)``, or of whole photos, ``(N, 1, F)``."""
     mean = read.features.mean(axis=1, dtype=np.float32)
-    sides = np.stack([fuse_features(embedder, read.features[:, list(views)]) for views in SIDES], axis=1)
-    return PhotoEmbeddings(fuse_features(embedder, read.features), sides, mean, read.rows, read.bad)
+    if embedder.backbone.pooling is not None:
+        with torch.inference_mode():
+            parts = torch.split(torch.from_numpy(mean).to(embedder.backbone.mean.device), 256)
+            mean = torch.cat([embedder.backbone.normal(part).cpu() for part in parts]).numpy()
+    whole = fuse_features(embedder, read.features)
+    sides = [fuse_features(embedder, read.features[:, list(views)]) for views in SIDES if read.features.shape[1] > 1]
+    apart = np.stack(sides, axis=1) if sides else np.zeros((len(whole), 0, whole.shape[1]), np.float32)
+    return PhotoEmbeddings(whole, apart, mean, read.rows, read.bad)
 
 
 def embeddings_with_gaps(embedder: Embedder, files: Sequence[Path]) -> NDArray[np.float32]:

@@ -45,6 +45,7 @@ def photo_features(
     *,
     cache: Path | None = None,
     description: str | None = "Reading photos",
+    merged: bool = False,
 ) -> PhotoFeatures:
     """Backbone features of the views of each file.
 
@@ -56,8 +57,9 @@ def photo_features(
             computes it; nothing is remembered when None,
             or where it cannot be written, which is said.
         description: of the progress bar; None shows none.
+        merged: whether only the mean over the views of a photo is kept, ``(N, 1, F)``, for features that are long.
     """
-    each = list(features_of_each(backbone, files, views, cache=cache, description=description))
+    each = list(features_of_each(backbone, files, views, cache=cache, description=description, merged=merged))
     if not each:
         return PhotoFeatures(_none(backbone), np.zeros(0, np.int_), ())
     read = [one for one in each if len(one.rows)]
@@ -75,35 +77,41 @@ def features_of_each(
     *,
     cache: Path | None = None,
     description: str | None = "Reading photos",
+    merged: bool = False,
 ) -> Iterator[PhotoFeatures]:
     """The same, a file at a time, as each is done; on a GPU some are done at once."""
-    folder = None if cache is None else kept_in(cache, backbone, views)
+    folder = None if cache is None else kept_in(cache, backbone, views, merged)
     run = None
     together = photos_at_once(backbone)
-    with Prepared(files, views, backbone.preprocessing.size, folder, together) as prepared:
+    size = backbone.preprocessing.size
+    with Prepared(files, views, size, folder, together, merged=merged) as prepared:
         numbered = enumerate(prepared if description is None else track(prepared, description, total=len(files)))
         while some := list(islice(numbered, together)):
             unknown = [item.views for _, item in some if not isinstance(item, BadImage) and len(item.views)]
             if unknown:
                 run = run or runner(backbone)  # which takes a while, and is not needed where all is known
-                found = run(np.concatenate(unknown))[0].astype(np.float16)
-                computed = iter(np.split(found, np.cumsum([len(each) for each in unknown])[:-1]))
+                found = run(np.concatenate(unknown))[0]
+                parts = np.split(found, np.cumsum([len(each) for each in unknown])[:-1])
+                merge = (each.mean(axis=0, keepdims=True) if merged else each for each in parts)
+                computed = iter([each.astype(np.float16) for each in merge])
             for row, item in some:
                 if isinstance(item, BadImage):
                     yield PhotoFeatures(_none(backbone), np.zeros(0, np.int_), (item,))
                     continue
-                parts = [] if item.features is None else [item.features]
-                parts += [next(computed)] if len(item.views) else []
-                features = np.concatenate(parts)
+                both = [] if item.features is None else [item.features]
+                both += [next(computed)] if len(item.views) else []
+                features = np.concatenate(both)
                 if folder is not None and len(item.views) and not _kept(features, folder, item.sha256):
                     folder = None
                 yield PhotoFeatures(features[None], np.array([row]), ())
 
 
-def kept_in(cache: Path, backbone: Backbone, views: Views) -> Path:
+def kept_in(cache: Path, backbone: Backbone, views: Views, merged: bool = False) -> Path:
     """The folder of features in a cache: by network, weights, what computes with them, decoder and views."""
     network = f"{backbone.name}-{fingerprint(backbone)}-{runtime_of(backbone)}-decoder{DECODER}"
-    return located(cache) / network / views.key
+    if backbone.pooling is not None:
+        network += f"-moments{'-'.join(map(str, backbone.pooling.sizes))}"
+    return located(cache) / network / f"{views.key}{'-merged' * merged}"
 
 
 def _kept(features: NDArray[np.float16], folder: Path, sha256: str) -> bool:

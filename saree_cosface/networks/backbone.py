@@ -1,8 +1,10 @@
-"""A backbone: a network without its classifier, with the preprocessing that belongs to its weights."""
+"""A backbone: a network without its classifier, with the preprocessing that belongs to its weights, and its pooling."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,6 +12,9 @@ from numpy.typing import NDArray
 from timm.models._manipulate import group_with_matcher
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from saree_cosface.networks.pooling import SecondOrder
 
 
 class BackboneError(ValueError):
@@ -49,6 +54,7 @@ class Backbone(nn.Module):
         preprocessing: what its weights expect; applied inside :meth:`forward`.
         learns_norms: whether training moves the statistics of the batch norms. Where weights are fine-tuned on few
             photos, those of ImageNet are the better ones; a network that starts from nothing needs its own.
+        pooling: of local features into second moments; None for the network's own, which is their mean in most.
         num_features: F, the length of its features.
     """
 
@@ -56,14 +62,20 @@ class Backbone(nn.Module):
     std: Tensor
 
     def __init__(
-        self, name: str, network: nn.Module, preprocessing: Preprocessing, *, learns_norms: bool = False
+        self,
+        name: str,
+        network: nn.Module,
+        preprocessing: Preprocessing,
+        *,
+        learns_norms: bool = False,
+        pooling: "SecondOrder | None" = None,
     ) -> None:
         super().__init__()
         self.name = name
         self.learns_norms = learns_norms
         self.network = network.to(memory_format=torch.channels_last)  # what convolutions are fastest with on CPUs
         self.preprocessing = preprocessing
-        self.num_features = int(network.num_features)  # type: ignore[arg-type]  # an int in every timm model
+        self.pooling = pooling
         self.register_buffer("mean", torch.tensor(preprocessing.mean).view(1, 3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(preprocessing.std).view(1, 3, 1, 1) * 255, persistent=False)
         self.train()  # which puts the batch norms right
@@ -82,17 +94,54 @@ class Backbone(nn.Module):
         features, _ = self.features_and_maps(tiles.flatten(0, 1))
         return features.view(*tiles.shape[:2], -1).mean(dim=1)
 
-    def features_and_maps(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Features, and what they were before they were pooled: ``(B, 3, H, W) -> (B, F), (B, F, h, w)``.
+    @property
+    def num_features(self) -> int:
+        if self.pooling is not None:
+            return self.pooling.num_features
+        return int(self.network.num_features)  # type: ignore[arg-type]  # an int in every timm model
 
-        Where the network pools no map of local features, as most transformers do not, there is None in its place.
-        Whether features are means of what is there, :func:`means_of` tells.
+    def features_and_maps(self, pixels: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Features, and what they were before they were pooled: ``(B, 3, H, W) -> (B, F), (B, C, h, w) each``.
+
+        There is a map at each depth that is pooled; none where the network pools no map of local features, as most
+        transformers do not. Whether features are what :meth:`pooled` makes of them, :func:`made_of` tells.
         """
         pixels = ((pixels.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        if self.pooling is not None:
+            depths = len(self.pooling.channels)
+            maps = self.network.forward_intermediates(  # type: ignore[operator]
+                pixels, indices=depths, intermediates_only=True, output_fmt="NCHW"
+            )
+            local = self.pooling.local([each.float() for each in maps])
+            return self.pooling(local), local
         found: Tensor = self.network.forward_features(pixels)  # type: ignore[operator]  # a method of every timm model
         pooled: Tensor = self.network.forward_head(found, pre_logits=True)  # type: ignore[operator]
         has_maps = found.ndim == 4 and pooled.shape == found.shape[:2]
-        return pooled.float(), found.float() if has_maps else None
+        return pooled.float(), (found.float(),) if has_maps else ()
+
+    def pooled(self, maps: Sequence[Tensor]) -> Tensor:
+        """Features of maps of local features, or of parts of them: ``(B, C, h, w) each -> (B, F)``."""
+        return maps[0].mean(dim=(2, 3)) if self.pooling is None else self.pooling(maps)
+
+    def normal(self, features: Tensor) -> Tensor:
+        """Features of one length, sqrt(F), whatever of: ``(N, F) -> (N, F)``.
+
+        How strongly a photo excites a network says little of its craft. Of second moments the root is taken.
+        """
+        features = features.float()
+        if self.pooling is not None:
+            features = self.pooling.root(features)
+        return unit(features) * math.sqrt(self.num_features)
+
+    def wide(self) -> "Backbone":
+        """The same network with moments of all channels, of which other directions can be made."""
+        assert self.pooling is not None
+        pooling = type(self.pooling)(self.pooling.channels)
+        made = Backbone(
+            self.name, self.network, self.preprocessing, learns_norms=self.learns_norms, pooling=pooling
+        ).to(self.mean.device)
+        made.train(self.training)
+        return made
 
     def stages(self) -> list[list[str]]:
         """Names of the network's parameters, grouped into stages from the input on, as timm groups them."""
@@ -116,9 +165,11 @@ def unit(vectors: Tensor) -> Tensor:
     return F.normalize(vectors.float(), dim=-1)
 
 
-def means_of(maps: NDArray[np.float32], features: NDArray[np.float32]) -> bool:
-    """Whether features ``(B, F)`` are the means of maps ``(B, F, h, w)``."""
-    return np.allclose(maps.mean(axis=(2, 3)), features, rtol=0.05, atol=0.05)
+def made_of(backbone: Backbone, maps: Sequence[NDArray[np.float32]], features: NDArray[np.float32]) -> bool:
+    """Whether features ``(B, F)`` are what the backbone pools of maps ``(B, C, h, w)``."""
+    if backbone.pooling is not None:
+        return True
+    return bool(maps) and np.allclose(maps[0].mean(axis=(2, 3)), features, rtol=0.05, atol=0.05)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 
 from saree_cosface.networks.backbone import Preprocessing
 from saree_cosface.networks.precision import Precision
+from saree_cosface.options import PoolingName
 
 CARD = "embedder.json"
 FORMAT = 1
@@ -27,6 +28,9 @@ class EmbedderCard:
         dropout: of the neck, in training.
         batch_norm: whether the neck normalises its output over the batch in training.
         unit_features: whether features are brought to one length before the neck.
+        pooling: of the backbone's local features: their mean, or their second moments.
+        depths: of the backbone whose second moments are taken, the last ones.
+        directions: of the channels of each depth that are kept.
         precision: in which the backbone was run in training; since then it runs in single precision.
         preprocessing: size, mean and std that belong to the backbone's weights.
         classes: craft ids that it was trained on.
@@ -41,6 +45,9 @@ class EmbedderCard:
     dropout: float = 0.0
     batch_norm: bool = True
     unit_features: bool = True
+    pooling: PoolingName = "mean"
+    depths: int = 1
+    directions: int = 0
     precision: Precision = "fp32"
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] = ()

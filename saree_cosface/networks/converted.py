@@ -40,12 +40,13 @@ Run = Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]]
 def converted(backbone: Backbone) -> Run:
     """Runs a backbone, as its weights are now, on pixels ``(B, 3, H, W)``.
 
-    It gives features ``(B, F)`` and, where they may be means of such, maps of local features ``(B, F, h, w)``.
+    It gives features ``(B, F)`` and, where they may be made of such, maps of local features ``(B, C, h, w)``.
 
     Raises:
         RuntimeError: OpenVINO cannot run such a network.
     """
-    made = (backbone.name, backbone.preprocessing, fingerprint(backbone), openvino.__version__, processor())
+    pooling = () if backbone.pooling is None else backbone.pooling.sizes
+    made = (backbone.name, backbone.preprocessing, pooling, fingerprint(backbone), openvino.__version__, processor())
     name = f"{hashlib.sha256(repr(made).encode()).hexdigest()[:16]}-{threads.count()}"
     compiled = _compiled(name, backbone)
     request = compiled.create_infer_request()
@@ -122,7 +123,7 @@ def settings() -> dict[str, Any]:
 
 
 class _Outputs(nn.Module):
-    """Features, and the maps that they are means of if there are any."""
+    """Features, and the maps that they are made of if there are any."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -131,4 +132,4 @@ class _Outputs(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         features, maps = self.backbone.features_and_maps(pixels)
-        return (features,) if maps is None else (features, maps)
+        return (features, *maps)

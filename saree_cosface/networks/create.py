@@ -4,12 +4,15 @@ import difflib
 from dataclasses import replace
 
 import timm
+import torch
 from timm.data.config import resolve_model_data_config
 from torch import nn
 
 from saree_cosface.networks import sphere
-from saree_cosface.networks.backbone import Backbone, BackboneError, Preprocessing
+from saree_cosface.networks.backbone import Backbone, BackboneError, Preprocessing, evaluating
 from saree_cosface.networks.packaged import ARCHITECTURE, PACKAGED, packaged_weights
+from saree_cosface.networks.pooling import SecondOrder
+from saree_cosface.options import PoolingName
 
 FACES = Preprocessing(sphere.HEIGHT, (0.5, 0.5, 0.5), (128 / 255, 128 / 255, 128 / 255), False, sphere.WIDTH)
 """Of the papers on faces: (pixel - 127.5) / 128, 112 pixels high and 96 wide."""
@@ -22,6 +25,9 @@ def create_backbone(
     learns_norms: bool = False,
     faces: bool = False,
     preprocessing: Preprocessing | None = None,
+    pooling: PoolingName = "mean",
+    depths: int = 1,
+    directions: int = 0,
 ) -> Backbone:
     """Make a backbone by name.
 
@@ -32,22 +38,34 @@ def create_backbone(
         learns_norms: whether training moves the statistics of the batch norms; networks for faces always learn theirs.
         faces: the input is an aligned face of 112 × 96, scaled as in the papers unless the weights expect another.
         preprocessing: what weights that are loaded later expect; by default what timm says of the model.
+        pooling: "mean" for the network's own, "second_order" for second moments of local features.
+        depths: how many of the last depths of the network are pooled so.
+        directions: of channels that are kept at each, of weights that are loaded later; 0 keeps all.
 
     Raises:
-        BackboneError: timm knows no such model, its weights cannot be had, or it takes no faces of that size.
+        BackboneError: timm knows no such model, its weights cannot be had, it takes no faces of that size, or has not
+            so many depths with maps of local features.
 
     >>> create_backbone("lite0", pretrained=False).num_features
     1280
     """
+    if name in sphere.UNITS:
+        if pooling != "mean":
+            raise BackboneError(f"{name!r} flattens its last map, and pools nothing: keep model.pooling mean.")
+        return Backbone(name, sphere.SphereNetwork(name), preprocessing or FACES, learns_norms=True)
+    network = _network(name, pretrained)
+    preprocessing = preprocessing or _preprocessing(name, network, pretrained, faces)
+    pools = _second_order(name, network, preprocessing, depths, directions) if pooling == "second_order" else None
+    return Backbone(name, network, preprocessing, learns_norms=learns_norms, pooling=pools)
+
+
+def _network(name: str, pretrained: bool) -> nn.Module:
+    network: nn.Module
     if name == PACKAGED:
         network = timm.create_model(ARCHITECTURE, num_classes=0)
         if pretrained:
             network.load_state_dict(packaged_weights(classifier=False))
-        preprocessing = preprocessing or _preprocessing(name, network, pretrained, faces)
-        return Backbone(name, network, preprocessing, learns_norms=learns_norms)
-    if name in sphere.UNITS:
-        network = sphere.SphereNetwork(name)
-        return Backbone(name, network, preprocessing or FACES, learns_norms=True)
+        return network
     if not timm.is_model(name):
         plain, models = name.split(".")[0], timm.list_models()
         near = [model for model in models if plain and plain in model] or difflib.get_close_matches(plain, models)
@@ -60,8 +78,25 @@ def create_backbone(
             f"the weights of {name!r} could not be loaded ({type(error).__name__}: {error}); they are downloaded on "
             f"first use, so connect once, or use {PACKAGED!r}, whose weights come with the installation."
         ) from error
-    preprocessing = preprocessing or _preprocessing(name, network, pretrained, faces)
-    return Backbone(name, network, preprocessing, learns_norms=learns_norms)
+    return network
+
+
+def _second_order(
+    name: str, network: nn.Module, preprocessing: Preprocessing, depths: int, directions: int
+) -> SecondOrder:
+    """The pooling of a network's last depths, whose channels are found by showing it a small image."""
+    shown = torch.zeros(1, 3, *preprocessing.shape)
+    try:
+        with evaluating(network), torch.inference_mode():
+            maps = network.forward_intermediates(  # type: ignore[operator]
+                shown, indices=depths, intermediates_only=True, output_fmt="NCHW"
+            )
+    except (AttributeError, AssertionError, RuntimeError, ValueError) as error:
+        raise BackboneError(
+            f"{name!r} does not give {depths} maps of local features ({error}): take fewer model.depths, or keep "
+            "model.pooling mean."
+        ) from error
+    return SecondOrder([each.shape[1] for each in maps], directions)
 
 
 def _preprocessing(name: str, network: nn.Module, pretrained: bool, faces: bool) -> Preprocessing:

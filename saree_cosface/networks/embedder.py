@@ -1,6 +1,5 @@
 """The embedder: a backbone and a neck that turn a photo into a unit vector, and its folder on disk."""
 
-import math
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -41,11 +40,7 @@ class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["co
         super().__init__()
         self.card = card
         self.backbone = backbone
-        layers: list[nn.Module] = [Dropout(card.dropout)]
-        layers.append(nn.Linear(backbone.num_features, card.embedding_dim, bias=not card.batch_norm))
-        if card.batch_norm:
-            layers.append(BatchNorm1d(card.embedding_dim))
-        self.neck = nn.Sequential(*layers)
+        self.neck = new_neck(card, backbone.num_features)
 
     def features(self, pixels: Tensor) -> Tensor:
         """Backbone features of pixels in 0..255, in training at the card's precision: ``(B, 3, S, S) -> (B, F)``."""
@@ -56,22 +51,33 @@ class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["co
     def raw(self, features: Tensor) -> Tensor:
         """Embeddings before they are scaled to length 1, which is what a head takes: ``(..., F) -> (..., D)``.
 
-        Unless the card says otherwise, features are first brought to one length: how strongly a photo excites a frozen
-        backbone says little of its craft. A backbone that starts from nothing learns its lengths itself.
+        Unless the card says otherwise, features are first brought to one length; a backbone that starts from nothing
+        learns its lengths itself.
         """
-        features = features.float()  # they are kept in half precision
-        if self.card.unit_features:
-            features = unit(features) * math.sqrt(self.backbone.num_features)
-        flat: Tensor = self.neck(features.flatten(0, -2))
-        return flat.view(*features.shape[:-1], -1)
+        embeddings: Tensor = self.neck(self.normal(features.flatten(0, -2)))
+        return embeddings.view(*features.shape[:-1], -1)
+
+    def normal(self, features: Tensor) -> Tensor:
+        """Features as the neck takes them, see :meth:`raw`: ``(N, F) -> (N, F)``, in single precision."""
+        return self.backbone.normal(features) if self.card.unit_features else features.float()
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Unit embeddings of single views: ``(B, 3, S, S) -> (B, D)``."""
         return unit(self.raw(self.features(pixels)))
 
     def fuse(self, features: Tensor) -> Tensor:
-        """One unit embedding a photo, the mean over its views' unit embeddings: ``(N, V, F) -> (N, D)``."""
-        return unit(unit(self.raw(features)).mean(dim=1))
+        """One unit embedding a photo: ``(N, V, F) -> (N, D)``.
+
+        The mean over its views' unit embeddings; second moments of views add up to that of the photo instead.
+        """
+        if self.backbone.pooling is not None:
+            features = features.float().mean(dim=1, keepdim=True)
+        return self.fuse_normal(self.normal(features.flatten(0, 1)).view(features.shape))
+
+    def fuse_normal(self, features: Tensor) -> Tensor:
+        """The same of features as the neck takes them."""
+        raw: Tensor = self.neck(features.flatten(0, 1))
+        return unit(unit(raw.view(*features.shape[:2], -1)).mean(dim=1))
 
     def save(self, folder: Path) -> None:
         """Write card and weights, each all or nothing.
@@ -98,7 +104,14 @@ class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["co
         folder = Path(folder)
         card = read_card(folder / CARD)
         preprocessing = preprocessing_of(card, folder)
-        backbone = create_backbone(card.backbone, pretrained=False, preprocessing=preprocessing)
+        backbone = create_backbone(
+            card.backbone,
+            pretrained=False,
+            preprocessing=preprocessing,
+            pooling=card.pooling,
+            depths=card.depths,
+            directions=card.directions,
+        )
         embedder = cls(replace(card, preprocessing=asdict(backbone.preprocessing)), backbone)
         try:
             embedder.load_state_dict(load_file(folder / WEIGHTS))
@@ -147,5 +160,22 @@ class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["co
 
 def new_embedder(card: EmbedderCard, *, pretrained: bool = True, faces: bool = False) -> Embedder:
     """An untrained neck on a backbone, pretrained or to be learned whole; its preprocessing is noted on the card."""
-    backbone = create_backbone(card.backbone, pretrained=pretrained, learns_norms=not pretrained, faces=faces)
+    backbone = create_backbone(
+        card.backbone,
+        pretrained=pretrained,
+        learns_norms=not pretrained,
+        faces=faces,
+        pooling=card.pooling,
+        depths=card.depths,
+        directions=card.directions,
+    )
     return Embedder(replace(card, preprocessing=asdict(backbone.preprocessing)), backbone)
+
+
+def new_neck(card: EmbedderCard, num_features: int) -> nn.Sequential:
+    """Dropout, a linear layer and, where the card says so, a batch norm: ``(N, F) -> (N, D)``."""
+    layers: list[nn.Module] = [Dropout(card.dropout)]
+    layers.append(nn.Linear(num_features, card.embedding_dim, bias=not card.batch_norm))
+    if card.batch_norm:
+        layers.append(BatchNorm1d(card.embedding_dim))
+    return nn.Sequential(*layers)

@@ -30,8 +30,8 @@ from saree_cosface.networks.backbone import Backbone, evaluating
 
 Runtime = Literal["openvino", "torch"]
 
-Seen = tuple[NDArray[np.float32], NDArray[np.float32] | None]
-"""Features of views ``(V, F)``, and the maps of local features that they may be means of, ``(V, F, h, w)``."""
+Seen = tuple[NDArray[np.float32], tuple[NDArray[np.float32], ...]]
+"""Features of views ``(V, F)``, and the maps of local features that they may be made of, ``(V, C, h, w)`` each."""
 
 VARIABLE = "SAREE_COSFACE_RUNTIME"
 """Environment variable that names the runtime, instead of what is faster here."""
@@ -87,6 +87,8 @@ def _faster(backbone: Backbone) -> Runtime:
     of_torch, of_openvino = torch.__version__, version("openvino")
     machine = f"{processor()}, {threads.count()} threads, torch {of_torch}, openvino {of_openvino}"
     network = f"{backbone.name}, {' x '.join(map(str, backbone.preprocessing.shape))}"
+    if backbone.pooling is not None:
+        network += f", moments of {' and '.join(map(str, backbone.pooling.sizes))}"
     if (machine, network) not in _found:
         found = _read().get(machine, {}).get(network)
         if not isinstance(found, dict) or found.get("runtime") not in ("openvino", "torch"):
@@ -129,8 +131,8 @@ def _by_torch(backbone: Backbone, views: NDArray[np.uint8]) -> Seen:
     with evaluating(backbone), torch.inference_mode():
         found = [backbone.features_and_maps(part) for part in torch.split(pixels, BRIEF * photos_at_once(backbone))]
     features = np.concatenate([each.cpu().numpy() for each, _ in found])
-    maps = [each.cpu().numpy() for _, each in found if each is not None]
-    return features, np.concatenate(maps) if maps else None
+    depths = zip(*(maps for _, maps in found), strict=True)
+    return features, tuple(np.concatenate([each.cpu().numpy() for each in maps]) for maps in depths)
 
 
 def _by_openvino(backbone: Backbone) -> Callable[[NDArray[np.uint8]], Seen]:
@@ -144,7 +146,7 @@ def _by_openvino(backbone: Backbone) -> Callable[[NDArray[np.uint8]], Seen]:
         pixels = views.transpose(0, 3, 1, 2)
         found = [run(pixels[start : start + BRIEF]) for start in range(0, len(pixels), BRIEF)]
         features, *maps = (np.concatenate(each) for each in zip(*found, strict=True))
-        return features, maps[0] if maps else None
+        return features, tuple(maps)
 
     return seen
 

@@ -11,6 +11,7 @@ from saree_cosface.console import track
 from saree_cosface.data.content import same_content
 from saree_cosface.data.images import DECODER, BadImage, decode
 from saree_cosface.data.manifest import Manifest
+from saree_cosface.features.embedding import embed_whole
 from saree_cosface.files import atomic_path
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.runs.gallery import COLUMNS, Gallery
@@ -37,7 +38,11 @@ def build_gallery(
         cache: of features.
     """
     files = manifest.files()
-    embedded = read_or_embed(embedder, files, shards=shards, cache=cache, description="Embedding the gallery")
+    said = "Embedding the gallery"
+    if shards is None:
+        embedded = embed_whole(embedder, files, cache=cache, description=said)
+    else:
+        embedded = read_or_embed(embedder, files, shards=shards, cache=cache, description=said)
     kept, hashes, bad = [], [], list(embedded.bad)
     for index, row in enumerate(embedded.rows.tolist()):
         try:

@@ -22,7 +22,7 @@ from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.photos import list_bad
 from saree_cosface.data.reading import read_photos
 from saree_cosface.features.copies import copy_groups
-from saree_cosface.features.embedding import embed_photos
+from saree_cosface.features.embedding import embed_whole
 from saree_cosface.features.familiarity import Familiarity
 from saree_cosface.metrics.calibration import fit_temperature, probabilities
 from saree_cosface.options import DataOptions
@@ -85,7 +85,7 @@ def _calibrate(run: Run, false_accepts: float, folds: int, groups: int, cache: P
     left = learned.select(reading.rows)
     _require_most(run.folder, learned, left)
     left = manifest_of(left.table.assign(sha256=reading.sha256), left.root)  # a training is of files, not of names
-    embedded = embed_photos(run.embedder, left.files(), cache=cache)
+    embedded = embed_whole(run.embedder, left.files(), cache=cache)
     if embedded.bad:
         raise CalibrationError(
             f"a training photo has become unreadable meanwhile ({embedded.bad[0]}): calibrate again."

@@ -5,7 +5,8 @@ same is done once more on random folds, only to show what those hide: the *short
 minus the accuracy with sources held out.
 
 What is trained is scored as ``predict`` would: by cosine to the prototypes of the training photos. Frozen baselines
-take the mean of the backbone's features over all views of the pyramid.
+take the mean of the backbone's features over the views that the recipe trains on. Where the recipe is of second moments
+there are baselines of these too: what is learned has to earn its place against the features that it starts from.
 
 Every cell (method, protocol, seed, fold) is one file below ``cells/``, so a second call computes what is missing.
 """
@@ -29,7 +30,7 @@ from saree_cosface.data.reading import read_photos, say_lost
 from saree_cosface.data.splits import SplitError, TooManyFolds, groups_to_deal, make_split
 from saree_cosface.data.views import BRIEF, PyramidViews
 from saree_cosface.features.copies import copy_groups
-from saree_cosface.features.embedding import fuse_features
+from saree_cosface.features.embedding import embed_whole, fuse_features
 from saree_cosface.features.extraction import PhotoFeatures, photo_features
 from saree_cosface.files import write_json
 from saree_cosface.networks.create import create_backbone
@@ -38,7 +39,7 @@ from saree_cosface.networks.runtime import runtime_of
 from saree_cosface.options import HeadOptions, Recipe
 from saree_cosface.runs.alone import alone
 from saree_cosface.runs.prototypes import prototypes
-from saree_cosface.scoring.baselines import FROZEN
+from saree_cosface.scoring.baselines import FROZEN, Moments
 from saree_cosface.scoring.comparison_summary import PROTOCOLS, summary
 from saree_cosface.scoring.comparison_table import LMCL, Comparison
 from saree_cosface.training.fit import fit
@@ -107,7 +108,8 @@ def _compare(
     rows = _comparable(there)
     manifest = there.select(rows)
     backbone = create_backbone(recipe.model.backbone)
-    views = PyramidViews(backbone.preprocessing.size)
+    # Of second moments only the brief views are learned from, and the baselines see no more.
+    views = PyramidViews(backbone.preprocessing.size, brief=recipe.model.pooling == "second_order")
     copies = copy_groups(manifest.files(), reading.hashes[rows], cache=cache)
     with _advised(manifest_path):
         splits = {
@@ -119,7 +121,8 @@ def _compare(
     if read.bad:
         raise ComparisonError(f"a photo has become unreadable meanwhile ({read.bad[0]}): compare again.")
     classes, labels = np.unique(manifest.crafts, return_inverse=True)
-    methods = {**dict.fromkeys(FROZEN), **heads(recipe.head)}
+    frozen = _Frozen(recipe, manifest, labels, read.features, cache)
+    methods = {**dict.fromkeys(frozen.names), **heads(recipe.head)}
     # By what the files hold, so that no cell is taken for one of other photos that had the same names.
     content = manifest_of(manifest.table.assign(sha256=reading.sha256[rows]), manifest.root)
     computed = {"runtime": runtime_of(backbone), "precision": resolved_precision(recipe.model)}
@@ -139,7 +142,7 @@ def _compare(
         if answers is None:
             head = methods[name]
             if head is None:
-                answers = _frozen(name, read, labels, train, test)
+                answers = frozen(name, train, test)
             else:
                 answers = _learned(
                     replace(recipe, head=head, seed=seed), manifest, classes, labels, read, train, test, cache
@@ -188,12 +191,31 @@ def _comparable(manifest: Manifest) -> NDArray[np.int_]:
     return kept
 
 
-def _frozen(
-    name: str, read: PhotoFeatures, labels: NDArray[np.int_], train: NDArray[np.int_], test: NDArray[np.int_]
-) -> NDArray[np.int_]:
-    mean = read.features.mean(axis=1, dtype=np.float32)
-    mean /= np.linalg.norm(mean, axis=1, keepdims=True)
-    return FROZEN[name](mean[train], labels[train], mean[test])
+class _Frozen:
+    """Baselines on features of a backbone that does not learn: the mean over views and, if the recipe is of those,
+    second moments in the directions of the training photos."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        manifest: Manifest,
+        labels: NDArray[np.int_],
+        features: NDArray[np.float16],
+        cache: Path,
+    ) -> None:
+        mean = features.mean(axis=1, dtype=np.float32)
+        self._mean = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+        self._recipe, self._labels, self._sources = recipe, labels, manifest.sources
+        self.names = list(FROZEN)
+        if recipe.model.pooling == "second_order":
+            self.names += [f"{name.replace('Frozen', 'Moments')}" for name in FROZEN]
+            self._moments = Moments.read(recipe.model, manifest.files(), cache)
+
+    def __call__(self, name: str, train: NDArray[np.int_], test: NDArray[np.int_]) -> NDArray[np.int_]:
+        """What a baseline takes the test photos for: ``(T,)``."""
+        method = FROZEN[name.replace("Moments", "Frozen")]
+        features = self._moments.directed_by(train) if name not in FROZEN else self._mean
+        return method(features[train], self._labels[train], features[test], self._sources[train])
 
 
 def _learned(
@@ -215,12 +237,12 @@ def _learned(
         manifest.sources[train],
     )
     fitted = fit(recipe, photos, None, classes[present].tolist(), cache=cache, progress=False)
-    if recipe.model.trainable_stages == 0:
-        features = read.features[:, :BRIEF]
+    frozen = recipe.model.trainable_stages == 0
+    if frozen and recipe.model.pooling == "mean":
+        embeddings = fuse_features(fitted.embedder, read.features[:, :BRIEF])
     else:
-        views = PyramidViews(fitted.embedder.backbone.preprocessing.size, brief=True)
-        features = photo_features(fitted.embedder.backbone, files, views, description=None).features
-    embeddings = fuse_features(fitted.embedder, features)
+        known = cache if frozen else None
+        embeddings = embed_whole(fitted.embedder, files, cache=known, description=None).embeddings
     made = prototypes(embeddings[train], labels[train], manifest.pieces[train], present.tolist())
     answers: NDArray[np.int_] = present[(embeddings[test] @ made.T).argmax(axis=1)]
     return answers

@@ -12,7 +12,7 @@ from saree_cosface.console import track
 from saree_cosface.data.images import DECODER
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.splits import SplitError, TooManyFolds, groups_to_deal, make_split
-from saree_cosface.features.embedding import PhotoEmbeddings, embed_photos
+from saree_cosface.features.embedding import PhotoEmbeddings, embed_whole
 from saree_cosface.features.familiarity import Familiarity
 from saree_cosface.files import atomic_path
 from saree_cosface.metrics.operating_point import TooFewImpostors
@@ -215,7 +215,7 @@ def _cosines(
     embedder = fit(recipe, photos, None, classes[present].tolist(), cache=cache, progress=False).embedder
     folder = cache if recipe.model.trainable_stages == 0 else None
     rows = np.concatenate([train, test, kept_back])
-    embeddings = embed_photos(embedder, [files[row] for row in rows], cache=folder, description=None).embeddings
+    embeddings = embed_whole(embedder, [files[row] for row in rows], cache=folder, description=None).embeddings
     if len(embeddings) != len(rows):
         raise CalibrationError("a training photo has become unreadable meanwhile: restore it, then calibrate again.")
     learned, asked, strange = np.split(embeddings, [len(train), len(train) + len(test)])

@@ -1,16 +1,20 @@
 """Lightning's data module: it reads all photos once, and then hands out batches."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import lightning.pytorch as L
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import LARGEST, PyramidViews, RandomViews
-from saree_cosface.features.extraction import photo_features
+from saree_cosface.features.embedding import whole_features
+from saree_cosface.features.extraction import PhotoFeatures, photo_features
 from saree_cosface.heads.ranks import place
 from saree_cosface.machine import threads
 from saree_cosface.machine.caches import located
@@ -49,6 +53,7 @@ class SareeData(L.LightningDataModule):
         self.seed = seed
         self.progress = progress
         self.bad: dict[Path, BadImage] = {}
+        self._directed = False  # whether the directions of moments are found
         self._datasets: dict[str, FeatureDataset | PixelDataset] = {}
         self._read: dict[str, Photos] = {}
 
@@ -65,7 +70,7 @@ class SareeData(L.LightningDataModule):
             if self.frozen:
                 features, rows = self._features(part)
                 self._read[part] = photos.select(rows)
-                self._datasets[part] = FeatureDataset(features, self._read[part].labels)
+                self._datasets[part] = FeatureDataset(self._normal(features), self._read[part].labels)
             else:
                 rows = np.array([row for row, path in enumerate(photos.files) if self._try(path)], dtype=np.int_)
                 _require(rows, self.bad)
@@ -104,7 +109,58 @@ class SareeData(L.LightningDataModule):
         assert photos is not None  # _parts lists only those there are
         return photos
 
+    def start(self) -> tuple[NDArray[np.float32], Photos]:
+        """Features of the training photos as the neck takes them, one a photo, ``(N, F)``, for a start that is found
+        from them."""
+        dataset = self._datasets["train"]
+        if isinstance(dataset, FeatureDataset):
+            return dataset.features.mean(dim=1).numpy(), self._read["train"]
+        files = self._read["train"].files
+        if self.embedder.backbone.pooling is not None:
+            read = self._moments(files)
+        else:
+            brief = PyramidViews(self.views.size, brief=True)
+            read = photo_features(
+                self.embedder.backbone, files, brief, cache=self.cache, description=self._said("train")
+            )
+        whole = read.features.mean(axis=1, dtype=np.float32, keepdims=True)
+        return self._normal(whole)[:, 0].numpy(), self._read["train"].select(read.rows)
+
+    def _moments(self, files: Sequence[Path], part: str = "train") -> PhotoFeatures:
+        """Second moments of photos, in the principal directions of those of the training photos."""
+        backbone = self.embedder.backbone
+        assert backbone.pooling is not None
+        if not self._directed:
+            wide = backbone.wide()
+            views = PyramidViews(self.views.size, brief=True)
+            read = photo_features(
+                wide, self._photos("train").files, views, cache=self.cache, description=self._said("train"), merged=True
+            )
+            _require(read.rows, {bad.path: bad for bad in read.bad})
+            assert wide.pooling is not None
+            found = wide.pooling.narrowed(torch.from_numpy(read.features[:, 0]), backbone.pooling.directions)
+            backbone.pooling.load_state_dict(found.state_dict())
+            self._directed = True
+        return whole_features(backbone, files, cache=self.cache, description=self._said(part))
+
+    def _normal(self, features: NDArray[np.floating]) -> Tensor:
+        """Features as the neck takes them, ``(N, V, F)``: the same in every epoch."""
+        with torch.inference_mode():
+            parts = [
+                self.embedder.normal(torch.from_numpy(some).flatten(0, 1).to(self.embedder.backbone.mean.device)).cpu()
+                for some in np.array_split(features, max(1, len(features) // 64))
+            ]
+        return torch.cat(parts).view(*features.shape).clone()
+
+    def _said(self, part: str) -> str | None:
+        return f"Features of the {part} photos" if self.progress else None
+
     def _features(self, part: str) -> tuple[NDArray[np.float16], NDArray[np.int_]]:
+        if self.embedder.backbone.pooling is not None:
+            read = self._moments(self._photos(part).files, part)
+            self.bad.update({bad.path: bad for bad in read.bad})
+            _require(read.rows, self.bad)
+            return read.features, read.rows
         views: list[PyramidViews | RandomViews] = [PyramidViews(self.views.size, brief=part != "train")]
         if part == "train" and self.views.options.random:
             views.append(self.views)
@@ -114,7 +170,7 @@ class SareeData(L.LightningDataModule):
                 self._photos(part).files,
                 each,
                 cache=self.cache,
-                description=f"Features of the {part} photos" if self.progress else None,
+                description=self._said(part),
             )
             for each in views
         ]

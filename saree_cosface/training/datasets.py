@@ -21,11 +21,11 @@ Batch = tuple[Tensor, Tensor]
 
 
 class FeatureDataset(Dataset[Batch]):
-    """Features computed ahead, ``(N, V, F)``, whole batches at once: one by one the rows of a batch would take longer
-    than what is learned from them."""
+    """Features computed ahead, as the neck takes them, ``(N, V, F)``; whole batches at once: one by one the rows of a
+    batch would take longer than what is learned from them."""
 
-    def __init__(self, features: NDArray[np.float16], labels: NDArray[np.int_]) -> None:
-        self.features = torch.from_numpy(features)
+    def __init__(self, features: Tensor, labels: NDArray[np.int_]) -> None:
+        self.features = features
         self.labels = torch.from_numpy(labels)
 
     def __len__(self) -> int:

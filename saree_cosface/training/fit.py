@@ -85,6 +85,9 @@ def fit(
         replace(
             card or EmbedderCard(),
             backbone=model.backbone,
+            pooling=model.pooling,
+            depths=model.depths if model.pooling == "second_order" else 1,
+            directions=model.directions if model.pooling == "second_order" else 0,
             embedding_dim=model.embedding_dim,
             dropout=model.dropout,
             batch_norm=model.batch_norm,

@@ -19,6 +19,7 @@ from saree_cosface.training import rows
 from saree_cosface.training.averaging import WeightAverage
 from saree_cosface.training.datasets import Batch
 from saree_cosface.training.optimiser import freeze, parameter_groups, rate_factor
+from saree_cosface.training.whitening import start
 
 SCORE = "validation/balanced_accuracy"
 
@@ -59,6 +60,11 @@ class LearningModule(L.LightningModule):
             self.head.spread(self.recipe.seed)
             self._ddp_params_and_buffers_to_ignore = ["head.formula.weight"]  # where DistributedDataParallel looks
 
+    def on_fit_start(self) -> None:
+        if self.recipe.optim.start == "whitened" and not self.trainer.ckpt_path:
+            features, photos = self.trainer.datamodule.start()  # type: ignore[attr-defined]  # SareeData
+            start(self.embedder, self.head, features, photos, self.recipe)
+
     def on_train_start(self) -> None:
         if self.recipe.optim.ema:
             self.average = WeightAverage(self, self.recipe.optim.ema)
@@ -74,7 +80,8 @@ class LearningModule(L.LightningModule):
             steps = round(self.recipe.head.margin_warmup * self.steps())
             margin = scale.warmup_margin(self.target_margin, self.global_step, steps)
             self.head.margin = margin
-        embeddings = self.embedder.raw(inputs if inputs.ndim == 2 else self.embedder.features(inputs))
+        frozen = inputs.ndim == 2  # features as the neck takes them, rather than pixels
+        embeddings = self.embedder.neck(inputs) if frozen else self.embedder.raw(self.embedder.features(inputs))
         loss: Tensor = self.head(embeddings, labels)
         with torch.no_grad():
             right = (self.head.predictions(embeddings) == labels).sum()
@@ -115,9 +122,10 @@ class LearningModule(L.LightningModule):
         inputs, labels = batch
         if inputs.ndim == 5:  # pixels (B, V, 3, S, S) rather than features (B, V, F)
             features = self.embedder.features(inputs.flatten(0, 1)).view(*inputs.shape[:2], -1)
+            embeddings = self.embedder.fuse(features)
         else:
-            features = inputs
-        predictions = self.head.predictions(self.embedder.fuse(features))
+            embeddings = self.embedder.fuse_normal(inputs)
+        predictions = self.head.predictions(embeddings)
         ones = torch.ones_like(labels, dtype=self.confusion.dtype)
         self.confusion.index_put_((labels, predictions), ones, accumulate=True)
 
