@@ -2,7 +2,8 @@
 
 What goes in are views as pixels, uint8 ``(B, S, S, 3)``, RGB, as :class:`saree_cosface.data.views.PyramidViews` cuts
 them; what comes out are unit embeddings ``(B, D)``. Scaling pixels, and bringing embeddings to length 1, lies within.
-The embedding of a photo is the mean of those of its views, brought to length 1 again.
+The embedding of a photo is the mean of those of its views, brought to length 1 again. A network of second moments takes
+the views of one photo, which it adds up itself, and gives the one embedding of the photo, ``(1, D)``.
 """
 
 import tempfile
@@ -84,7 +85,7 @@ def moved(scratch: Path, folder: Path) -> tuple[Path, ...]:
 
 
 class _Views(nn.Module):
-    """Pixels of views ``(B, S, S, 3)`` to unit embeddings ``(B, D)``."""
+    """Pixels of views ``(B, S, S, 3)`` to unit embeddings ``(B, D)``, or of a photo's views to its own, ``(1, D)``."""
 
     def __init__(self, embedder: Embedder) -> None:
         super().__init__()
@@ -92,7 +93,10 @@ class _Views(nn.Module):
         self.training = embedder.training  # which is what it goes back to
 
     def forward(self, views: Tensor) -> Tensor:
-        embeddings: Tensor = self.embedder(views.permute(0, 3, 1, 2))
+        pixels = views.permute(0, 3, 1, 2)
+        if self.embedder.backbone.pooling is not None:
+            return self.embedder.fuse(self.embedder.features(pixels)[None])
+        embeddings: Tensor = self.embedder(pixels)
         return embeddings
 
 

@@ -48,8 +48,12 @@ class SecondOrder(nn.Module):
         for depth, (count, size) in enumerate(zip(channels, self.sizes, strict=True)):
             if directions:
                 self.register_buffer(f"basis{depth}", torch.eye(count, size))
-            self.register_buffer(f"index{depth}", _index(size), persistent=False)
-            self.register_buffer(f"factor{depth}", _factor(size), persistent=False)
+            rows, columns = torch.triu_indices(size, size).unbind()
+            place = torch.zeros(size, size, dtype=torch.long)
+            place[rows, columns] = place[columns, rows] = torch.arange(len(rows))
+            self.register_buffer(f"index{depth}", rows * size + columns, persistent=False)
+            self.register_buffer(f"place{depth}", place.flatten(), persistent=False)
+            self.register_buffer(f"factor{depth}", torch.where(rows == columns, 1.0, math.sqrt(2.0)), persistent=False)
 
     def local(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Maps in the directions that are kept: ``(B, C, h, w) -> (B, k, h, w)`` at each depth."""
@@ -80,11 +84,9 @@ class SecondOrder(nn.Module):
 
     def unpacked(self, part: Tensor, depth: int) -> Tensor:
         """The symmetric matrices of a depth: ``(N, k (k + 1) / 2) -> (N, k, k)``."""
-        size = self.sizes[depth]
-        index, factor = getattr(self, f"index{depth}"), getattr(self, f"factor{depth}")
-        upper = part.new_zeros(len(part), size * size).index_copy(1, index, part / factor)
-        matrix = upper.view(-1, size, size)
-        return matrix + matrix.transpose(1, 2) - torch.diag_embed(matrix.diagonal(dim1=1, dim2=2))
+        place, factor = getattr(self, f"place{depth}"), getattr(self, f"factor{depth}")
+        matrices: Tensor = (part / factor)[:, place]
+        return matrices.view(-1, self.sizes[depth], self.sizes[depth])
 
     def narrowed(self, features: Tensor, directions: int = DIRECTIONS) -> "SecondOrder":
         """The same in the principal directions of moments of training photos: those of their mean, at trace 1.
@@ -130,10 +132,10 @@ def square_root(moments: Tensor, iterations: int = ITERATIONS) -> Tensor:
     By the coupled Newton-Schulz iteration: products of matrices, which are differentiable and fast in batches. A matrix
     of zeros stays one.
     """
-    trace = moments.diagonal(dim1=1, dim2=2).sum(dim=1)[:, None, None]
+    identity = torch.eye(moments.shape[1], dtype=moments.dtype, device=moments.device)
+    trace = (moments * identity).sum(dim=(1, 2), keepdim=True)
     scaled = moments / trace.clamp_min(torch.finfo(moments.dtype).tiny)
-    thrice = 3 * torch.eye(moments.shape[1], dtype=moments.dtype, device=moments.device)
-    root, inverse = scaled, thrice.expand_as(scaled) / 3
+    root, inverse, thrice = scaled, identity.expand_as(scaled), 3 * identity
     for _ in range(iterations):
         step = (thrice - inverse @ root) / 2
         root, inverse = root @ step, step @ inverse
@@ -142,13 +144,3 @@ def square_root(moments: Tensor, iterations: int = ITERATIONS) -> Tensor:
 
 def _length(size: int) -> int:
     return size * (size + 1) // 2
-
-
-def _index(size: int) -> Tensor:
-    rows, columns = torch.triu_indices(size, size).unbind()
-    return rows * size + columns
-
-
-def _factor(size: int) -> Tensor:
-    rows, columns = torch.triu_indices(size, size).unbind()
-    return torch.where(rows == columns, 1.0, math.sqrt(2.0))

@@ -142,8 +142,8 @@ def start(
     if shrinkage < 0:
         shrinkage = best_shrinkage(features, photos.labels, photos.sources, dimensions)
     found = whitening(features, photos.labels, dimensions, shrinkage)
-    # Embeddings of unit length in the mean: the losses that take them as they are start in their usual range.
-    size = float(np.linalg.norm((features - found.centre) @ found.matrix, axis=1).mean())
+    # Of the size that random weights would have, so that learning rates mean what they usually do.
+    size = float(np.sqrt(3 * np.mean(found.matrix**2) * len(found.matrix)))
     linear = embedder.neck[1]
     assert isinstance(linear, nn.Linear)
     present, means = class_means(found(features), photos.labels)
