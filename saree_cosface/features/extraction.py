@@ -76,7 +76,10 @@ def features_of_each(
     cache: Path | None = None,
     description: str | None = "Reading photos",
 ) -> Iterator[PhotoFeatures]:
-    """The same, a file at a time, as each is done; on a GPU some are done at once."""
+    """The same, a file at a time, as each is done; on a GPU some are done at once.
+
+    A photo without views, which :class:`~saree_cosface.data.views.ChangedViews` may leave, has features ``(1, 0, F)``.
+    """
     folder = None if cache is None else kept_in(cache, backbone, views)
     run = None
     together = photos_at_once(backbone)
@@ -92,8 +95,8 @@ def features_of_each(
                 if isinstance(item, BadImage):
                     yield PhotoFeatures(_none(backbone), np.zeros(0, np.int_), (item,))
                     continue
-                parts = [] if item.features is None else [item.features]
-                parts += [next(computed)] if len(item.views) else []
+                known = np.zeros((0, backbone.num_features), np.float16) if item.features is None else item.features
+                parts = [known, next(computed)] if len(item.views) else [known]
                 features = np.concatenate(parts)
                 if folder is not None and len(item.views) and not _kept(features, folder, item.sha256):
                     folder = None
