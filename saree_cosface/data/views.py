@@ -6,6 +6,7 @@ parts at a larger scale, its weave does. So a photo is cut into a pyramid of ove
 
 import hashlib
 import random
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -159,7 +160,37 @@ class RandomViews:
         return view
 
 
-Views = PyramidViews | RandomViews
+@dataclass(frozen=True)
+class ChangedViews:
+    """The brief views of what a photo is changed to: of one picture, of several after each other, or of none.
+
+    Attributes:
+        size: side of a view in pixels.
+        name: of the change, by which caches tell it from others; another change needs another name.
+        change: what a photo ``(H, W, 3)`` becomes, pictures of any size.
+
+    >>> both = ChangedViews(32, "as-it-is-and-upside-down", lambda pixels: [pixels, pixels[::-1]])
+    >>> both(np.zeros((100, 60, 3), np.uint8), "any").shape
+    (18, 32, 32, 3)
+    """
+
+    size: int
+    name: str
+    change: Callable[[Pixels], Sequence[Pixels]]
+
+    @property
+    def key(self) -> str:
+        """Names what is computed from these views, in caches."""
+        return f"{PyramidViews(self.size, brief=True).key}-{self.name}"
+
+    def __call__(self, pixels: Pixels, photo: str) -> Pixels:
+        """Views ``(K * BRIEF, S, S, 3)`` of the K pictures that pixels ``(H, W, 3)`` are changed to."""
+        cut = PyramidViews(self.size, brief=True)
+        none = np.zeros((0, self.size, self.size, 3), np.uint8)
+        return np.concatenate([none, *(cut(picture, photo) for picture in self.change(pixels))])
+
+
+Views = PyramidViews | RandomViews | ChangedViews
 
 
 def reseed(transform: "A.Compose", seed: int) -> None:

@@ -79,7 +79,10 @@ def features_of_each(
     description: str | None = "Reading photos",
     merged: bool = False,
 ) -> Iterator[PhotoFeatures]:
-    """The same, a file at a time, as each is done; on a GPU some are done at once."""
+    """The same, a file at a time, as each is done; on a GPU some are done at once.
+
+    A photo without views, which :class:`~saree_cosface.data.views.ChangedViews` may leave, has features ``(1, 0, F)``.
+    """
     folder = None if cache is None else kept_in(cache, backbone, views, merged)
     run = None
     together = photos_at_once(backbone)
@@ -98,9 +101,8 @@ def features_of_each(
                 if isinstance(item, BadImage):
                     yield PhotoFeatures(_none(backbone), np.zeros(0, np.int_), (item,))
                     continue
-                both = [] if item.features is None else [item.features]
-                both += [next(computed)] if len(item.views) else []
-                features = np.concatenate(both)
+                known = np.zeros((0, backbone.num_features), np.float16) if item.features is None else item.features
+                features = np.concatenate([known, next(computed)] if len(item.views) else [known])
                 if folder is not None and len(item.views) and not _kept(features, folder, item.sha256):
                     folder = None
                 yield PhotoFeatures(features[None], np.array([row]), ())

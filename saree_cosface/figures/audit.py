@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from saree_cosface.figures.style import INK, MUTED, PALETTE, any_names, save_figure
@@ -40,6 +41,33 @@ def enough_figure(document: Mapping[str, Any], path: Path) -> None:
     axes.set_yticks(range(len(names)), [_SEEN[name] for name in names])
     axes.set(xlim=(0, 1), ylim=(-0.6, len(names) - 0.3))
     axes.set_xlabel("top-1  (● unseen sources;  ○ random folds;  dotted: the commonest craft always)")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="x", color="#EEEEEE")
+    axes.set_axisbelow(True)
+    save_figure(figure, path)
+
+
+@any_names()
+def context_figure(document: Mapping[str, Any], path: Path) -> None:
+    """Top-1 from the cloth alone and from the background alone: of all photos with intervals, and of each craft."""
+    context = document["context"]
+    crafts = sorted(context["by_craft"].items(), key=lambda item: item[1]["photos"])
+    names = [*(f"{craft_name(craft)} ({found['photos']})" for craft, found in crafts), f"all ({context['photos']})"]
+    figure = Figure(figsize=(7.5, 1.2 + 0.3 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    rows = np.arange(len(names))
+    for name, colour, above in (("cloth", PALETTE[0], 0.13), ("background", PALETTE[1], -0.13)):
+        score = context["all"][name]
+        bounds = [score.get("low", score["value"]), score.get("high", score["value"])]
+        axes.plot(bounds, [rows[-1] + above] * 2, color=colour)
+        values = [*(found[name] for _, found in crafts), score["value"]]
+        axes.plot(values, rows + above, "o", color=colour, markersize=7, label=f"{name} alone")
+    chance = [*(found["chance"] for _, found in crafts), context["chance"]]
+    axes.plot(chance, rows - 0.13, "|", color=INK, markersize=12, label="chance, of the background")
+    axes.axhline(rows[-1] - 0.5, color=MUTED, linewidth=0.8)
+    axes.set_yticks(rows, names)
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.6, len(names) - 0.4), xlabel="top-1 on unseen sources")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", color="#EEEEEE")
     axes.set_axisbelow(True)

@@ -2,8 +2,8 @@
 
 A model that knows a shop's backdrop names the crafts of that shop, and no score on that shop's photos shows it. The
 audit looks at the collection (copies on both sides, sources that sell one craft, crafts of one source), at what cheap
-features of a photo give away, at what the run still knows of a photo whose middle or whose border is hidden, and at
-how well the source can be read from the embedding.
+features of a photo give away, at what the run still knows of a photo whose middle or whose border, whose cloth or
+whose background is hidden, and at how well the source can be read from the embedding.
 
 References: Geirhos et al., Shortcut Learning in Deep Neural Networks, arXiv:2004.07780.
 """
@@ -25,6 +25,7 @@ from saree_cosface.runs.originals import recorded
 from saree_cosface.runs.run import Run
 from saree_cosface.scoring.cheap_features import cheap_features
 from saree_cosface.scoring.confounding import confounded_sources, copies_across_parts, dominated_crafts
+from saree_cosface.scoring.context import PHOTOS, context_ratio
 from saree_cosface.scoring.findings import findings
 from saree_cosface.scoring.held_out import score
 from saree_cosface.scoring.hidden_parts import hidden_parts
@@ -53,13 +54,14 @@ class Audit:
             console.print(f"{mark} {finding['says']}", style=style, highlight=False, markup=False)
 
 
-def audit_run(run: Run, manifest_path: Path, out: Path, *, cache: Path | None = None) -> Audit:
+def audit_run(run: Run, manifest_path: Path, out: Path, *, photos: int = PHOTOS, cache: Path | None = None) -> Audit:
     """Audit a run and its collection, and write ``audit.json``; ``saree_cosface.pages.audit`` makes a page of it.
 
     Args:
         run: to be audited.
         manifest_path: the manifest trained on.
         out: folder.
+        photos: number whose cloth and background are looked at alone, at most.
         cache: of features; nothing is remembered when None.
 
     Raises:
@@ -72,7 +74,7 @@ def audit_run(run: Run, manifest_path: Path, out: Path, *, cache: Path | None = 
     with alone_at(out, run.folder, "audit"):
         probes = unseen_probes(run, manifest, cache=cache)
         list_bad(probes.bad, manifest_path)
-        found = audit_document(run, manifest, probes, cache=cache)
+        found = audit_document(run, manifest, probes, photos=photos, cache=cache)
         document = {"run": str(run.folder), "manifest": str(manifest_path), **found}
         write_json(out / "audit.json", document)
     return Audit(document)
@@ -84,13 +86,16 @@ def is_trained_on(run: Run, manifest: Manifest) -> bool:
     return len(set(manifest.crafts[mine].tolist())) > 1
 
 
-def audit_document(run: Run, manifest: Manifest, probes: Probes, *, cache: Path | None = None) -> dict[str, Any]:
+def audit_document(
+    run: Run, manifest: Manifest, probes: Probes, *, photos: int = PHOTOS, cache: Path | None = None
+) -> dict[str, Any]:
     """All that the audit looks at, as one JSON-able document.
 
     Args:
         run: to be audited.
         manifest: the collection trained on (:func:`is_trained_on`).
         probes: its photos of sources that the run never saw.
+        photos: number of these whose cloth and background are looked at alone, at most.
         cache: of features; nothing is remembered when None.
 
     Raises:
@@ -113,6 +118,7 @@ def audit_document(run: Run, manifest: Manifest, probes: Probes, *, cache: Path 
             probes.embeddings, probes.manifest.crafts, probes.manifest.sources, probes.manifest.pieces
         ),
         "cheap_features": cheap_features(run, manifest, probes.manifest.sources),
-        "hidden": hidden_parts(run, probes),
+        "hidden": hidden_parts(run, probes, cache),
+        "context": context_ratio(run, probes, photos, cache),
     }
     return {**document, "findings": findings(document)}

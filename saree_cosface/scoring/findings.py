@@ -80,4 +80,31 @@ def findings(document: Mapping[str, Any]) -> list[dict[str, Any]]:
         value = hidden[name]["value"]
         warned = name == "centre hidden" and value > 0.8 * whole
         said.append((warned, f"With its {name} a photo is still named rightly in {value:.1%} of cases."))
+    said += context_findings(document["context"])
     return [{"warning": bool(warning), "says": says} for warning, says in said]
+
+
+def context_findings(context: Mapping[str, Any]) -> list[tuple[bool, str]]:
+    """Whether the background names the craft; a warning where it does half of what the cloth does beyond chance."""
+    looked_at, photos = context["looked_at"], context["photos"]
+    which = "such as close-ups and cloth that fills the photo, have no background that can be told from the cloth"
+    if not photos:
+        return [(False, f"All {looked_at} photos looked at, {which}: whether the room counts is not told.")]
+    background, cloth = context["all"]["background"], context["all"]["cloth"]["value"]
+    chance, ratio, usual = context["chance"], context["ratio"], context["usual"]
+    sure = background.get("low", background["value"]) > chance
+    says = (
+        f"The background alone, the cloth hidden, names {background['value']:.1%} of {photos} photos rightly: chance "
+        f"is {chance:.1%}. The cloth alone names {cloth:.1%}, the whole photo {context['all']['whole']['value']:.1%}"
+    )
+    if ratio is not None:
+        bounds = f" [{ratio['low']:.2f}, {ratio['high']:.2f}]" if "low" in ratio else ""
+        says += f"; the context ratio is {ratio['value']:.2f}{bounds}"
+    said = [(sure and background["value"] - chance > 0.5 * (cloth - chance), f"{says}.")]
+    if usual["share"] > 0.5:
+        said.append((False, f"{usual['share']:.0%} of the backgrounds are taken for {usual['craft']}."))
+    if photos < looked_at:
+        said.append(
+            (False, f"{looked_at - photos} of {looked_at} photos looked at, {which}, and are left out of that.")
+        )
+    return said

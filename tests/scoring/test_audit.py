@@ -1,6 +1,7 @@
 """The shortcut audit names what is a shortcut, and only that."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 from saree_cosface.cli import main
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.data.reading import read_photos
+from saree_cosface.pages.audit import write_audit_page
 from saree_cosface.scoring import audit
 from saree_cosface.scoring.cheap_features import colour_histogram, thumbnail
 from saree_cosface.scoring.confounding import confounded_sources, copies_across_parts, dominated_crafts
@@ -17,6 +19,7 @@ from saree_cosface.scoring.findings import findings
 from saree_cosface.scoring.hidden_parts import hide_border, hide_centre
 from saree_cosface.scoring.probes import EvaluationError, unseen_probes
 from saree_cosface.scoring.source_readability import source_readability
+from saree_cosface.taxonomy import craft_name
 from tests.helpers.moved import moved_run
 from tests.helpers.tiny import CRAFTS, SOME
 
@@ -108,6 +111,16 @@ def test_what_is_hidden_is_half_of_the_photo():
     assert not (hidden & (border != pixels).any(axis=2)).any()  # together they show everything once
 
 
+def context(**changes):
+    made = {
+        **{"looked_at": 9, "of": 9, "seed": 0, "masked_by": "GrabCut", "photos": 9, "chance": 0.1},
+        "all": {"whole": {"value": 0.8}, "cloth": {"value": 0.7}, "background": {"value": 0.2}},
+        "ratio": {"value": 0.3},
+        "usual": {"craft": "patola", "share": 0.4},
+    }
+    return {**made, **changes}
+
+
 def document(**changes):
     score = {"value": 0.2}
     made = {
@@ -120,6 +133,7 @@ def document(**changes):
         "source_in_embedding": None,
         "cheap_features": {name: {"source": score, "random": 0.3} for name in ("colours", "thumbnail")},
         "hidden": {"all": {"whole": {"value": 0.8}, "centre hidden": score, "border hidden": {"value": 0.8}}},
+        "context": context(),
     }
     return {**made, **changes}
 
@@ -127,12 +141,14 @@ def document(**changes):
 def test_findings_warn_of_what_is_wrong_alone():
     assert not any(finding["warning"] for finding in findings(document()))
     suspect = document()["hidden"]["all"] | {"centre hidden": {"value": 0.75}}
+    by_room = context()["all"] | {"background": {"value": 0.6}}
     for wrong in (
         {"unread": [{"path": "a.jpg", "reason": "no such file"}]},
         {"copies": [{"trained_on": "a.jpg", "copy": "b.jpg", "part": "test"}]},
         {"shortcut_gap": {"nearest": {"random": 0.9, "source": 0.6, "gap": 0.3}}},
         {"source_in_embedding": {"share": 0.9, "expected": 0.3, "p": 0.001}},
         {"hidden": {"all": suspect}},
+        {"context": context(all=by_room)},
     ):
         warned = [finding for finding in findings(document(**wrong)) if finding["warning"]]
         assert len(warned) == 1
@@ -161,7 +177,10 @@ def test_the_command_writes_a_page(tiny_run, tiny_corpus, tiny_cache, tmp_path, 
     run = shutil.copytree(tiny_run.folder, tmp_path / "run")
     with pytest.raises(SystemExit) as ended:
         main(
-            ["audit", str(run), str(tiny_corpus), "--cache", str(tiny_cache), "--out", str(tmp_path / "out"), "--json"]
+            [
+                *("audit", str(run), str(tiny_corpus), "--out", str(tmp_path / "out")),
+                *("--cache", str(tiny_cache), "--photos", "5", "--json"),
+            ]
         )
     assert ended.value.code == 0
     captured = capsys.readouterr()
@@ -170,13 +189,32 @@ def test_the_command_writes_a_page(tiny_run, tiny_corpus, tiny_cache, tmp_path, 
     assert found["held_out"] == len(read_manifest(tiny_run.folder / "manifest.csv", where="split == 'test'"))
     assert found["photos"] == len(read_manifest(tiny_corpus, where=SOME))
     page = (tmp_path / "out" / "audit.html").read_text()
-    assert page.count('src="data:image/png;base64,') == 2
+    assert page.count('src="data:image/png;base64,') == 3
+    assert "The cloth, with whoever wears it, was found by" in page
     for finding in found["findings"]:
         assert finding["says"][:25].replace("'", "&#x27;") in page
         assert finding["says"][:12] in captured.err.replace("\n", " ")
     for name in ("colours", "thumbnail"):
         assert 0 <= found["cheap_features"][name]["source"]["value"] <= 1
     assert set(found["hidden"]["all"]) == {"whole", "centre hidden", "border hidden"}
+    looked = found["context"]
+    assert (looked["looked_at"], looked["of"]) == (5, found["held_out"])
+    assert 0 < looked["photos"] <= 5
+    assert sum(each["photos"] for each in looked["by_source"].values()) == looked["photos"]
+    for craft in looked["by_craft"]:
+        assert re.search(rf">{craft_name(craft)}</th>", page)
+
+
+def test_of_photos_without_background_the_page_says_so_and_draws_nothing(tmp_path):
+    found = {
+        **document(context={**context(), "photos": 0}, findings=[], held_out=9, run="run", manifest="m.csv"),
+        "cheap_features": {**document()["cheap_features"], "commonest": 0.4},
+    }
+    found["hidden"]["by_view"] = {}
+    write_audit_page(found, tmp_path)
+    page = (tmp_path / "audit.html").read_text()
+    assert "0 have both a cloth and a background" in page
+    assert page.count('src="data:image/png;base64,') == 2
 
 
 def test_other_photos_than_those_trained_on_cannot_be_audited(tiny_run, tiny_corpus, tmp_path, capsys):
@@ -194,7 +232,13 @@ def test_photos_that_are_away_are_told_and_without_most_there_is_no_audit(tiny_r
     run = moved_run(tiny_run, tmp_path)
     manifest = read_manifest(run.folder / "manifest.csv")
     probes = unseen_probes(run, manifest, cache=tiny_cache)
-    for name in ("score", "cheap_features", "hidden_parts", "source_readability"):  # which are of photos that are there
+    for name in (
+        "score",
+        "cheap_features",
+        "hidden_parts",
+        "context_ratio",
+        "source_readability",
+    ):  # which are of photos that are there
         monkeypatch.setattr(audit, name, lambda *_: {"shortcut_gap": None})
     monkeypatch.setattr(audit, "findings", lambda _: [])
     trained = [path for path, part in zip(manifest.files(), manifest.table["split"], strict=True) if part == "train"]
