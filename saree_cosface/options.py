@@ -155,11 +155,10 @@ class ModelOptions:
             weights timm downloads.
         pretrained: begin with the backbone's published weights, whose batch norms keep their statistics; without them
             it learns from random ones, for which all its stages should be trainable. Networks for faces have none.
-        pooling: what is made of local features: "mean" is the network's own, which is their mean in most;
-            "second_order" takes what channels do together, by which weaves differ
-            (see ``saree_cosface.networks.pooling``).
-        depths: of the network's last depths, how many are pooled by their second moments.
-        directions: of the channels of each, the principal directions that are kept, found on training photos.
+        pooling: of local features: "mean" is the network's own, in most their mean; "second_order" takes what channels
+            do together, by which weaves differ (see ``saree_cosface.networks.pooling``).
+        depths: how many of the network's last depths second moments are taken of.
+        directions: principal ones of the channels of each, found on training photos, that are kept.
         embedding_dim: D, length of the embedding.
         dropout: share of backbone features dropped in training.
         batch_norm: normalise the embedding's coordinates over the batch.
@@ -259,10 +258,9 @@ class OptimOptions:
     """How the weights are learned: AdamW and a cosine schedule with warm-up, unless said otherwise.
 
     Attributes:
-        start: what neck and prototypes start from: "random" weights, or the "whitened" solution, in closed form: the
-            directions in which photos of one craft differ, which are mostly their photographers, count for less.
-        shrinkage: of the scatter within crafts towards a sphere, in that solution; -1 takes what tells photos of inner
-            folds of sources best.
+        start: of neck and prototypes: "random", or "whitened", a solution in closed form in which the directions in
+            which photos of one craft differ, mostly their photographers, count for less.
+        shrinkage: of the scatter within crafts towards a sphere in it; -1 takes what tells inner folds of sources best.
         optimizer: adamw; sgd with momentum, as in the papers on faces; or muon, which moves the backbone's weight
             matrices by orthogonal steps and leaves everything else to AdamW.
         momentum: of sgd and muon.
@@ -335,15 +333,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.optim.start == "whitened" and self.model.batch_norm:
-            raise ValueError(
-                "option optim.start is whitened, and model.batch_norm is true: a batch norm would undo the whitening; "
-                "set model.batch_norm to false."
-            )
+            raise ValueError("option model.batch_norm must be false where optim.start is whitened, which it would undo.")
         if self.model.pooling == "second_order" and not self.model.trainable_stages and self.views.random:
-            raise ValueError(
-                "option views.random is for features of single views, and model.pooling second_order adds the views of "
-                "a photo up: set views.random to 0."
-            )
+            raise ValueError("option views.random must be 0 where model.pooling is second_order, which adds views up.")
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"option seed is {self.seed}; it must be from 0 to {2**32 - 1}.")
 

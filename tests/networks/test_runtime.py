@@ -59,8 +59,8 @@ def test_both_give_the_same(name, has_maps, monkeypatch):
 def test_what_is_computed_for_a_view_does_not_depend_on_the_others(name, backbone, monkeypatch):
     shown = views(backbone, 22)
     monkeypatch.setenv(VARIABLE, name)
-    every, maps = runner(backbone)(shown)
-    first, first_maps = runner(backbone)(shown[:9])
+    every, (maps,) = runner(backbone)(shown)
+    first, (first_maps,) = runner(backbone)(shown[:9])
     assert every.shape[0] == maps.shape[0] == 22
     assert np.array_equal(every[:9], first)
     assert np.array_equal(maps[:9], first_maps)
@@ -68,7 +68,7 @@ def test_what_is_computed_for_a_view_does_not_depend_on_the_others(name, backbon
 
 def test_views_of_another_size_are_computed_too(backbone, monkeypatch):
     wide = np.zeros((1, 32, 64, 3), np.uint8)
-    (one, maps), (other, as_well) = (by(name, backbone, wide, monkeypatch) for name in ("torch", "openvino"))
+    (one, (maps,)), (other, (as_well,)) = (by(name, backbone, wide, monkeypatch) for name in ("torch", "openvino"))
     assert np.array_equal(one, other)
     assert np.array_equal(maps, as_well)
 

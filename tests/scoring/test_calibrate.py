@@ -225,7 +225,7 @@ def test_what_cannot_be_calibrated(calibrated, tiny_cache, tmp_path, capsys):
 def test_what_cannot_be_calibrated_is_told_before_the_work(change, said, tiny_run, tmp_path, tiny_cache, monkeypatch):
     run = shutil.copytree(tiny_run.folder, tmp_path / "run")
     (run / "manifest.csv").write_text(change((run / "manifest.csv").read_text()))
-    monkeypatch.setattr(calibrate, "embed_photos", lambda *_, **__: pytest.fail("photos were embedded"))
+    monkeypatch.setattr(calibrate, "embed_whole", lambda *_, **__: pytest.fail("photos were embedded"))
     with pytest.raises(CalibrationError, match=said):
         calibrate.calibrate(load_run(run), folds=5, false_accepts=0.3, cache=tiny_cache)
 
