@@ -7,6 +7,7 @@ from typing import Any
 from saree_cosface.html.page import Html, escape, table
 from saree_cosface.scoring.confidence import sets_in_words, verdicts_in_words
 from saree_cosface.scoring.failures import FEW
+from saree_cosface.scoring.zones import HEAD, zone_rows
 from saree_cosface.taxonomy import craft_name
 
 _SCORES = (
@@ -127,6 +128,7 @@ def _calibrated(found: Mapping[str, Any] | None) -> str:
     lead = "one name is never given" if gap is None or not math.isfinite(gap) else f"{gap:.3f}"
     rows = [
         ("Least cosine for a name", f"{found['cosine']:.3f}"),
+        ("Least cosine of what may be of a known tradition", f"{found['known']:.3f}"),
         ("Least lead over the second", lead),
         ("Least familiarity of the photo", f"{found['familiarity']:.3f}"),
         ("Temperature of the probabilities", f"{found['temperature']:.3f}"),
@@ -136,14 +138,17 @@ def _calibrated(found: Mapping[str, Any] | None) -> str:
         f"<p>A name is given only where at most {rate:.0%} of pieces of other traditions would be named, and at most "
         f"{rate:.0%} of names would be wrong, as far as its {how['photos']} training photos of {how['sources']} "
         "sources can tell, each scored by a model that had not seen its source. Otherwise it says that it could be one "
-        "of two, or none.</p>"
+        "of two, or which it cannot rule out; or that the piece is outside what it knows, where next to no photo of a "
+        "known tradition is so far off. What became of these photos, and of those scored by a model that had not "
+        "seen their craft either, by thresholds found without their source:</p>"
     )
+    zones = table(HEAD, zone_rows(how["zones"]), numbers=" nn")
     auroc = how["open_set"]["auroc"]
     strangers = (
         f'<p class="fine">Pieces of crafts that it had not learned are told from those it had with an AUROC of '
         f"{auroc['value']:.2f} [{auroc['low']:.2f}, {auroc['high']:.2f}], where 0.5 is chance.</p>"
     )
-    return told + table(("threshold", "value"), rows, numbers=" n") + strangers
+    return told + zones + strangers + table(("threshold", "value"), rows, numbers=" n")
 
 
 def _failures(card: Mapping[str, Any]) -> str:

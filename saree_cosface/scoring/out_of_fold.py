@@ -39,6 +39,7 @@ class OutOfFold:
         familiarity: of each, ``(N,)``.
         unknown_cosines: of photos of crafts that were not, ``(Q, C)``, likewise.
         unknown_sources: of each, ``(Q,)``.
+        unknown_familiarity: of each, ``(Q,)``, by the photos of other sources and of crafts that were trained on.
         kin: of each of those whose craft other sources have too, the mean cosine to their photos of it, ``(K,)``.
     """
 
@@ -48,7 +49,22 @@ class OutOfFold:
     familiarity: NDArray[np.float32]
     unknown_cosines: NDArray[np.float32]
     unknown_sources: NDArray[np.str_]
+    unknown_familiarity: NDArray[np.float32]
     kin: NDArray[np.float32]
+
+    def of(self, sources: NDArray[np.str_]) -> "OutOfFold":
+        """The photos of these sources; ``kin``, whose sources are not kept, is left out."""
+        known, unknown = np.isin(self.sources, sources), np.isin(self.unknown_sources, sources)
+        return OutOfFold(
+            self.cosines[known],
+            self.labels[known],
+            self.sources[known],
+            self.familiarity[known],
+            self.unknown_cosines[unknown],
+            self.unknown_sources[unknown],
+            self.unknown_familiarity[unknown],
+            self.kin[:0],
+        )
 
 
 def require_folds(manifest: Manifest, folds: int) -> None:
@@ -98,7 +114,7 @@ def score_out_of_fold(
     group = group_of[labels]
     known = np.full((len(manifest), len(classes)), np.nan, np.float32)
     unknown, familiarity = known.copy(), np.full(len(manifest), np.nan, np.float32)
-    kin = familiarity.copy()
+    strange_familiarity, kin = familiarity.copy(), familiarity.copy()
     unseen = np.zeros(len(manifest), dtype=bool)  # of a craft that only their own fold has
     work = []
     for fold in range(folds):
@@ -119,15 +135,16 @@ def score_out_of_fold(
             cosines = _cosines(manifest, labels, classes, recipe, train, test, kept_back, cache)
             with atomic_path(cell) as temporary, temporary.open("wb") as file:
                 np.save(file, cosines)
+        familiar = Familiarity.of(embedded.features[train])(embedded.features[test])
         if left_out >= 0:
             own = cosines[np.arange(len(test)), labels[test]]
             kin[test] = np.where(own > -1, own, np.nan)
-            unknown[test] = np.where(group_of == left_out, -1, cosines)
+            unknown[test], strange_familiarity[test] = np.where(group_of == left_out, -1, cosines), familiar
         else:
-            known[test] = cosines
+            known[test], familiarity[test] = cosines, familiar
             unseen[test] = ~np.isin(labels[test], labels[train])
-            familiarity[test] = Familiarity.of(embedded.features[train])(embedded.features[test])
-    unknown[unseen] = known[unseen]  # these are of a craft and a source never seen by the embedder of the whole fold
+    # These are of a craft and a source never seen by the embedder of the whole fold.
+    unknown[unseen], strange_familiarity[unseen] = known[unseen], familiarity[unseen]
     kept = ~np.isnan(known[:, 0]) & ~unseen
     strange = ~np.isnan(unknown[:, 0])
     sources = manifest.sources
@@ -138,6 +155,7 @@ def score_out_of_fold(
         familiarity[kept],
         unknown[strange],
         sources[strange],
+        strange_familiarity[strange],
         kin[~np.isnan(kin)],
     )
 
