@@ -8,6 +8,7 @@ out is used, and no photo of other traditions need be at hand.
 Every training is a file below ``calibration/cells``: an interrupted calibration goes on where it stopped.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from saree_cosface.runs.calibration import FOLDER, Calibration, CalibrationError
 from saree_cosface.runs.folder import MANIFEST, recorded_recipe
 from saree_cosface.runs.originals import recorded
 from saree_cosface.runs.run import Run
+from saree_cosface.scoring.found_accuracy import found_accuracy
 from saree_cosface.scoring.open_set import FARS, open_set_scores
 from saree_cosface.scoring.out_of_fold import OutOfFold, require_folds, require_rate, score_out_of_fold
 from saree_cosface.scoring.zones import HEAD, measured_zones, zone_rows
@@ -138,7 +140,7 @@ def fit_calibration(
         "photos": len(scored.labels),
         "sources": len(np.unique(scored.sources)),
         "photos_of_crafts_left_out": len(scored.unknown_cosines),
-        "top1": float(np.mean(scored.cosines.argmax(axis=1) == scored.labels)),
+        **found_accuracy(scored, crafts),
         "open_set": open_set,
         "zones": measured_zones(scored, lambda rest: _fitted(rest, photos, false_accepts, crafts)),
     }
@@ -207,16 +209,17 @@ def least_kept(scores: NDArray[np.floating[Any]], by_source: NDArray[np.float64]
 def print_calibration(calibration: Calibration, out: Console) -> None:
     """For people."""
     found, rate = calibration.found, calibration.false_accepts
-    auroc = found["open_set"]["auroc"]
+    auroc = _with_interval(found["open_set"]["auroc"])
+    top, balanced = _with_interval(found["top1"]), _with_interval(found["balanced_accuracy"])
     lead = f"and a lead of {calibration.gap:.3f}" if np.isfinite(calibration.gap) else "but no lead is large enough"
     text = (
         f"{found['photos']} photos of {found['sources']} sources were scored by embedders that never saw their source "
-        f"(top-1 {found['top1']:.3f}), and {found['photos_of_crafts_left_out']} by some that never saw their craft "
-        f"either. A tradition is named from a cosine of {calibration.cosine:.3f} {lead}: of other traditions at most "
-        f"{rate:.0%} are then named, and of names at most {rate:.0%} are wrong. Outside the known traditions is what "
-        f"has a cosine below {calibration.known:.3f} or a familiarity below {calibration.familiarity:.3f}: at most "
-        f"{REJECTED:.0%} of known ones. Told from other traditions: AUROC {auroc['value']:.3f} [{auroc['low']:.3f}, "
-        f"{auroc['high']:.3f}]. Temperature {calibration.temperature:.3f}."
+        f"(top-1 {top}, balanced accuracy {balanced}), and {found['photos_of_crafts_left_out']} by some that never saw "
+        f"their craft either. A tradition is named from a cosine of {calibration.cosine:.3f} {lead}: of other "
+        f"traditions at most {rate:.0%} are then named, and of names at most {rate:.0%} are wrong. Outside the known "
+        f"traditions is what has a cosine below {calibration.known:.3f} or a familiarity below "
+        f"{calibration.familiarity:.3f}: at most {REJECTED:.0%} of known ones. Told from other traditions: AUROC "
+        f"{auroc}. Temperature {calibration.temperature:.3f}."
     )
     out.print(text, highlight=False, markup=False)
     table = Table(title="The same photos, by thresholds found without their source", title_justify="left")
@@ -225,3 +228,7 @@ def print_calibration(calibration: Calibration, out: Console) -> None:
     for row in zone_rows(found["zones"]):
         table.add_row(*row)
     out.print(table)
+
+
+def _with_interval(score: Mapping[str, float]) -> str:
+    return f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"

@@ -13,6 +13,7 @@ from saree_cosface.answers.verdict import Verdict, in_words, judge, kinds, verdi
 from saree_cosface.features.familiarity import MOST, NEIGHBOURS, Familiarity
 from saree_cosface.runs.calibration import Calibration, CalibrationError
 from saree_cosface.scoring.calibrate import REJECTED, fit_calibration, least_gap, least_kept
+from saree_cosface.scoring.found_accuracy import found_accuracy
 from saree_cosface.scoring.out_of_fold import OutOfFold, craft_groups
 from saree_cosface.scoring.zones import measured_zones
 from saree_cosface.taxonomy import load_taxonomy
@@ -335,6 +336,22 @@ def test_zones_are_judged_without_the_source_of_the_photo():
     assert found["tradition"]["known"] > found["tradition"]["left_out"]
     assert measured_zones(scored(600).of(np.array(["shop 0", "shop 1"])), fit)["outside"]["known"] is not None
     assert len(seen) == 7
+
+
+def test_accuracy_found_is_of_photos_and_by_craft():
+    photos = scored(600)
+    photos.sources[photos.labels == 2] = "shop 0"
+    found = found_accuracy(photos, CALIBRATED)
+    right = photos.cosines.argmax(axis=1) == photos.labels
+    assert found["top1"]["value"] == pytest.approx(right.mean())
+    by_craft = [right[photos.labels == label].mean() for label in range(3)]
+    assert found["balanced_accuracy"]["value"] == pytest.approx(np.mean(by_craft))
+    assert [each["value"] for each in found["per_craft"].values()] == pytest.approx(by_craft)
+    for score in (found["top1"], found["balanced_accuracy"], found["per_craft"]["chanderi"]):
+        assert score["low"] < score["value"] < score["high"]
+    assert found["per_craft"]["chanderi"]["sources"] == 12
+    assert "low" not in found["per_craft"]["patola"]
+    assert set(found_accuracy(photos, (*CALIBRATED, "ikat"))["per_craft"]) == set(CALIBRATED)
 
 
 def test_too_few_photos_for_a_rate():
