@@ -178,7 +178,7 @@ class Calibration:
         if written != FORMAT:
             raise CalibrationError(
                 f"{path}: of another version of saree-cosface (format {written}, here {FORMAT}), whose verdicts were "
-                f"others. Run `saree-cosface calibrate {folder.parent}` again; trainings that it kept are not repeated."
+                f"others. Run `saree-cosface calibrate {folder.parent}` again."
             )
         try:
             features = np.load(folder / _FEATURES, allow_pickle=False)

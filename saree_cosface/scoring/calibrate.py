@@ -28,7 +28,7 @@ from saree_cosface.features.embedding import embed_photos
 from saree_cosface.features.familiarity import Familiarity
 from saree_cosface.metrics.calibration import fit_temperature, probabilities
 from saree_cosface.metrics.operating_point import threshold_at
-from saree_cosface.options import DataOptions
+from saree_cosface.options import DataOptions, Recipe
 from saree_cosface.runs.alone import alone
 from saree_cosface.runs.calibration import FOLDER, Calibration, CalibrationError
 from saree_cosface.runs.folder import MANIFEST, recorded_recipe
@@ -85,7 +85,7 @@ def _calibrate(run: Run, false_accepts: float, folds: int, groups: int, cache: P
     learned = learned.select(learned.table["split"].to_numpy(str) == "train")
     require_folds(learned, folds)
     recipe = recorded_recipe(run.folder)
-    recipe = replace(recipe, optim=replace(recipe.optim, patience=0))  # no photos are set aside to choose an epoch
+    recipe = replace(recipe, optim=replace(recipe.optim, patience=0))  # no photos are set aside to choose an epoch anew
     reading = read_photos(learned.files(), recorded(run, learned).tolist())
     list_bad(reading.bad, run.folder / MANIFEST)
     if not len(reading.rows):
@@ -100,12 +100,23 @@ def _calibrate(run: Run, false_accepts: float, folds: int, groups: int, cache: P
         )
     cells = run.folder / FOLDER / "cells"
     copies = copy_groups(left.files(), reading.hashes, cache=cache)
-    scored = score_out_of_fold(left, copies, recipe, embedded, folds, groups, false_accepts, cache, cells)
+    scored = score_out_of_fold(
+        left, copies, recipe, embedded, folds, groups, false_accepts, cache, cells, _last_epoch(run, recipe)
+    )
     calibration = fit_calibration(
         scored, Familiarity.of(embedded.features), false_accepts, tuple(np.unique(left.crafts).tolist())
     )
     calibration.save(run.folder / FOLDER)
     return calibration
+
+
+def _last_epoch(run: Run, recipe: Recipe) -> int | None:
+    """The epoch, from 0, whose weights the run has, if validation photos chose one before the last: cosines grow as
+    long as it learns, so thresholds of other epochs would not be its."""
+    best = run.embedder.card.metrics.get("best_epoch")
+    if best is None or (not recipe.optim.steps and best + 1 >= recipe.optim.epochs):
+        return None
+    return int(best)
 
 
 def _require_most(folder: Path, learned: Manifest, left: Manifest) -> None:
@@ -218,7 +229,7 @@ def print_calibration(calibration: Calibration, out: Console) -> None:
         f"their craft either. A tradition is named from a cosine of {calibration.cosine:.3f} {lead}: of other "
         f"traditions at most {rate:.0%} are then named, and of names at most {rate:.0%} are wrong. Outside the known "
         f"traditions is what has a cosine below {calibration.known:.3f} or a familiarity below "
-        f"{calibration.familiarity:.3f}: at most {REJECTED:.0%} of known ones. Told from other traditions: AUROC "
+        f"{calibration.familiarity:.3f}: at most {REJECTED:.0%} of these photos. Told from other traditions: AUROC "
         f"{auroc}. Temperature {calibration.temperature:.3f}."
     )
     out.print(text, highlight=False, markup=False)

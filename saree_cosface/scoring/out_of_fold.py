@@ -95,9 +95,11 @@ def score_out_of_fold(
     false_accepts: float,
     cache: Path,
     cells: Path,
+    last_epoch: int | None = None,
 ) -> OutOfFold:
     """Score every photo by an embedder that saw neither its source nor a copy of it, and once more one that did not
-    see its craft; ``copies`` are the groups of near-duplicates, ``(N,)``.
+    see its craft; ``copies`` are the groups of near-duplicates, ``(N,)``, and ``last_epoch`` is the last one of these
+    trainings, from 0, if it is not the recipe's.
 
     Raises:
         CalibrationError: there are fewer sources than folds, sources are unknown, or there would be too few photos of
@@ -109,7 +111,7 @@ def score_out_of_fold(
     except SplitError as error:
         raise _undealt(error) from error
     # A photo that has gone, or come back, changes the folds; another decoder changes the photos.
-    cells = cells / f"{split.hash[:12]}-decoder{DECODER}"
+    cells = cells / f"{split.hash[:12]}-decoder{DECODER}{'' if last_epoch is None else f'-epoch{last_epoch}'}"
     group_of = craft_groups(labels, groups)
     group = group_of[labels]
     known = np.full((len(manifest), len(classes)), np.nan, np.float32)
@@ -132,7 +134,7 @@ def score_out_of_fold(
         cosines = _known(cell, (len(test), len(classes)))
         if cosines is None:
             kept_back = others[group[others] == left_out]
-            cosines = _cosines(manifest, labels, classes, recipe, train, test, kept_back, cache)
+            cosines = _cosines(manifest, labels, classes, recipe, last_epoch, train, test, kept_back, cache)
             with atomic_path(cell) as temporary, temporary.open("wb") as file:
                 np.save(file, cosines)
         familiar = Familiarity.of(embedded.features[train])(embedded.features[test])
@@ -216,6 +218,7 @@ def _cosines(
     labels: NDArray[np.int_],
     classes: NDArray[np.str_],
     recipe: Recipe,
+    last_epoch: int | None,
     train: NDArray[np.int_],
     test: NDArray[np.int_],
     kept_back: NDArray[np.int_],
@@ -230,7 +233,8 @@ def _cosines(
     photos = Photos(
         [files[row] for row in train], np.searchsorted(present, labels[train]), pieces[train], manifest.sources[train]
     )
-    embedder = fit(recipe, photos, None, classes[present].tolist(), cache=cache, progress=False).embedder
+    crafts = classes[present].tolist()
+    embedder = fit(recipe, photos, None, crafts, cache=cache, last_epoch=last_epoch, progress=False).embedder
     folder = cache if recipe.model.trainable_stages == 0 else None
     rows = np.concatenate([train, test, kept_back])
     embeddings = embed_photos(embedder, [files[row] for row in rows], cache=folder, description=None).embeddings

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,11 +66,13 @@ def test_no_photo_is_scored_by_what_saw_its_source_or_craft(calibrated, tiny_run
     shutil.rmtree(calibrated / "calibration" / "cells")
     trained = []
 
-    def cosines(manifest, labels, classes, recipe, train, test, kept_back, cache):
+    def cosines(manifest, labels, classes, recipe, last_epoch, train, test, kept_back, cache):
         assert not set(manifest.sources[train]) & set(manifest.sources[test])
         assert not set(manifest.sources[kept_back]) & set(manifest.sources[test])
         assert not set(manifest.crafts[kept_back]) & set(manifest.crafts[train])
-        assert recipe.optim.epochs == 6  # as the run was trained
+        assert recipe.optim.epochs == 6  # as the run was trained, and until the epoch whose weights it has
+        best = tiny_run.embedder.card.metrics["best_epoch"]
+        assert last_epoch == (None if best == 5 else best)
         trained.append((set(manifest.crafts[train]), set(manifest.crafts[test]), len(test)))
         return np.random.default_rng(0).uniform(0, 1, (len(test), len(classes))).astype(np.float32)
 
@@ -89,6 +92,24 @@ def test_no_photo_is_scored_by_what_saw_its_source_or_craft(calibrated, tiny_run
     damaged.write_bytes(damaged.read_bytes()[:20])
     calibrate.calibrate(load_run(other), cache=tiny_cache, false_accepts=0.4, folds=2, groups=3)
     assert len(trained) == count + 1
+
+
+@pytest.mark.slow
+def test_trainings_to_another_epoch_are_not_taken_for_these(calibrated, tiny_cache, monkeypatch):
+    trained = []
+
+    def cosines(manifest, labels, classes, recipe, last_epoch, train, test, kept_back, cache):
+        trained.append(last_epoch)
+        return np.random.default_rng(0).uniform(0, 1, (len(test), len(classes))).astype(np.float32)
+
+    monkeypatch.setattr(out_of_fold, "_cosines", cosines)
+    run = load_run(shutil.copytree(calibrated, calibrated.parent / "another epoch"))
+    shutil.rmtree(run.folder / "calibration" / "cells", ignore_errors=True)
+    for epoch, expected in ((2, {2}), (2, set()), (3, {3}), (5, {None})):  # of six epochs the last is the recipe's
+        trained.clear()
+        run.embedder.card = replace(run.embedder.card, metrics={"best_epoch": epoch})
+        calibrate.calibrate(run, cache=tiny_cache, false_accepts=0.3, folds=2, groups=3)
+        assert set(trained) == expected
 
 
 @pytest.mark.slow
