@@ -32,8 +32,9 @@ def bars(traditions: Sequence[RankedTradition], calibration: Calibration | None 
             f'<div class="value{first}">{tradition.cosine:.3f}{_allowance(tradition)}{_chance(tradition)}</div>'
         )
     ticks = "".join(f'<span style="left:{_percent(tick)}">{tick:g}</span>' for tick in (0, 0.5, 1))
-    said = "".join(f'<b class="{name}" style="left:{_percent(at)}">{label}</b>' for name, at, label in thresholds)
-    cells.append(f'<div></div><div class="axis{" marked" if said else ""}">{ticks}{said}</div><div></div>')
+    cells.append(f'<div></div><div class="axis">{ticks}</div><div></div>')
+    said = "".join(f'<b class="{name}">{label}</b>' for name, _, label in thresholds)
+    cells.append(f'<div></div><div class="lines">{said}</div>' if said else "")
     return f'<div class="bars">{"".join(cells)}</div>'
 
 

@@ -189,15 +189,14 @@ def _calibrated(found: Mapping[str, Any] | None) -> str:
 
 def _failures(card: Mapping[str, Any]) -> str:
     if card["evaluation"] is None and card["calibration"] is not None:
-        poor = [
+        poor = ", ".join(
             f"{craft_name(craft)} ({score['value']:.0%})"
             for craft, score in card["calibration"]["found"]["per_craft"].items()
             if score["value"] < POOR
-        ]
-        told = f" By calibration the nearest is wrong for most photos of {', '.join(poor)}." if poor else ""
-        return (
-            f"<p>Not measured on this model itself.{escape(told)} What holds of every such model:</p>{_list(_LIMITS)}"
         )
+        told = f" By calibration the nearest is right for fewer than half of the photos of {poor}." if poor else ""
+        opening = f"<p>Not measured on this model itself.{escape(told)} What holds of every such model:</p>"
+        return opening + _list(_LIMITS)
     if card["evaluation"] is None:
         return f"<p>Not measured, so none is known by number. What holds of every such model:</p>{_list(_LIMITS)}"
     document = card["evaluation"]
