@@ -12,7 +12,7 @@ from saree_cosface.answers.advice import advice
 from saree_cosface.answers.verdict import Verdict, in_words, judge, kinds, verdicts
 from saree_cosface.features.familiarity import MOST, NEIGHBOURS, Familiarity
 from saree_cosface.runs.calibration import Calibration, CalibrationError
-from saree_cosface.scoring.calibrate import REJECTED, fit_calibration, least_gap, least_kept
+from saree_cosface.scoring.calibrate import AIM, fit_calibration, least_gap, least_kept
 from saree_cosface.scoring.found_accuracy import found_accuracy
 from saree_cosface.scoring.out_of_fold import OutOfFold, craft_groups
 from saree_cosface.scoring.zones import measured_zones
@@ -292,7 +292,7 @@ def test_thresholds_keep_what_they_promise_on_other_photos():
     assert inside.mean() == pytest.approx(0.9, abs=0.03)
     assert np.mean(other.familiarity < calibration.familiarity) == pytest.approx(0.02, abs=0.01)
     kind, said = verdicts(other.cosines, None, other.familiarity, calibration)
-    assert np.mean(kind == "outside") == pytest.approx(REJECTED, abs=0.01)
+    assert np.mean(kind == "outside") == pytest.approx(AIM, abs=0.01)
     zones = calibration.found["zones"]
     assert sum(zone["known"] for zone in zones.values()) == pytest.approx(1)
     assert sum(zone["left_out"] for zone in zones.values()) == pytest.approx(1)
@@ -300,7 +300,7 @@ def test_thresholds_keep_what_they_promise_on_other_photos():
     for name in ("tradition", "between", "unsure"):
         assert zones[name]["known"] == pytest.approx(np.mean(kind == name), abs=0.03)
         assert zones[name]["wrong"] == pytest.approx(np.mean(~own[kind == name]), abs=0.04)
-    assert zones["outside"]["wrong"] == zones["outside"]["known"] == pytest.approx(REJECTED, abs=0.01)
+    assert zones["outside"]["wrong"] == zones["outside"]["known"] == pytest.approx(AIM, abs=0.01)
     strict = fit_calibration(scored(), Familiarity.of(np.eye(4)), 0.02, CALIBRATED)
     assert strict.cosine > calibration.cosine
     assert strict.found["open_set"]["dir"]["0.02"]["threshold"] == strict.cosine
@@ -312,9 +312,9 @@ def test_both_thresholds_together_reject_no_more_than_promised(rows):
     sources, counts = np.unique(code, return_counts=True)
     by_source = 1 / counts[np.searchsorted(sources, code)]
     foreign = familiarity < least_kept(familiarity, by_source, 0.02)
-    rejected = foreign | (best < least_kept(np.where(foreign, -np.inf, best), by_source, REJECTED))
-    assert rejected.mean() <= REJECTED + 1e-9
-    assert np.average(rejected, weights=by_source) <= REJECTED + 1e-9
+    rejected = foreign | (best < least_kept(np.where(foreign, -np.inf, best), by_source, AIM))
+    assert rejected.mean() <= AIM + 1e-9
+    assert np.average(rejected, weights=by_source) <= AIM + 1e-9
 
 
 def test_what_is_outside_is_never_near_enough_for_a_name():
