@@ -44,8 +44,8 @@ REJECTED = 0.05
 """Share of photos of known traditions that the thresholds on familiarity and on the cosine together reject at most."""
 
 AIM = 0.04
-"""Of the photos that they are found on; of other sources somewhat more are rejected. In four calibrations on real photos
-it was 3.9 to 4.3 % of the photos whose source was left out, and 4.9 to 5.8 % with an aim of 5 %."""
+"""Of the photos that they are found on; of other sources somewhat more are rejected. In four calibrations on real
+photos it was 3.9 to 4.3 % of the photos whose source was left out, and 4.9 to 5.8 % with an aim of 5 %."""
 
 FOREIGN = 0.02
 """Of them the share that the threshold on familiarity takes for something else than such cloth."""
