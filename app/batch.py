@@ -158,16 +158,17 @@ def results(rows: list[Row]) -> str:
 
 
 def _counts(rows: Sequence[Row]) -> str:
-    """How many got a name, one of two, or none, and how many were left out.
+    """How many got which kind of verdict, and how many were left out.
 
     >>> _counts([Row("a", kind="tradition"), Row("b", kind="outside"), Row("c", problem="empty")])
-    '1 named, 1 without a name, 1 left out (the reasons stand in the table)'
+    '1 named, 1 outside the known traditions, 1 left out (the reasons stand in the table)'
     """
     counts = Counter("left out" if row.problem else row.kind for row in rows)
     words = {
         "tradition": "named",
         "between": "between two traditions",
-        "outside": "without a name",
+        "unsure": "not sure",
+        "outside": "outside the known traditions",
         "": "compared",
         "left out": "left out (the reasons stand in the table)",
     }

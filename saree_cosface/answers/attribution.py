@@ -77,7 +77,7 @@ class Attribution:
         references: nearest first.
         gap: cosine of the first tradition minus that of the second, with their allowances; 0 when there is only one.
         says: what each photo says by itself.
-        verdict: a tradition, one of two, or none of those known; None where the run is not calibrated.
+        verdict: which of the traditions it may be, if of any known one; None where the run is not calibrated.
     """
 
     photos: tuple[str, ...]

@@ -10,6 +10,7 @@ from saree_cosface.data.archives import BadArchive, expand, photos_in_archive
 from saree_cosface.data.csv_text import csv_text
 from saree_cosface.data.images import BadImage
 from saree_cosface.runs.run import Run
+from saree_cosface.taxonomy import craft_name
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,15 @@ class Row:
     Attributes:
         photo: its name.
         sha256: of its bytes; "" where it could not be read.
-        kind: of verdict: tradition, between or outside; "" where the run is not calibrated.
+        kind: of verdict: tradition, between, unsure or outside; "" where the run is not calibrated.
         verdict: in words.
         tradition: the nearest.
         cosine: to it.
         probability: of it, given that the piece is of a known tradition; None where the run is not calibrated.
         second: the tradition next to it; "" where there is none.
         gap: by which the first is ahead.
+        likely: those that cannot be ruled out, most probable first, if it is of a known one; "" where the run is not
+            calibrated.
         problem: why the photo was left out; "" otherwise.
     """
 
@@ -38,6 +41,7 @@ class Row:
     probability: float | None = None
     second: str = ""
     gap: float | None = None
+    likely: str = ""
     problem: str = ""
 
 
@@ -91,6 +95,7 @@ def name_photos(run: Run, files: Iterable[tuple[Path, str]], scratch: Path) -> I
             None if first.probability is None else round(first.probability, 4),
             others[0].name if others else "",
             round(answer.gap, 4) if others else None,
+            "" if answer.verdict is None else "; ".join(map(craft_name, answer.verdict.likely)),
         )
 
 
@@ -98,6 +103,6 @@ def as_csv(rows: Sequence[Row]) -> str:
     """The rows as CSV with a header.
 
     >>> print(as_csv([Row("a.jpg", problem="empty")]).splitlines()[1])
-    a.jpg,,,,,,,,,empty
+    a.jpg,,,,,,,,,,empty
     """
     return csv_text([field.name for field in fields(Row)], map(asdict, rows))

@@ -80,7 +80,7 @@ def thresholds(run: Run) -> Mapping[str, Any] | None:
     """What a verdict needs; None where the run is not calibrated."""
     if run.calibration is None:
         return None
-    names = ("false_accepts", "cosine", "gap", "familiarity", "temperature")
+    names = ("false_accepts", "cosine", "known", "gap", "familiarity", "temperature")
     known = run.calibration.to_json()
     return {name: known[name] for name in names}
 

@@ -57,7 +57,7 @@ class Answers:
     def csv_columns() -> tuple[str, ...]:
         """Header of the CSV."""
         described = ("photos", "rank", "craft", "name", "family", "place")
-        return (*described, "cosine", "probability", "allowance", "gap", "verdict")
+        return (*described, "cosine", "probability", "allowance", "gap", "verdict", "likely")
 
     def csv_rows(self) -> Iterator[dict[str, Any]]:
         """A row for each piece and tradition."""
@@ -65,9 +65,10 @@ class Answers:
             for rank, tradition in enumerate(answer.traditions, 1):
                 row = {"photos": ";".join(answer.photos), "rank": rank, **asdict(tradition)}
                 chance = "" if tradition.probability is None else f"{tradition.probability:.4f}"
-                kind = "" if answer.verdict is None else answer.verdict.kind
+                kind, likely = ("", ()) if answer.verdict is None else (answer.verdict.kind, answer.verdict.likely)
                 numbers = {name: f"{getattr(tradition, name):.4f}" for name in ("cosine", "allowance")}
-                yield {**row, **numbers, "probability": chance, "gap": f"{answer.gap:.4f}", "verdict": kind}
+                row |= {**numbers, "probability": chance, "gap": f"{answer.gap:.4f}"}
+                yield {**row, "verdict": kind, "likely": ";".join(likely)}
 
     def print_answers(self, console: Console) -> None:
         """For people: each piece with its traditions and the reference pieces that speak for them."""
@@ -90,6 +91,8 @@ class Answers:
             else:
                 words = f"{in_words(answer.verdict)}: {answer.verdict.reason}."
                 console.print(words, highlight=False, markup=False, soft_wrap=True, style="bold")
+                if answer.verdict.advice:
+                    console.print(answer.verdict.advice, highlight=False, markup=False, soft_wrap=True)
             for say in answer.says if len(answer.says) > 1 else ():
                 by_itself = f"{Path(say.photo).name} by itself, counting {say.weight:.0%}: {say.name} {say.cosine:.3f}"
                 if say.disagrees:

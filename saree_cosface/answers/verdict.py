@@ -1,5 +1,9 @@
-"""The verdict on a piece: a tradition, one of two, or none of those known, by the thresholds of a calibration
-(:mod:`saree_cosface.runs.calibration`).
+"""The verdict on a piece, by the thresholds of a calibration (:mod:`saree_cosface.runs.calibration`).
+
+*tradition*: near enough to one, and far enough ahead of the next, for its name. *between*: near enough, but as good as
+level with another, or two pieces in one picture. *unsure*: too far for a name, and no farther than photos of known
+traditions often are; the answer is the conformal set, which leaves out what can be ruled out. *outside*: so far, or so
+unlike any photo learned from, that next to no photo of a known tradition is.
 """
 
 import math
@@ -10,10 +14,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from saree_cosface.answers.advice import advice
 from saree_cosface.runs.calibration import Calibration
 from saree_cosface.taxonomy import craft_name
 
-Kind = Literal["tradition", "between", "outside"]
+Kind = Literal["tradition", "between", "unsure", "outside"]
+
+_LISTED = 4  # traditions of an unsure verdict that are all named; of more the first ones
 
 
 @dataclass(frozen=True)
@@ -21,16 +28,19 @@ class Verdict:
     """What is said of a piece.
 
     Attributes:
-        kind: whether one tradition is named, two, or none.
-        crafts: their ids: one, two, or none.
+        kind: how much is said.
+        crafts: ids of those it may be: one, two, or, where it is unsure, those that cannot be ruled out. None where it
+            is outside, or unsure and either all or none of the known ones can be ruled out.
         reason: why, in words.
         likely: ids of the traditions that cannot be ruled out, most probable first, if it is of a known one at all.
+        advice: which further photo may tell more; "" but where it is unsure.
     """
 
     kind: Kind
     crafts: tuple[str, ...]
     reason: str
     likely: tuple[str, ...]
+    advice: str = ""
 
 
 def judge(
@@ -60,12 +70,21 @@ def judge(
     best = float(cosines[order[0]])
     raised = float(np.broadcast_to(allowances, cosines.shape)[order[0]])
     said = f"a cosine of {best - raised:.2f}" + (f" and an allowance of {raised:.2f}" if raised else "")
-    if familiarity.max() < calibration.familiarity:
-        own, needed = _apart(float(familiarity.max()), calibration.familiarity)
-        reason = (
-            f"unlike every photo learned from (familiarity {own}, at least {needed} is needed): perhaps not a photo of "
-            "such cloth"
-        )
+    unfamiliar = familiarity < calibration.familiarity
+    # Each photo by itself: the mean of photos that contradict each other is near to nothing, however near they are.
+    if np.all(unfamiliar | (alone.max(axis=1) < calibration.known)):
+        if unfamiliar.all():
+            own, needed = _apart(float(familiarity.max()), calibration.familiarity)
+            reason = (
+                f"unlike every photo learned from (familiarity {own}, at least {needed} is needed): perhaps not a "
+                "photo of such cloth"
+            )
+        elif unfamiliar.any():
+            reason = "none of its photos is both like those learned from and near to a known tradition"
+        else:
+            own, needed = _apart(best, calibration.known)
+            said = said if raised else f"a cosine of {own}"
+            reason = f"the nearest has {said}, and next to no photo of a known tradition has less than {needed}"
         return Verdict("outside", (), reason, likely)
     # Before the cosine of the piece is looked at: the mean of photos that contradict each other is near to nothing.
     named = sorted({int(row.argmax()) for row in alone if names(row, calibration)})
@@ -77,7 +96,10 @@ def judge(
         own, needed = _apart(best, calibration.cosine)
         said = said if raised else f"a cosine of {own}"
         reason = f"the nearest has {said}, and at least {needed} is needed for a name"
-        return Verdict("outside", (), reason, likely)
+        some = likely if len(likely) < len(crafts) else ()
+        if not some:
+            reason += f"; {'none stands out' if not likely else f'none of the {len(crafts)} can be ruled out'}"
+        return Verdict("unsure", some, reason, likely, advice(likely))
     gap = best - float(cosines[order[1]]) if len(order) > 1 else math.inf
     if gap < calibration.gap:
         own, least = _apart(gap, calibration.gap)
@@ -101,12 +123,36 @@ def kinds(
 ) -> NDArray[np.str_]:
     """The kind of verdict on each of many single photos: ``(N, C), (N, 4, C), (N,) -> (N,)``, as :func:`judge` gives
     it. Cosines are with allowances."""
-    ranked = np.sort(cosines, axis=1)[:, ::-1]
+    return verdicts(cosines, sides, familiarity, calibration)[0]
+
+
+def verdicts(
+    cosines: NDArray[np.floating[Any]],
+    sides: NDArray[np.floating[Any]] | None,
+    familiarity: NDArray[np.floating[Any]],
+    calibration: Calibration,
+) -> tuple[NDArray[np.str_], NDArray[np.bool_]]:
+    """The same, and beside the kind the traditions that each photo may be of: ``(N,), (N, C)``; none where it is
+    outside. Where ``sides`` are None, it is not looked for two pieces in one picture."""
+    order = np.argsort(-cosines, axis=1, kind="stable")
+    ranked = np.take_along_axis(cosines, order, axis=1)
     gap = ranked[:, 0] - ranked[:, 1] if ranked.shape[1] > 1 else np.full(len(ranked), np.inf)
-    outside = (familiarity < calibration.familiarity) | (ranked[:, 0] < calibration.cosine)
-    between = (gap < calibration.gap) | (_side_by_side(cosines, sides, calibration) >= 0)
-    result: NDArray[np.str_] = np.where(outside, "outside", np.where(between, "between", "tradition"))
-    return result
+    second = order[:, min(1, order.shape[1] - 1)]
+    between = gap < calibration.gap
+    if sides is not None:
+        beside = _side_by_side(cosines, sides, calibration)
+        between |= beside >= 0
+        second = np.where(beside >= 0, beside, second)
+    outside = (familiarity < calibration.familiarity) | (ranked[:, 0] < calibration.known)
+    unsure = ranked[:, 0] < calibration.cosine
+    kind: NDArray[np.str_] = np.where(
+        outside, "outside", np.where(unsure, "unsure", np.where(between, "between", "tradition"))
+    )
+    said = np.where((kind == "unsure")[:, None], calibration.prediction_sets(cosines), False)
+    named, two = np.flatnonzero(~outside & ~unsure), np.flatnonzero(kind == "between")
+    said[named, order[named, 0]] = True
+    said[two, second[two]] = True
+    return kind, said
 
 
 def _side_by_side(
@@ -143,10 +189,12 @@ def _ids(indices: Sequence[int] | NDArray[np.int_], crafts: Sequence[str]) -> tu
 
 
 def in_words(verdict: Verdict) -> str:
-    """The verdict as a heading: the name of a tradition, of two, or none.
+    """The verdict as a heading.
 
     >>> in_words(Verdict("between", ("patola", "sambalpuri"), "", ()))
     'Between Patola and Sambalpuri'
+    >>> in_words(Verdict("unsure", ("patola", "sambalpuri", "ajrakh"), "", ()))
+    'Not sure, perhaps Patola, Sambalpuri or Ajrakh'
     """
     names = [craft_name(craft) for craft in verdict.crafts]
     match verdict.kind:
@@ -154,5 +202,18 @@ def in_words(verdict: Verdict) -> str:
             return names[0]
         case "between":
             return f"Between {names[0]} and {names[1]}"
+        case "unsure":
+            return f"Not sure, perhaps {_any_of(names)}" if names else "Not sure which of the known traditions"
         case _:
             return "Outside the known traditions"
+
+
+def _any_of(names: Sequence[str]) -> str:
+    """
+    >>> _any_of(["A"]), _any_of(["A", "B"]), _any_of("ABCDE")
+    ('A', 'A or B', 'A, B, C or one of 2 others')
+    """
+    shown = (
+        list(names) if len(names) <= _LISTED else [*names[: _LISTED - 1], f"one of {len(names) - _LISTED + 1} others"]
+    )
+    return f"{', '.join(shown[:-1])} or {shown[-1]}" if len(shown) > 1 else shown[0]

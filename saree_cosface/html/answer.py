@@ -6,29 +6,35 @@ from pathlib import Path
 
 from saree_cosface.answers.attribution import Attribution, NearReference, PhotoSay, RankedTradition
 from saree_cosface.html.page import escape, file_uri
+from saree_cosface.runs.calibration import Calibration
 from saree_cosface.taxonomy import craft_name
 
 
-def bars(traditions: Sequence[RankedTradition], least: float | None = None) -> str:
+def bars(traditions: Sequence[RankedTradition], calibration: Calibration | None = None) -> str:
     """Cosines to the prototypes as bars on an axis from 0 to 1, with probabilities; a negative cosine has no bar.
 
     Args:
         traditions: nearest first.
-        least: cosine from which a tradition is named, drawn across the bars; None where none is known.
+        calibration: whose two thresholds are drawn across the bars; None where there is none.
     """
-    mark = "" if least is None else f'<div class="least" style="left:{_percent(least)}"></div>'
+    thresholds = []
+    if calibration is not None:
+        thresholds.append(("known", calibration.known, f"outside below {calibration.known:.2f}"))
+        thresholds.append(("named", calibration.cosine, f"named from {calibration.cosine:.2f}"))
+    lines = "".join(f'<div class="line {name}" style="left:{_percent(at)}"></div>' for name, at, _ in thresholds)
     cells = []
     for rank, tradition in enumerate(traditions):
         first = "" if rank else " first"
         # A heavier name, not only a deeper colour, marks the first: colour alone would be lost in print.
         cells.append(
             f'<div class="name{first}">{escape(tradition.name)}</div>'
-            f'<div class="track"><div class="bar{first}" style="width:{_percent(tradition.cosine)}"></div>{mark}</div>'
+            f'<div class="track"><div class="bar{first}" style="width:{_percent(tradition.cosine)}"></div>{lines}</div>'
             f'<div class="value{first}">{tradition.cosine:.3f}{_allowance(tradition)}{_chance(tradition)}</div>'
         )
     ticks = "".join(f'<span style="left:{_percent(tick)}">{tick:g}</span>' for tick in (0, 0.5, 1))
-    said = "" if least is None else f'<b style="left:{_percent(least)}">named from {least:.2f}</b>'
-    cells.append(f'<div></div><div class="axis{" marked" if said else ""}">{ticks}{said}</div><div></div>')
+    cells.append(f'<div></div><div class="axis">{ticks}</div><div></div>')
+    said = "".join(f'<b class="{name}">{label}</b>' for name, _, label in thresholds)
+    cells.append(f'<div></div><div class="lines">{said}</div>' if said else "")
     return f'<div class="bars">{"".join(cells)}</div>'
 
 
@@ -74,7 +80,12 @@ def _photo(uri: str, name: str, say: PhotoSay | None) -> str:
 
 
 def answer(
-    attribution: Attribution, pictures: Sequence[str], heading: str, gallery: Path | None, *, least: float | None = None
+    attribution: Attribution,
+    pictures: Sequence[str],
+    heading: str,
+    gallery: Path | None,
+    *,
+    calibration: Calibration | None = None,
 ) -> str:
     """One piece: its photos, the ranked traditions as bars, the nearest references.
 
@@ -83,7 +94,7 @@ def answer(
         pictures: data URIs of its photos; "" for one that cannot be shown.
         heading: HTML above the bars.
         gallery: folder that the references' thumbnails are relative to.
-        least: cosine from which a tradition is named; None where none is known.
+        calibration: whose thresholds are drawn; None where there is none.
     """
     shown = "".join(
         _photo(uri, Path(photo).name, say if len(attribution.says) > 1 else None)
@@ -95,6 +106,6 @@ def answer(
         title += ", and how probable it is if it is one of those known"
     return (
         f'<div class="answer"><div class="seen">{shown}</div><div>{heading}'
-        f"<h4>{title}</h4>{bars(attribution.traditions, least)}"
+        f"<h4>{title}</h4>{bars(attribution.traditions, calibration)}"
         f"<h4>Nearest reference pieces</h4>{reference_cards(attribution.references, gallery)}</div></div>"
     )

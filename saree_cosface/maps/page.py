@@ -31,7 +31,12 @@ _SCRIPTS = tuple(f"{part}.js" for part in ("data", "filter", "looks", "plot", "p
 
 _UNKNOWN = "#8d857c"
 _NAMES: Mapping[str, Mapping[str, str]] = {
-    "verdict": {"tradition": "Near one tradition", "between": "Between traditions", "outside": "Outside those known"},
+    "verdict": {
+        "tradition": "Near one tradition",
+        "between": "Between traditions",
+        "unsure": "Not sure which",
+        "outside": "Outside those known",
+    },
     "split": {"train": "Trained on", "validation": "Validation", "test": "Test", "new": "New", "unused": "Unused"},
 }
 _ABSENT = {
@@ -70,7 +75,7 @@ def write_map_page(
 
     Args:
         photos: a row a photo: path, craft (id of its label), family, source, view, piece, split, named (id of the
-            nearest tradition), verdict ("tradition", "between", "outside", "" without calibration), cosine (to the
+            nearest tradition), verdict (its kind, "" without calibration), cosine (to the
             nearest tradition), own_cosine (to the prototype of its label; NaN if it has none), outlier, x, y.
         files: where each photo lies, (N,). One that is gone has no picture, and the page says so.
         neighbours: rows of each photo's nearest other photos, nearest first, ``(N, K)``; -1 for none.

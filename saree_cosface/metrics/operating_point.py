@@ -35,9 +35,26 @@ def false_accepts(far: float, impostors: int) -> int:
         raise TooFewImpostors(
             f"too few impostors: {impostors:,}, and a FAR of {far:g} takes at least {needed:,} (3 / FAR)"
         )
+    return _most(far, impostors)
+
+
+def _most(far: float, impostors: int) -> int:
     k = math.floor(far * impostors)
     # far x impostors may miss a whole number by a rounding error: 0.29 x 100 is just below 29.
     return k + 1 if (k + 1) / impostors <= far else k
+
+
+def threshold_at(impostors: NDArray[Any], far: float) -> float:
+    """The lowest threshold that at most this share of impostors' scores reaches: ``(I,) -> float``, however few they
+    are; -inf where there are none.
+
+    >>> threshold_at(np.array([0.1, 0.2, 0.3, 0.4]), 0.25) > 0.3
+    True
+    """
+    if not len(impostors):
+        return -math.inf
+    falling = np.sort(impostors)[::-1]
+    return float(np.nextafter(falling[_most(far, len(falling))], falling.dtype.type(np.inf)))
 
 
 def accepted_share(

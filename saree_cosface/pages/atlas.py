@@ -5,6 +5,7 @@ from pathlib import Path
 
 from saree_cosface.html.page import escape, photo_uri, pixels_uri
 from saree_cosface.pages.atlas_cards import Atlas, Card, drawn_example, search_text
+from saree_cosface.scoring.found_accuracy import WHOSE
 from saree_cosface.taxonomy import craft_name
 
 _SIDE = 260  # pixels of a picture's longer side
@@ -56,8 +57,14 @@ def _opening(atlas: Atlas, known: int) -> str:
             f"How well each is named was measured on {atlas.photos} photos of {_count(atlas.sources, 'source')} that "
             "the model never saw."
         )
-    elif atlas.problem:
+    elif atlas.problem and not atlas.calibrated:
         said = f"How well each is named cannot be told: {escape(atlas.problem)}"
+    elif atlas.calibrated:
+        said = (
+            f"How well each is named was found by calibration, on {atlas.photos} photos of "
+            f"{_count(atlas.sources, 'source')}: {WHOSE}. "
+        )
+        said += escape(atlas.problem) or "<code>saree-cosface evaluate RUN MANIFEST</code> scores that."
     else:
         said = (
             "How well each is named was not measured for this model: <code>saree-cosface evaluate RUN MANIFEST</code> "
@@ -82,11 +89,22 @@ def _measured(card: Card, evaluated: bool) -> str:
         return f'<h4>Nearest is right</h4><p class="fine">Not measured: {what}.</p>'
     right, photos = card.measured.right, card.measured.photos
     share, few = right / photos, " Too few to rely on." if photos < 10 else ""
+    title, said = "Nearest is right, sources held out", f"{right} of {_count(photos, 'photo')}."
+    if card.measured.by == "calibration":
+        title, said = "Nearest is right, found by calibration", f"{right} of {_count(photos, 'photo')}{_interval(card)}"
+        few += f" Found by calibration: {WHOSE}."
     return (
-        '<h4>Nearest is right, sources held out</h4><div class="measure"><div class="track"><div class="bar" '
+        f'<h4>{title}</h4><div class="measure"><div class="track"><div class="bar" '
         f'style="width:{100 * share:.0f}%"></div></div><b>{share:.0%}</b></div>'
-        f'<p class="fine">{right} of {_count(photos, "photo")}.{few}</p>'
+        f'<p class="fine">{said}{few}</p>'
     )
+
+
+def _interval(card: Card) -> str:
+    interval = card.measured.interval if card.measured else None
+    if interval is None:
+        return ", all of one source."
+    return f"; 95 % interval over sources {interval[0]:.0%} to {interval[1]:.0%}."
 
 
 def _sisters(card: Card, evaluated: bool) -> str:
@@ -100,7 +118,7 @@ def _sisters(card: Card, evaluated: bool) -> str:
     if not card.kin:
         return ""
     names = ", ".join(escape(craft_name(craft)) for craft in card.kin)
-    measured = evaluated and card.measured is not None
+    measured = evaluated and card.measured is not None and card.measured.by == "evaluation"
     said = (
         "No confusion was measured; of the same technique are" if measured else "Of the same technique, so look twice"
     )

@@ -1,16 +1,17 @@
 """The atlas: every craft of the taxonomy as a card, and what a run knows of it: references, and how well it is named.
 
-Crafts that the run knows come first. What was measured comes from the run's evaluation with sources held out; where
-there is none, nothing is claimed.
+Crafts that the run knows come first. What was measured comes from the run's evaluation with sources held out, and where
+that has nothing from its calibration, which scores embedders trained like it; where there is neither, nothing is
+claimed.
 """
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,15 +46,20 @@ class Sister:
 
 @dataclass(frozen=True)
 class Measured:
-    """How well a run names a craft, on sources that it never saw.
+    """How well a craft is named, on sources that whoever named it never saw.
 
     Attributes:
         photos: scored.
         right: answered with it.
+        by: an evaluation of the run, or its calibration, which scores embedders trained like it.
+        interval: 95 % bootstrap over sources, of the share that is right; None where the photos are of one source, and
+            in an evaluation.
     """
 
     photos: int
     right: int
+    by: Literal["evaluation", "calibration"] = "evaluation"
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -98,13 +104,15 @@ class Atlas:
     Attributes:
         cards: within each part in the order of the taxonomy.
         evaluated: whether the run has an evaluation with sources held out.
-        photos: that it scored; 0 where it has none.
+        calibrated: whether it has a calibration.
+        photos: that the evaluation scored, or without one the calibration; 0 where there is neither.
         sources: likewise.
         problem: why an evaluation that is there cannot be used; "" otherwise.
     """
 
     cards: tuple[Card, ...]
     evaluated: bool
+    calibrated: bool
     photos: int
     sources: int
     problem: str = ""
@@ -119,6 +127,7 @@ class Atlas:
         return {
             "taxonomy_version": load_taxonomy().version,
             "evaluated": self.evaluated,
+            "calibrated": self.calibrated,
             "photos": self.photos,
             "sources": self.sources,
             "crafts": [card.to_json() for card in self.cards],
@@ -129,13 +138,15 @@ def make_atlas(run: Run) -> Atlas:
     """The atlas as a run sees it.
 
     Args:
-        run: whose gallery has the references, and whose folder may have an evaluation (``evaluation/source``).
+        run: whose gallery has the references, and whose folder may have an evaluation (``evaluation/source``) and a
+            calibration.
     """
     taxonomy = load_taxonomy()
     document, problem = evaluation_of(run)
     if document is not None:
         matrix, classes = np.array(document["confusion"]["matrix"]), list(document["confusion"]["classes"])
-        per_craft, counts = document["per_craft"], document["counts"]
+        per_craft = document["per_craft"]
+    found = {} if run.calibration is None else run.calibration.found
     known = set(run.gallery.crafts)
     crafts = [*taxonomy.crafts, *(_unlisted(craft) for craft in sorted(known) if craft not in taxonomy)]
     crafts.sort(key=lambda craft: craft.id not in known)
@@ -149,8 +160,10 @@ def make_atlas(run: Run) -> Atlas:
         if document is not None and craft.id in classes:
             sisters = _sisters(matrix, classes, classes.index(craft.id))
         if document is not None and craft.id in per_craft:
-            found = per_craft[craft.id]
-            measured = Measured(int(found["photos"]), round(found["photos"] * found["top1"]))
+            scored = per_craft[craft.id]
+            measured = Measured(int(scored["photos"]), round(scored["photos"] * scored["top1"]))
+        elif craft.id in found.get("per_craft", {}):
+            measured = _by_calibration(found["per_craft"][craft.id])
         cards.append(
             Card(
                 craft,
@@ -165,9 +178,9 @@ def make_atlas(run: Run) -> Atlas:
                 tuple(other.id for other in family),
             )
         )
-    if document is None:
-        return Atlas(tuple(cards), False, 0, 0, problem)
-    return Atlas(tuple(cards), True, int(counts["photos"]), int(counts["sources"]))
+    counts = found if document is None else document["counts"]
+    photos, sources = (int(counts.get(name, 0)) for name in ("photos", "sources"))
+    return Atlas(tuple(cards), document is not None, bool(found), photos, sources, problem)
 
 
 def search_text(craft: Craft) -> str:
@@ -207,6 +220,11 @@ def drawn_example(craft: str) -> NDArray[np.uint8] | None:
     shop = replace(open_shop(0, 4), badge=None, shape=(0.75, 1.0))
     photo: NDArray[np.uint8] = photograph(shop, swatch(GRAMMARS[craft](rng, shop.taste), rng), "flat", 360, rng)
     return photo
+
+
+def _by_calibration(score: Mapping[str, Any]) -> Measured:
+    interval = (float(score["low"]), float(score["high"])) if "low" in score else None
+    return Measured(int(score["photos"]), round(score["photos"] * score["value"]), "calibration", interval)
 
 
 def _unlisted(craft: str) -> Craft:

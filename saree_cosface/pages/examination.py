@@ -19,6 +19,7 @@ from saree_cosface.figures.style import PALETTE
 from saree_cosface.html.answer import answer
 from saree_cosface.html.page import Html, escape, page, pixels_uri, table
 from saree_cosface.runs.run import Run
+from saree_cosface.scoring.zones import HEAD, zone_rows
 from saree_cosface.taxonomy import craft_name, load_taxonomy
 
 _WARM, _COLD = np.array([190.0, 62, 30]), np.array([36.0, 84, 160])
@@ -35,26 +36,28 @@ def verdict_html(run: Run, examination: Examination) -> str:
     remarks += [
         f"{escape(say.photo)} disagrees: by itself it is nearest to {escape(say.name)}." for say in found.disagreeing
     ]
-    heading, least = f"Nearest to {first.name}", None
+    heading, advice = f"Nearest to {first.name}", ""
     if found.verdict is not None and run.calibration is not None:
-        heading, least = in_words(found.verdict), run.calibration.cosine
+        heading, advice = in_words(found.verdict), found.verdict.advice
         facts = facts if found.verdict.kind == "tradition" else ""
         remarks.append(f"{escape(found.verdict.reason.capitalize())}.")
         if found.verdict.kind == "outside":
+            share = run.calibration.found["zones"]["outside"]["known"]
             remarks.append(
-                f"It is nearest to {escape(first.name)}. Photos of known traditions that are not near enough get no "
-                "name either: another photo may say more."
+                f"It is nearest to {escape(first.name)}. Of photos of known traditions {share:.1%} were called so, too."
             )
     elif len(found.traditions) > 1:
         remarks.append(
             f"Ahead of {escape(found.traditions[1].name)} by {found.gap:.3f}: the less, the less the first name means. "
             "Verdicts and chances need <code>saree-cosface calibrate</code>."
         )
-    opening = f'<h3 class="verdict">{escape(heading)}</h3><p>{facts}</p><p class="fine">{" ".join(remarks)}</p>'
+    opening = f'<h3 class="verdict">{escape(heading)}</h3><p>{facts or escape(advice)}</p>'
+    opening += f'<p class="fine">{" ".join(remarks)}</p>'
     pictures = [
         pixels_uri(photo.look.pixels, 480) if index < _SHOWN else "" for index, photo in enumerate(examination.seen)
     ]
-    return answer(found, pictures, opening, run.gallery.folder, least=least) + _chances(run, found)
+    shown = answer(found, pictures, opening, run.gallery.folder, calibration=run.calibration)
+    return shown + _chances(run, found)
 
 
 def evidence_html(evidence: Evidence, examination: Examination) -> str:
@@ -183,6 +186,7 @@ def _chances(run: Run, found: Attribution) -> str:
         return ""
     likely = ", ".join(escape(craft_name(craft)) for craft in found.verdict.likely) or "none"
     allowed, kept = f"{run.calibration.false_accepts:.0%}", f"{1 - run.calibration.false_accepts:.0%}"
+    zones = table(HEAD, zone_rows(run.calibration.found["zones"]), numbers=" nn")
     return (
         '<details class="chances"><summary>What do the chances mean?</summary>'
         "<p>Each says how probable the tradition is <em>if</em> the piece is of one of those known here. They were "
@@ -191,16 +195,20 @@ def _chances(run: Run, found: Attribution) -> str:
         "of a tradition that is not known here.</p>"
         f"<p>A name is given from a cosine of {run.calibration.cosine:.2f} on, the dashed line, and only with a clear "
         f"lead: then at most {allowed} of pieces of other traditions get a name, and at most {allowed} of names "
-        "are wrong, as far as those photos can tell.</p>"
-        f"<p>Not ruled out, with {kept} of such sets holding the true one: {likely}.</p></details>"
+        "are wrong, as far as those photos can tell. Below it the answer is what cannot be ruled out; and below "
+        f"{run.calibration.known:.2f}, the dotted line, or where the photo is unlike any learned from, that it is "
+        "outside.</p>"
+        f"<p>Not ruled out, with {kept} of such sets holding the true one: {likely}.</p>"
+        f"<p>What became of photos whose source had no part in model and thresholds:</p>{zones}</details>"
     )
 
 
 def _said(needed: Mapping[str, Any]) -> str:
     lead = "no lead is enough" if needed["gap"] is None else f"lead {needed['gap']:.4f}"
     return (
-        f"cosine {needed['cosine']:.4f}, {lead}, familiarity {needed['familiarity']:.4f}, temperature "
-        f"{needed['temperature']:.4f}; false accepts and false names {needed['false_accepts']:.0%}"
+        f"cosine {needed['cosine']:.4f}, {lead}, outside below {needed['known']:.4f}, "
+        f"familiarity {needed['familiarity']:.4f}, temperature {needed['temperature']:.4f}; "
+        f"false accepts and false names {needed['false_accepts']:.0%}"
     )
 
 

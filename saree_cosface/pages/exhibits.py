@@ -83,15 +83,16 @@ def strangers(document: Mapping[str, Any]) -> str:
     """The verdicts on photos of known traditions, of other crafts and of other things, from an open-set evaluation."""
     prose = (
         "<p>A calibrated run names a tradition only from a cosine and a lead that were found on photos scored without "
-        "their source and their craft. What becomes of photos that no tradition here is the answer to:</p>"
+        "their source and their craft; below that it says which cannot be ruled out, unless next to no photo of a "
+        "known tradition is so far off. What becomes of photos that no tradition here is the answer to:</p>"
     )
     rows = [
         ("known traditions" if name == "known" else name, *(f"{shares[kind]:.1%}" for kind in get_args(Kind)))
         for name, shares in document["verdicts"].items()
     ]
-    head = ("photos of", "one tradition named", "between two", "outside")
+    head = ("photos of", "one tradition named", "between two", "not sure", "outside")
     words = "".join(f"<li>{escape(line)}</li>" for line in open_set_in_words(document))
-    return prose + table(head, rows, numbers=" nnn") + f"<ul>{words}</ul>"
+    return prose + table(head, rows, numbers=" nnnn") + f"<ul>{words}</ul>"
 
 
 def shortcuts(document: Mapping[str, Any]) -> str:
@@ -213,7 +214,7 @@ def _example(run: Run, probes: Probes, row: int) -> str:
         f"<h3>{verdict} {escape(first.name)}{labelled}</h3><small>{escape(file.name)}, "
         f"{escape(probes.manifest.sources[row])}; {escape(said)}</small>"
     )
-    shown = answer(found, [photo_uri(file)], heading, run.gallery.folder)
+    shown = answer(found, [photo_uri(file)], heading, run.gallery.folder, calibration=run.calibration)
     return f'<div class="example">{shown}{_evidence(run, found)}</div>'
 
 

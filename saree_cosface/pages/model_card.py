@@ -6,7 +6,9 @@ from typing import Any
 
 from saree_cosface.html.page import Html, escape, table
 from saree_cosface.scoring.confidence import sets_in_words, verdicts_in_words
-from saree_cosface.scoring.failures import FEW
+from saree_cosface.scoring.failures import FEW, POOR
+from saree_cosface.scoring.found_accuracy import WHOSE
+from saree_cosface.scoring.zones import HEAD, zone_rows
 from saree_cosface.taxonomy import craft_name
 
 _SCORES = (
@@ -39,7 +41,7 @@ def model_page(card: Mapping[str, Any]) -> str:
     """The card, as :func:`saree_cosface.scoring.model_card.model_card` finds it."""
     sections = (
         ("What it is", _made(card)),
-        ("How good it is, whole sources held out", _evaluated(card["evaluation"])),
+        ("How good it is, whole sources held out", _good(card["evaluation"], card["calibration"])),
         ("When it gives a name, and when not", _calibrated(card["calibration"])),
         ("Known failures", _failures(card)),
         ("What it must not be used for", _list(_NOT_FOR)),
@@ -80,13 +82,48 @@ def _made(card: Mapping[str, Any]) -> str:
     return text + table(("part", "photos", "pieces", "crafts", "sources"), rows, numbers=" nnnn")
 
 
-def _evaluated(document: Mapping[str, Any] | None) -> str:
-    if document is None:
+def _good(evaluation: Mapping[str, Any] | None, calibration: Mapping[str, Any] | None) -> str:
+    """What an evaluation has measured, with what calibration has found folded away; the latter alone, if need be."""
+    found = "" if calibration is None else _found(calibration)
+    if evaluation is not None:
+        folded = f"<details><summary>What calibration found</summary>{found}</details>" if found else ""
+        return _evaluated(evaluation) + folded
+    if found:
         return (
-            "<p><b>Not measured.</b> Nobody has scored this model on sources that it never saw, so nothing is known of "
-            "how often it is right. <code>saree-cosface evaluate RUN MANIFEST</code> does that, and what it finds "
-            "stands here then.</p>"
+            f"{found}<p>This model itself was not scored: <code>saree-cosface evaluate RUN MANIFEST</code> does that, "
+            "on sources that it never saw, and what it finds stands here then.</p>"
         )
+    return (
+        "<p><b>Not measured.</b> Nobody has scored this model on sources that it never saw, so nothing is known of how "
+        "often it is right. <code>saree-cosface evaluate RUN MANIFEST</code> does that, and what it finds stands here "
+        "then.</p>"
+    )
+
+
+def _found(calibration: Mapping[str, Any]) -> str:
+    found = calibration["found"]
+    rows = [(name, f"{score['value']:.0%}", _range(score)) for key, name in _SCORES[:2] for score in [found[key]]]
+    crafts: list[Sequence[object]] = [
+        (craft_name(craft), score["photos"], score["sources"], f"{score['value']:.0%}", _range(score))
+        for craft, score in sorted(found["per_craft"].items(), key=lambda item: item[1]["value"])
+    ]
+    alone = ", ".join(craft_name(craft) for craft in calibration["crafts"] if craft not in found["per_craft"])
+    untold = f"<p>Not to be told of {escape(alone)}: their photos are of one source, or of sources in one fold.</p>"
+    each = table(("craft", "photos", "sources", "nearest is right", "95 % interval"), crafts, numbers=" nnnn")
+    return (
+        f"<p><b>Found by calibration: {WHOSE}.</b> They scored {found['photos']} training photos of {found['sources']} "
+        "sources, each by one that had seen no photo of its source. Intervals are over sources.</p>"
+        f"{table(('score', 'share', '95 % interval'), rows, numbers=' nn')}"
+        f"<details><summary>Each of the {len(crafts)} crafts that were scored</summary>{each}</details>"
+        f"{untold if alone else ''}"
+    )
+
+
+def _range(score: Mapping[str, Any]) -> str:
+    return f"{score['low']:.0%} – {score['high']:.0%}" if "low" in score else "one source"
+
+
+def _evaluated(document: Mapping[str, Any]) -> str:
     counts = document["counts"]
     rows = [
         (name, f"{score['value']:.0%}", f"{score['low']:.0%} – {score['high']:.0%}" if "low" in score else "–")
@@ -127,6 +164,7 @@ def _calibrated(found: Mapping[str, Any] | None) -> str:
     lead = "one name is never given" if gap is None or not math.isfinite(gap) else f"{gap:.3f}"
     rows = [
         ("Least cosine for a name", f"{found['cosine']:.3f}"),
+        ("Least cosine of what may be of a known tradition", f"{found['known']:.3f}"),
         ("Least lead over the second", lead),
         ("Least familiarity of the photo", f"{found['familiarity']:.3f}"),
         ("Temperature of the probabilities", f"{found['temperature']:.3f}"),
@@ -136,17 +174,29 @@ def _calibrated(found: Mapping[str, Any] | None) -> str:
         f"<p>A name is given only where at most {rate:.0%} of pieces of other traditions would be named, and at most "
         f"{rate:.0%} of names would be wrong, as far as its {how['photos']} training photos of {how['sources']} "
         "sources can tell, each scored by a model that had not seen its source. Otherwise it says that it could be one "
-        "of two, or none.</p>"
+        "of two, or which it cannot rule out; or that the piece is outside what it knows, where next to no photo of a "
+        "known tradition is so far off. What became of these photos, and of those scored by a model that had not "
+        "seen their craft either, by thresholds found without their source:</p>"
     )
+    zones = table(HEAD, zone_rows(how["zones"]), numbers=" nn")
     auroc = how["open_set"]["auroc"]
     strangers = (
         f'<p class="fine">Pieces of crafts that it had not learned are told from those it had with an AUROC of '
         f"{auroc['value']:.2f} [{auroc['low']:.2f}, {auroc['high']:.2f}], where 0.5 is chance.</p>"
     )
-    return told + table(("threshold", "value"), rows, numbers=" n") + strangers
+    return told + zones + strangers + table(("threshold", "value"), rows, numbers=" n")
 
 
 def _failures(card: Mapping[str, Any]) -> str:
+    if card["evaluation"] is None and card["calibration"] is not None:
+        poor = ", ".join(
+            f"{craft_name(craft)} ({score['value']:.0%})"
+            for craft, score in card["calibration"]["found"]["per_craft"].items()
+            if score["value"] < POOR
+        )
+        told = f" By calibration the nearest is right for fewer than half of the photos of {poor}." if poor else ""
+        opening = f"<p>Not measured on this model itself.{escape(told)} What holds of every such model:</p>"
+        return opening + _list(_LIMITS)
     if card["evaluation"] is None:
         return f"<p>Not measured, so none is known by number. What holds of every such model:</p>{_list(_LIMITS)}"
     document = card["evaluation"]

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from crepes import ConformalClassifier
 
 FOLDER = "calibration"
+FORMAT = 2
+"""Of the document; 1 had one threshold on the cosine."""
+
 _DOCUMENT, _FEATURES = "calibration.json", "features.npy"
 
 
@@ -39,8 +42,10 @@ class Calibration:
         false_accepts: the share of false answers that the thresholds allow: of pieces of other traditions that are
             given a name, and of given names that are wrong.
         cosine: least cosine to the nearest tradition at which it is named.
+        known: least cosine to the nearest tradition of a photo that may be of a known one; never above ``cosine``.
+            Photos below it, or below ``familiarity``, are outside the known traditions.
         gap: least lead of the first cosine over the second at which one name is given; infinite where none is enough.
-        familiarity: least familiarity of a photo of cloth.
+        familiarity: least familiarity of a photo of such cloth.
         temperature: of the softmax that makes probabilities of cosines.
         nonconformity: 1 minus the probability of the true tradition, of each calibration photo, ``(N,)``.
         knots: of the isotonic alternative, ``(2, K)``: probabilities of the first tradition, rising, and the shares of
@@ -49,11 +54,13 @@ class Calibration:
         crafts: ids of the traditions learned.
         genuine: mean cosine of a photo to the prototype of its tradition, where that was learned.
         kin: mean cosine between photos of one tradition, and of two sources, where it was not.
-        found: how all this was found, for people.
+        found: how all this was found, for people: how well out of fold the nearest tradition is the right one, how well
+            other crafts are told from these, and for each kind of verdict how often it is given and how often wrong.
     """
 
     false_accepts: float
     cosine: float
+    known: float
     gap: float
     familiarity: float
     temperature: float
@@ -137,13 +144,14 @@ class Calibration:
         with atomic_path(folder / _FEATURES) as temporary, temporary.open("wb") as file:
             np.save(file, self.photos.features)
         vectors = {"nonconformity": self.nonconformity.round(6).tolist(), "knots": self.knots.round(6).tolist()}
-        write_json(folder / _DOCUMENT, {"format": 1, **self.to_json(), **vectors})
+        write_json(folder / _DOCUMENT, {"format": FORMAT, **self.to_json(), **vectors})
 
     def to_json(self) -> dict[str, Any]:
         """Thresholds, temperature and how they were found, as one JSON document."""
         return {
             "false_accepts": self.false_accepts,
             "cosine": self.cosine,
+            "known": self.known,
             "gap": self.gap if math.isfinite(self.gap) else None,
             "familiarity": self.familiarity,
             "temperature": self.temperature,
@@ -158,18 +166,28 @@ class Calibration:
         """Read it; None where there is none.
 
         Raises:
-            CalibrationError: a file is damaged.
+            CalibrationError: a file is damaged, or of another version.
         """
         path = folder / _DOCUMENT
         if not path.is_file():
             return None
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
+            written = document["format"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CalibrationError(f"{path}: damaged ({error}); calibrate the run again.") from error
+        if written != FORMAT:
+            raise CalibrationError(
+                f"{path}: of another version of saree-cosface (format {written}, here {FORMAT}), whose verdicts were "
+                f"others. Run `saree-cosface calibrate {folder.parent}` again."
+            )
+        try:
             features = np.load(folder / _FEATURES, allow_pickle=False)
             gap = document["gap"]
             return cls(
                 false_accepts=float(document["false_accepts"]),
                 cosine=float(document["cosine"]),
+                known=float(document["known"]),
                 gap=math.inf if gap is None else float(gap),
                 familiarity=float(document["familiarity"]),
                 temperature=float(document["temperature"]),

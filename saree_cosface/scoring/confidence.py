@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.answers.verdict import Kind, kinds
+from saree_cosface.answers.verdict import Kind, verdicts
 from saree_cosface.metrics.calibration import (
     accuracy_at_coverage,
     coverage_accuracy,
@@ -82,25 +82,32 @@ def known_verdicts(
     familiarity: NDArray[np.floating[Any]],
     calibration: Calibration,
 ) -> dict[str, float]:
-    """Share of held-out photos of known traditions that gets each kind of verdict, and, as ``named rightly``, that is
-    given its own name: ``(N, C), (N,), (N, 4, C), (N,)``, cosines with allowances."""
-    kind = kinds(cosines, sides, familiarity, calibration)
-    rightly = (kind == "tradition") & (cosines.argmax(axis=1) == labels)
-    return {**{name: float(np.mean(kind == name)) for name in get_args(Kind)}, "named rightly": float(rightly.mean())}
+    """Share of held-out photos of known traditions that gets each kind of verdict: ``(N, C), (N,), (N, 4, C), (N,)``,
+    cosines with allowances. And the share that is ``named rightly``, whose own is one of the two that it is between
+    (``between rightly``), and whose own is not ruled out where the verdict is unsure (``unsure rightly``)."""
+    kind, said = verdicts(cosines, sides, familiarity, calibration)
+    right = said[np.arange(len(labels)), labels]
+    names = {"tradition": "named rightly", "between": "between rightly", "unsure": "unsure rightly"}
+    return {
+        **{name: float(np.mean(kind == name)) for name in get_args(Kind)},
+        **{name: float(np.mean((kind == given) & right)) for given, name in names.items()},
+    }
 
 
 def verdicts_in_words(shares: Mapping[str, float]) -> str:
-    """What becomes of photos of known traditions.
+    """What becomes of photos of known traditions; where an earlier version has measured it, which was never unsure.
 
     >>> words = verdicts_in_words({"tradition": 0.5, "between": 0.125, "outside": 0.375, "named rightly": 0.475})
     >>> words.split("; ")[0]
     'A name is given to 50% of photos of known traditions, and 95% of these names are right'
     """
-    named = shares["tradition"]
+    named, unsure = shares["tradition"], shares.get("unsure", 0)
     right = f", and {shares['named rightly'] / named:.0%} of these names are right" if named else ""
+    kept = f" (the true one is among those left for {shares['unsure rightly'] / unsure:.0%} of them)" if unsure else ""
+    left = f"{unsure:.0%} get the traditions that cannot be ruled out{kept}, " if "unsure" in shares else ""
     return (
         f"A name is given to {named:.0%} of photos of known traditions{right}; {shares['between']:.0%} are called one "
-        f"of two, and {shares['outside']:.0%} get no name."
+        f"of two, {left}and {shares['outside']:.0%} are called outside the known traditions, which is wrong."
     )
 
 

@@ -9,7 +9,8 @@ from saree_cosface.taxonomy import craft_name
 FEW = 10
 """Photos below which the score of a craft is not to be relied on."""
 
-_POOR = 0.5
+POOR = 0.5
+"""Share of right answers below which a craft is a known failure."""
 
 
 def failures(document: Mapping[str, Any]) -> list[str]:
@@ -20,7 +21,7 @@ def failures(document: Mapping[str, Any]) -> list[str]:
     """
     found = []
     per_craft: dict[str, dict[str, Any]] = document["per_craft"]
-    poor = {craft: score for craft, score in per_craft.items() if score["top1"] < _POOR}
+    poor = {craft: score for craft, score in per_craft.items() if score["top1"] < POOR}
     for craft, score in sorted(poor.items(), key=lambda item: (item[1]["photos"] < FEW, item[1]["top1"])):
         taken = Counter(
             photo["answer"] for photo in document["photos"] if photo["craft"] == craft and photo["answer"] != craft

@@ -39,6 +39,7 @@ class OutOfFold:
         familiarity: of each, ``(N,)``.
         unknown_cosines: of photos of crafts that were not, ``(Q, C)``, likewise.
         unknown_sources: of each, ``(Q,)``.
+        unknown_familiarity: of each, ``(Q,)``, by the photos of other sources and of crafts that were trained on.
         kin: of each of those whose craft other sources have too, the mean cosine to their photos of it, ``(K,)``.
     """
 
@@ -48,7 +49,22 @@ class OutOfFold:
     familiarity: NDArray[np.float32]
     unknown_cosines: NDArray[np.float32]
     unknown_sources: NDArray[np.str_]
+    unknown_familiarity: NDArray[np.float32]
     kin: NDArray[np.float32]
+
+    def of(self, sources: NDArray[np.str_]) -> "OutOfFold":
+        """The photos of these sources; ``kin``, whose sources are not kept, is left out."""
+        known, unknown = np.isin(self.sources, sources), np.isin(self.unknown_sources, sources)
+        return OutOfFold(
+            self.cosines[known],
+            self.labels[known],
+            self.sources[known],
+            self.familiarity[known],
+            self.unknown_cosines[unknown],
+            self.unknown_sources[unknown],
+            self.unknown_familiarity[unknown],
+            self.kin[:0],
+        )
 
 
 def require_folds(manifest: Manifest, folds: int) -> None:
@@ -79,9 +95,11 @@ def score_out_of_fold(
     false_accepts: float,
     cache: Path,
     cells: Path,
+    last_epoch: int | None = None,
 ) -> OutOfFold:
     """Score every photo by an embedder that saw neither its source nor a copy of it, and once more one that did not
-    see its craft; ``copies`` are the groups of near-duplicates, ``(N,)``.
+    see its craft; ``copies`` are the groups of near-duplicates, ``(N,)``, and ``last_epoch`` is the last one of these
+    trainings, from 0, if it is not the recipe's.
 
     Raises:
         CalibrationError: there are fewer sources than folds, sources are unknown, or there would be too few photos of
@@ -93,12 +111,12 @@ def score_out_of_fold(
     except SplitError as error:
         raise _undealt(error) from error
     # A photo that has gone, or come back, changes the folds; another decoder changes the photos.
-    cells = cells / f"{split.hash[:12]}-decoder{DECODER}"
+    cells = cells / f"{split.hash[:12]}-decoder{DECODER}{'' if last_epoch is None else f'-epoch{last_epoch}'}"
     group_of = craft_groups(labels, groups)
     group = group_of[labels]
     known = np.full((len(manifest), len(classes)), np.nan, np.float32)
     unknown, familiarity = known.copy(), np.full(len(manifest), np.nan, np.float32)
-    kin = familiarity.copy()
+    strange_familiarity, kin = familiarity.copy(), familiarity.copy()
     unseen = np.zeros(len(manifest), dtype=bool)  # of a craft that only their own fold has
     work = []
     for fold in range(folds):
@@ -116,18 +134,19 @@ def score_out_of_fold(
         cosines = _known(cell, (len(test), len(classes)))
         if cosines is None:
             kept_back = others[group[others] == left_out]
-            cosines = _cosines(manifest, labels, classes, recipe, train, test, kept_back, cache)
+            cosines = _cosines(manifest, labels, classes, recipe, last_epoch, train, test, kept_back, cache)
             with atomic_path(cell) as temporary, temporary.open("wb") as file:
                 np.save(file, cosines)
+        familiar = Familiarity.of(embedded.features[train])(embedded.features[test])
         if left_out >= 0:
             own = cosines[np.arange(len(test)), labels[test]]
             kin[test] = np.where(own > -1, own, np.nan)
-            unknown[test] = np.where(group_of == left_out, -1, cosines)
+            unknown[test], strange_familiarity[test] = np.where(group_of == left_out, -1, cosines), familiar
         else:
-            known[test] = cosines
+            known[test], familiarity[test] = cosines, familiar
             unseen[test] = ~np.isin(labels[test], labels[train])
-            familiarity[test] = Familiarity.of(embedded.features[train])(embedded.features[test])
-    unknown[unseen] = known[unseen]  # these are of a craft and a source never seen by the embedder of the whole fold
+    # These are of a craft and a source never seen by the embedder of the whole fold.
+    unknown[unseen], strange_familiarity[unseen] = known[unseen], familiarity[unseen]
     kept = ~np.isnan(known[:, 0]) & ~unseen
     strange = ~np.isnan(unknown[:, 0])
     sources = manifest.sources
@@ -138,6 +157,7 @@ def score_out_of_fold(
         familiarity[kept],
         unknown[strange],
         sources[strange],
+        strange_familiarity[strange],
         kin[~np.isnan(kin)],
     )
 
@@ -198,6 +218,7 @@ def _cosines(
     labels: NDArray[np.int_],
     classes: NDArray[np.str_],
     recipe: Recipe,
+    last_epoch: int | None,
     train: NDArray[np.int_],
     test: NDArray[np.int_],
     kept_back: NDArray[np.int_],
@@ -212,7 +233,8 @@ def _cosines(
     photos = Photos(
         [files[row] for row in train], np.searchsorted(present, labels[train]), pieces[train], manifest.sources[train]
     )
-    embedder = fit(recipe, photos, None, classes[present].tolist(), cache=cache, progress=False).embedder
+    crafts = classes[present].tolist()
+    embedder = fit(recipe, photos, None, crafts, cache=cache, last_epoch=last_epoch, progress=False).embedder
     folder = cache if recipe.model.trainable_stages == 0 else None
     rows = np.concatenate([train, test, kept_back])
     embeddings = embed_whole(embedder, [files[row] for row in rows], cache=folder, description=None).embeddings

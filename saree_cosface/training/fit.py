@@ -53,6 +53,7 @@ def fit(
     workers: int = 0,
     folder: Path | None = None,
     resume: bool = False,
+    last_epoch: int | None = None,
     progress: bool = True,
     card: EmbedderCard | None = None,
     devices: int = 1,
@@ -69,6 +70,7 @@ def fit(
         workers: data-loading processes (only where the backbone learns).
         folder: for checkpoints, history and logs; nothing is written when None.
         resume: go on from the folder's checkpoint.
+        last_epoch: after which it ends, from 0, though learning rates fall as if it went on; None for the recipe's.
         progress: show a bar.
         card: what is already known of the embedder; completed by the recipe.
         devices: as of :func:`saree_cosface.training.loop.optimise`.
@@ -116,6 +118,7 @@ def fit(
         validates=validation is not None,
         folder=folder,
         resume=resume,
+        last_epoch=last_epoch,
         progress=progress,
         devices=devices,
         nodes=nodes,

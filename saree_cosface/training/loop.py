@@ -38,6 +38,17 @@ class Bar(RichProgressBar):
         return {short: known[name] for name, short in names.items() if name in known}
 
 
+class EndAfter(Callback):
+    """Ends a training after an epoch, from 0: another number of epochs would be another schedule of learning rates."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.current_epoch >= self.epoch:
+            trainer.should_stop = True
+
+
 def optimise(
     module: LearningModule,
     data: L.LightningDataModule,
@@ -45,6 +56,7 @@ def optimise(
     validates: bool = False,
     folder: Path | None = None,
     resume: bool = False,
+    last_epoch: int | None = None,
     progress: bool = True,
     devices: int = 1,
     nodes: int = 1,
@@ -57,6 +69,7 @@ def optimise(
         validates: whether there is validation data; the weights of its best epoch are then taken.
         folder: for checkpoints, history and logs; nothing is written when None.
         resume: go on from the folder's checkpoint.
+        last_epoch: after which it ends, from 0, on the schedule of the recipe; None for the recipe's last.
         progress: show a bar.
         devices: how many to train on, in as many processes, on each machine.
         nodes: how many machines; the command is then started on each, by torchrun or Slurm.
@@ -81,6 +94,8 @@ def optimise(
             threads.use(threads.share(devices))
         with _quietly():
             trainer = _trainer(module.recipe, validates, folder, progress, devices, nodes)
+            if last_epoch is not None:
+                trainer.callbacks.append(EndAfter(last_epoch))  # type: ignore[attr-defined]  # Lightning's own list
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     if folder is not None and first_process():
         from saree_cosface.figures.learning_curves import learning_curves  # matplotlib is slow to import

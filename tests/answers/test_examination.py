@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from saree_cosface.answers.examination import MOST, examine, see
 from saree_cosface.answers.heat_map import heat_map
 from saree_cosface.answers.look import look
 from saree_cosface.answers.prediction import predict
+from saree_cosface.answers.verdict import Verdict
 from saree_cosface.data.content import CHANGED
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.views import PyramidViews
@@ -88,6 +90,7 @@ def test_document_can_be_cited_and_tells_no_path(run, photos, examined):
     assert [photo["sha256"] for photo in found["photos"]] == [sha256_of(photo) for photo in photos[:2]]
     assert found["model"]["embedder"] == embedder_version(run.embedder)
     assert found["thresholds"]["cosine"] == run.calibration.cosine
+    assert found["thresholds"]["known"] == run.calibration.known
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", found["date"])
     assert found["software"]["version"]
     assert found["map"] == [1.0, 2.0]
@@ -104,6 +107,7 @@ def test_page_holds_everything_and_escapes_names(run, examined):
         "What the answer rests on",
         "What a specialist would look at",
         f"named from {run.calibration.cosine:.2f}",
+        f"outside below {run.calibration.known:.2f}",
         "What do the chances mean?",
         "<svg",
     ):
@@ -112,6 +116,28 @@ def test_page_holds_everything_and_escapes_names(run, examined):
     assert str(run.folder) not in page
     assert not re.search(r'(?:src|href)="(?!data:)', page)
     assert "url(" not in page.replace("url(data:", "")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        (
+            Verdict("unsure", ("jamdani", "chanderi"), "too far", ("jamdani", "chanderi"), "Look & <see>."),
+            ("Not sure, perhaps Jamdani or Chanderi", "<p>Look &amp; &lt;see&gt;.</p>", "Too far."),
+        ),
+        (Verdict("outside", (), "too far", ()), ("Outside the known traditions", "It is nearest to", "were called so")),
+        (Verdict("between", ("jamdani", "chanderi"), "level", ()), ("Between Jamdani and Chanderi", "Level.")),
+    ],
+)
+def test_each_verdict_is_told(run, examined, verdict, expected):
+    page = verdict_html(run, replace(examined, attribution=replace(examined.attribution, verdict=verdict)))
+    for said in expected:
+        assert said in page
+    share = run.calibration.found["zones"]["outside"]["known"]
+    assert f"{share:.1%}" in page  # how often it is wrong stands with every answer
+    found = document(run, replace(examined, attribution=replace(examined.attribution, verdict=verdict)))
+    assert found["verdict"]["kind"] == verdict.kind
+    assert found["verdict"]["advice"] == verdict.advice
 
 
 def test_pictures_lose_where_they_were_taken(run, photos, tmp_path):

@@ -1,4 +1,4 @@
-"""Verdicts: named where near and ahead, one of two where close, none where far or foreign."""
+"""Verdicts: named where near and ahead, one of two where close, unsure where far, outside where very far or foreign."""
 
 import json
 import math
@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saree_cosface.answers.verdict import Verdict, in_words, judge, kinds
+from saree_cosface.answers.advice import advice
+from saree_cosface.answers.verdict import Verdict, in_words, judge, kinds, verdicts
 from saree_cosface.features.familiarity import MOST, NEIGHBOURS, Familiarity
 from saree_cosface.runs.calibration import Calibration, CalibrationError
-from saree_cosface.scoring.calibrate import fit_calibration, least_gap
+from saree_cosface.scoring.calibrate import AIM, fit_calibration, least_gap, least_kept
+from saree_cosface.scoring.found_accuracy import found_accuracy
 from saree_cosface.scoring.out_of_fold import OutOfFold, craft_groups
+from saree_cosface.scoring.zones import measured_zones
 from saree_cosface.taxonomy import load_taxonomy
 from tests.helpers.numbers import CALIBRATED, calibration_with
 
@@ -39,9 +42,15 @@ def test_each_kind_of_verdict():
     near = verdict([0.8, 0.75, 0.1])
     assert (near.kind, near.crafts) == ("between", ("chanderi", "jamdani"))
     assert "0.05 apart" in near.reason
-    far = verdict([0.4, 0.1, 0.1])
-    assert (far.kind, far.crafts) == ("outside", ())
-    assert "0.40" in far.reason
+    unsure = verdict([0.4, 0.1, 0.1])
+    assert unsure.kind == "unsure"
+    assert unsure.crafts == unsure.likely == ("chanderi",)
+    assert "0.40" in unsure.reason
+    assert unsure.advice == advice(["chanderi"])
+    far = verdict([0.15, 0.1, 0.1])
+    assert (far.kind, far.crafts, far.advice) == ("outside", (), "")
+    assert "0.15" in far.reason
+    assert "less than 0.20" in far.reason
     foreign = verdict([0.9, 0.1, 0.1], familiarity=0.1)
     assert foreign.kind == "outside"
     assert "unlike" in foreign.reason
@@ -113,6 +122,66 @@ def test_photos_that_name_different_traditions_name_none():
     assert verdict([0.95, 0.2, 0.1], [0.4, 0.45, 0.1]).kind == "tradition"  # the second names nothing by itself
 
 
+def test_of_an_unsure_verdict_that_rules_out_all_or_nothing_none_is_named():
+    level = verdict([0.4, 0.39, 0.38])
+    assert (level.kind, level.crafts, len(level.likely)) == ("unsure", (), 3)
+    assert "none of the 3 can be ruled out" in level.reason
+    strict = calibration_with(nonconformity=np.linspace(0, 0.1, 19))
+    none = verdict([0.4, 0.39, 0.38], calibration=strict)
+    assert (none.kind, none.crafts, none.likely) == ("unsure", (), ())
+    assert "none stands out" in none.reason
+    assert in_words(level) == in_words(none) == "Not sure which of the known traditions"
+
+
+def test_a_piece_is_outside_only_if_each_of_its_photos_is():
+    # The mean of these is as far off as anything that is outside; neither of them is.
+    apart = verdict([0.3, -0.2, 0.0], [-0.2, 0.3, 0.0])
+    assert apart.kind == "unsure"
+    assert verdict([0.1, 0, 0], [0, 0.1, 0]).kind == "outside"
+    rows, familiarity = np.array([[0.9, 0.1, 0.1], [0.1, 0.1, 0.1]]), np.array([0.1, 0.5])  # foreign, and far
+    mixed = judge(rows.mean(axis=0), rows, alike(rows), familiarity, CALIBRATED, calibration_with())
+    assert mixed.kind == "outside"
+    assert "none of its photos" in mixed.reason
+    one = judge(rows.mean(axis=0), rows, alike(rows), familiarity[::-1], CALIBRATED, calibration_with())
+    assert one.kind != "outside"
+
+
+def test_an_allowance_keeps_a_tradition_enrolled_later_from_being_outside():
+    crafts, allowances = (*CALIBRATED, "new"), np.array([0, 0, 0, 0.3])
+    cosines = np.array([0.1, 0.1, 0.1, 0.05]) + allowances
+    found = judge(cosines, cosines[None], alike(cosines[None]), np.ones(1), crafts, calibration_with(), allowances)
+    assert found.kind == "unsure"
+    assert found.likely[0] == "new"
+    assert "a cosine of 0.05 and an allowance of 0.30" in found.reason
+
+
+def test_what_many_photos_may_be_is_what_each_is_told():
+    cosines = np.array([[0.8, 0.2, 0.1], [0.8, 0.75, 0.1], [0.4, 0.3, 0.1], [0.1, 0.1, 0.1], [0.8, 0.4, 0.1]])
+    sides = alike(cosines)
+    sides[4, 0] = [0.3, 0.1, 0.6]  # of another piece
+    kind, said = verdicts(cosines, sides, np.ones(5), calibration_with())
+    assert kind.tolist() == ["tradition", "between", "unsure", "outside", "between"]
+    for row, parts, mine, each in zip(cosines, sides, said, kind, strict=True):
+        alone = judge(row, row[None], parts[None], np.ones(1), CALIBRATED, calibration_with())
+        assert alone.kind == each
+        assert set(alone.crafts) == set(np.array(CALIBRATED)[mine])
+    assert verdicts(cosines, None, np.ones(5), calibration_with())[0].tolist()[4] == "tradition"
+
+
+def test_advice_is_of_the_part_that_tells_most_of_the_likely_apart():
+    taxonomy = load_taxonomy()
+    close = advice(["banarasi", "chikankari", "kota_doria", "paithani"])
+    assert "the cloth at close range" in close
+    for craft in ("chikankari", "kota_doria"):
+        assert f"{taxonomy[craft].look_for[0]} ({taxonomy[craft].name})" in close
+    assert "Paithani" not in close  # beyond those compared
+    border = advice(["kanjivaram", "gadwal", "ilkal"])
+    assert "a photo of the border" in border
+    assert border.count("(") == 3
+    for nothing in ([], ["not in the taxonomy"]):
+        assert "the border, the pallu, or the cloth at close range" in advice(nothing)
+
+
 def test_a_run_of_one_tradition():
     rows = np.array([[0.8]])
     assert judge(rows[0], rows, alike(rows), np.array([0.5]), ("patola",), calibration_with()).kind == "tradition"
@@ -160,6 +229,10 @@ def test_words():
     assert in_words(Verdict("tradition", ("patola",), "", ())) == taxonomy["patola"].name
     assert in_words(Verdict("outside", (), "", ())) == "Outside the known traditions"
     assert in_words(Verdict("between", ("patola", "कैसी"), "", ())).endswith("and कैसी")
+    assert in_words(Verdict("unsure", ("patola",), "", ())) == "Not sure, perhaps Patola"
+    many = ("patola", "ajrakh", "kantha", "kasuti", "garad")
+    assert in_words(Verdict("unsure", many[:4], "", ())).endswith("Kantha or Kasuti")
+    assert in_words(Verdict("unsure", many, "", ())) == "Not sure, perhaps Patola, Ajrakh, Kantha or one of 2 others"
 
 
 def test_it_is_read_as_it_was_written(tmp_path):
@@ -177,6 +250,19 @@ def test_it_is_read_as_it_was_written(tmp_path):
         Calibration.load(tmp_path)
 
 
+def test_one_of_an_earlier_version_is_refused_with_the_remedy(tmp_path):
+    calibration_with().save(tmp_path / "calibration")
+    document = tmp_path / "calibration" / "calibration.json"
+    found = json.loads(document.read_text())
+    del found["known"]
+    document.write_text(json.dumps({**found, "format": 1}))
+    with pytest.raises(CalibrationError, match=f"another version.*saree-cosface calibrate {tmp_path}` again"):
+        Calibration.load(document.parent)
+    document.write_text("[]")
+    with pytest.raises(CalibrationError, match="damaged"):
+        Calibration.load(document.parent)
+
+
 # --- thresholds --------------------------------------------------------------------------------------------------------
 
 
@@ -188,7 +274,8 @@ def scored(count=3000, seed=0):
     cosines[np.arange(count), labels] += rng.uniform(0, 0.6, count)
     unknown = rng.normal(0.2, 0.15, (count, 3)).clip(-1, 1)
     sources = np.array([f"shop {row % 12}" for row in range(count)])
-    return OutOfFold(cosines, labels, sources, rng.uniform(0, 1, count), unknown, sources, unknown[:, 0])
+    familiarity = rng.uniform(0, 1, (2, count))
+    return OutOfFold(cosines, labels, sources, familiarity[0], unknown, sources, familiarity[1], unknown[:, 0])
 
 
 def test_thresholds_keep_what_they_promise_on_other_photos():
@@ -197,17 +284,74 @@ def test_thresholds_keep_what_they_promise_on_other_photos():
     everyday = np.full(len(other.labels), 1.0)
     named = kinds(other.cosines, alike(other.cosines), everyday, calibration) == "tradition"
     right = other.cosines.argmax(axis=1) == other.labels
-    assert np.mean(
-        kinds(other.unknown_cosines, alike(other.unknown_cosines), everyday, calibration) != "outside"
-    ) == pytest.approx(0.1, abs=0.03)
+    strange = kinds(other.unknown_cosines, alike(other.unknown_cosines), everyday, calibration)
+    assert np.mean(np.isin(strange, ["tradition", "between"])) == pytest.approx(0.1, abs=0.03)
     assert np.mean(~right[named]) == pytest.approx(0.1, abs=0.03) or np.mean(~right[named]) < 0.1
     assert named.mean() > 0.2
     inside = calibration.prediction_sets(other.cosines)[np.arange(len(right)), other.labels]
     assert inside.mean() == pytest.approx(0.9, abs=0.03)
     assert np.mean(other.familiarity < calibration.familiarity) == pytest.approx(0.02, abs=0.01)
+    kind, said = verdicts(other.cosines, None, other.familiarity, calibration)
+    assert np.mean(kind == "outside") == pytest.approx(AIM, abs=0.01)
+    zones = calibration.found["zones"]
+    assert sum(zone["known"] for zone in zones.values()) == pytest.approx(1)
+    assert sum(zone["left_out"] for zone in zones.values()) == pytest.approx(1)
+    own = said[np.arange(len(right)), other.labels]
+    for name in ("tradition", "between", "unsure"):
+        assert zones[name]["known"] == pytest.approx(np.mean(kind == name), abs=0.03)
+        assert zones[name]["wrong"] == pytest.approx(np.mean(~own[kind == name]), abs=0.04)
+    assert zones["outside"]["wrong"] == zones["outside"]["known"] == pytest.approx(AIM, abs=0.01)
     strict = fit_calibration(scored(), Familiarity.of(np.eye(4)), 0.02, CALIBRATED)
     assert strict.cosine > calibration.cosine
     assert strict.found["open_set"]["dir"]["0.02"]["threshold"] == strict.cosine
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4), st.integers(0, 9)), min_size=2, max_size=80))
+def test_both_thresholds_together_reject_no_more_than_promised(rows):
+    best, code, familiarity = np.array(rows, dtype=float).T
+    sources, counts = np.unique(code, return_counts=True)
+    by_source = 1 / counts[np.searchsorted(sources, code)]
+    foreign = familiarity < least_kept(familiarity, by_source, 0.02)
+    rejected = foreign | (best < least_kept(np.where(foreign, -np.inf, best), by_source, AIM))
+    assert rejected.mean() <= AIM + 1e-9
+    assert np.average(rejected, weights=by_source) <= AIM + 1e-9
+
+
+def test_what_is_outside_is_never_near_enough_for_a_name():
+    generous = fit_calibration(scored(), Familiarity.of(np.eye(4)), 0.99, CALIBRATED)
+    assert generous.known == generous.cosine
+
+
+def test_zones_are_judged_without_the_source_of_the_photo():
+    seen = []
+
+    def fit(rest):
+        seen.append(set(rest.sources.tolist()))
+        return calibration_with()
+
+    found = measured_zones(scored(600), fit)
+    assert len(seen) == 5
+    every = {f"shop {row}" for row in range(12)}
+    assert sorted(source for rest in seen for source in every - rest) == sorted(every)  # each left out once
+    assert found["tradition"]["known"] > found["tradition"]["left_out"]
+    assert measured_zones(scored(600).of(np.array(["shop 0", "shop 1"])), fit)["outside"]["known"] is not None
+    assert len(seen) == 7
+
+
+def test_accuracy_found_is_of_photos_and_by_craft():
+    photos = scored(600)
+    photos.sources[photos.labels == 2] = "shop 0"
+    found = found_accuracy(photos, CALIBRATED)
+    right = photos.cosines.argmax(axis=1) == photos.labels
+    assert found["top1"]["value"] == pytest.approx(right.mean())
+    by_craft = [right[photos.labels == label].mean() for label in range(3)]
+    assert found["balanced_accuracy"]["value"] == pytest.approx(np.mean(by_craft))
+    assert [each["value"] for each in found["per_craft"].values()] == pytest.approx(by_craft)
+    for score in (found["top1"], found["balanced_accuracy"], found["per_craft"]["chanderi"]):
+        assert score["low"] < score["value"] < score["high"]
+    assert found["per_craft"]["chanderi"]["sources"] == 12
+    assert "low" not in found["per_craft"]["patola"]
+    assert set(found_accuracy(photos, (*CALIBRATED, "ikat"))["per_craft"]) == set(CALIBRATED)
 
 
 def test_too_few_photos_for_a_rate():

@@ -127,7 +127,9 @@ def test_upload_answer_evidence_and_report(page, photos, served):
     upload(page, "identify-photos", photos[0])
     until(page, lambda: find(page, "#identify-closer a.save"))
     assert text(page, "#identify-answer h3.verdict")
-    assert page.execute_script("return document.querySelectorAll('#identify-answer .track .least').length") >= 3
+    for line in ("known", "named"):
+        drawn = f"return document.querySelectorAll('#identify-answer .track .line.{line}').length"
+        assert page.execute_script(drawn) >= 3
     for selector in ("#identify-closer .heat img", "#identify-closer .boxed span", "#identify-closer .marks li"):
         element = find(page, selector)
         assert element.is_displayed()

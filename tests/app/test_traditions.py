@@ -23,6 +23,7 @@ from saree_cosface.pages.model_card import model_page
 from saree_cosface.runs.folder import recorded_cache
 from saree_cosface.runs.run import load_run
 from saree_cosface.scoring.failures import failures
+from saree_cosface.scoring.found_accuracy import WHOSE
 from saree_cosface.scoring.model_card import model_card
 from tests.helpers.hostile import HOSTILE, tame
 
@@ -200,6 +201,58 @@ def test_card_of_a_model_says_what_it_cannot_read(run):
     text = tame(model_page(card_))
     assert "their list is gone" in text
     assert "Not measured." in text
+
+
+@pytest.fixture(scope="module")
+def calibrated_copy(calibrated_run, tmp_path_factory):
+    return load_run(shutil.copytree(calibrated_run.folder, tmp_path_factory.mktemp("calibrated") / "run"))
+
+
+def test_what_calibration_found_stands_where_nothing_was_evaluated(calibrated_copy):
+    run = calibrated_copy
+    found = run.calibration.found
+    text = tame(model_page(model_card(run)))
+    assert "Not measured." not in text
+    assert f"Found by calibration: {WHOSE}" in text
+    assert "This model itself was not scored" in text
+    for score in (found["top1"], found["balanced_accuracy"]):
+        assert f"{score['value']:.0%}{score['low']:.0%} – {score['high']:.0%}" in text
+    assert set(found["per_craft"]) == set(run.classes)
+    atlas = make_atlas(run)
+    assert (atlas.evaluated, atlas.calibrated, atlas.photos) == (False, True, found["photos"])
+    page = tame(atlas_page(atlas))
+    assert "not measured" not in page.lower()
+    assert page.count(WHOSE) == 1 + len(run.classes)
+    for card in atlas.cards[:3]:
+        score = found["per_craft"][card.craft.id]
+        assert card.measured.by == "calibration"
+        assert card.measured.right / card.measured.photos == pytest.approx(score["value"])
+        assert f"{card.measured.right} of {score['photos']} photos; 95 % interval" in page
+    json.dumps(atlas.to_json())
+
+
+def test_an_evaluation_comes_before_what_calibration_found(calibrated_copy, tmp_path):
+    run = load_run(shutil.copytree(calibrated_copy.folder, tmp_path / "run"))
+    scores = {"chanderi": {"photos": 10, "top1": 0.9}, "jamdani": {"photos": 10, "top1": 0.4}}
+    evaluate(run, per_craft=scores)  # of leheriya no photo was held out
+    atlas = make_atlas(run)
+    measured = {card.craft.id: card.measured for card in atlas.cards[:3]}
+    assert [measured[craft].by for craft in ("chanderi", "jamdani", "leheriya")] == [
+        *("evaluation", "evaluation", "calibration")
+    ]
+    assert (measured["jamdani"].right, measured["jamdani"].photos) == (4, 10)
+    text = tame(model_page(model_card(run)))
+    assert text.index("30 photos of 30 pieces by 2 sources") < text.index("Found by calibration")
+
+
+def test_a_card_says_that_its_photos_are_of_one_source(calibrated_copy):
+    card_ = model_card(calibrated_copy)
+    found = dict(card_["calibration"]["found"])
+    alone = {craft: dict(score) for craft, score in found["per_craft"].items() if craft != "leheriya"}
+    del alone["jamdani"]["low"], alone["jamdani"]["high"]
+    text = tame(model_page({**card_, "calibration": {**card_["calibration"], "found": {**found, "per_craft": alone}}}))
+    assert "one source" in text
+    assert "Not to be told of Leheriya" in text
 
 
 # --- what the tabs share

@@ -41,7 +41,7 @@ def calibration_of(cosines, labels, sources, false_accepts=0.1):
     """Of photos of known crafts; those of others are as near as these, halved."""
     photos = Familiarity.of(np.random.default_rng(0).normal(size=(50, 8)))
     familiarity, kin = np.linspace(0.2, 0.8, len(labels)), cosines[:, 0] / 4
-    scored = OutOfFold(cosines, labels, sources, familiarity, cosines / 2, sources, kin)
+    scored = OutOfFold(cosines, labels, sources, familiarity, cosines / 2, sources, familiarity, kin)
     return fit_calibration(scored, photos, false_accepts, CALIBRATED[: cosines.shape[1]])
 
 
@@ -49,6 +49,7 @@ def calibration_with(**changes):
     values = {
         "false_accepts": 0.1,
         "cosine": 0.5,
+        "known": 0.2,
         "gap": 0.1,
         "familiarity": 0.3,
         "temperature": 0.1,

@@ -19,6 +19,7 @@ from saree_cosface.scoring.audit import audit_document
 from saree_cosface.scoring.held_out import score
 from saree_cosface.scoring.probes import EvaluationError, Probes, unseen_probes
 from saree_cosface.taxonomy import craft_name
+from tests.helpers.numbers import calibration_with
 
 VOID = {"meta", "link", "img", "br"}
 
@@ -242,6 +243,16 @@ def test_bars_are_as_long_as_the_cosine():
     assert re.findall(r"width:([\d.]+)%", drawn) == ["100.0", "25.0", "0.0"]
     assert "X &amp; Y" in drawn
     assert "-0.300" in drawn
+
+
+def test_both_thresholds_are_drawn_and_labelled():
+    traditions = [RankedTradition("x", "X", "", "", cosine) for cosine in (0.6, 0.25)]
+    drawn = bars(traditions, calibration_with(cosine=0.5, known=0.2))
+    assert re.findall(r'line (\w+)" style="left:([\d.]+)%', drawn) == [("known", "20.0"), ("named", "50.0")] * 2
+    assert re.findall(r'<b class="(\w+)">([^<]+)<', drawn) == [
+        *(("known", "outside below 0.20"), ("named", "named from 0.50"))
+    ]
+    assert "line" not in bars(traditions)
 
 
 def test_reference_cards_without_thumbnails_say_so(tmp_path):

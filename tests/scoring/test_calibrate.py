@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,11 +66,13 @@ def test_no_photo_is_scored_by_what_saw_its_source_or_craft(calibrated, tiny_run
     shutil.rmtree(calibrated / "calibration" / "cells")
     trained = []
 
-    def cosines(manifest, labels, classes, recipe, train, test, kept_back, cache):
+    def cosines(manifest, labels, classes, recipe, last_epoch, train, test, kept_back, cache):
         assert not set(manifest.sources[train]) & set(manifest.sources[test])
         assert not set(manifest.sources[kept_back]) & set(manifest.sources[test])
         assert not set(manifest.crafts[kept_back]) & set(manifest.crafts[train])
-        assert recipe.optim.epochs == 6  # as the run was trained
+        assert recipe.optim.epochs == 6  # as the run was trained, and until the epoch whose weights it has
+        best = tiny_run.embedder.card.metrics["best_epoch"]
+        assert last_epoch == (None if best == 5 else best)
         trained.append((set(manifest.crafts[train]), set(manifest.crafts[test]), len(test)))
         return np.random.default_rng(0).uniform(0, 1, (len(test), len(classes))).astype(np.float32)
 
@@ -92,6 +95,24 @@ def test_no_photo_is_scored_by_what_saw_its_source_or_craft(calibrated, tiny_run
 
 
 @pytest.mark.slow
+def test_trainings_to_another_epoch_are_not_taken_for_these(calibrated, tiny_cache, monkeypatch):
+    trained = []
+
+    def cosines(manifest, labels, classes, recipe, last_epoch, train, test, kept_back, cache):
+        trained.append(last_epoch)
+        return np.random.default_rng(0).uniform(0, 1, (len(test), len(classes))).astype(np.float32)
+
+    monkeypatch.setattr(out_of_fold, "_cosines", cosines)
+    run = load_run(shutil.copytree(calibrated, calibrated.parent / "another epoch"))
+    shutil.rmtree(run.folder / "calibration" / "cells", ignore_errors=True)
+    for epoch, expected in ((2, {2}), (2, set()), (3, {3}), (5, {None})):  # of six epochs the last is the recipe's
+        trained.clear()
+        run.embedder.card = replace(run.embedder.card, metrics={"best_epoch": epoch})
+        calibrate.calibrate(run, cache=tiny_cache, false_accepts=0.3, folds=2, groups=3)
+        assert set(trained) == expected
+
+
+@pytest.mark.slow
 def test_evaluation_of_the_open_set(calibrated, tiny_corpus, tiny_cache, tmp_path, capsys):
     arguments = ("evaluate", calibrated, tiny_corpus, "--open-set", "--cache", tiny_cache, "--out", tmp_path)
     assert call(*arguments, "--json") == 0
@@ -107,7 +128,7 @@ def test_evaluation_of_the_open_set(calibrated, tiny_corpus, tiny_cache, tmp_pat
     pictures = open_set["pictures"]["auroc"]
     assert 0 <= pictures["low"] <= pictures["value"] <= pictures["high"] <= 1
     for shares in open_set["verdicts"].values():
-        assert shares["tradition"] + shares["between"] + shares["outside"] == pytest.approx(1)
+        assert sum(shares[kind] for kind in ("tradition", "between", "unsure", "outside")) == pytest.approx(1)
     assert call(*arguments, "--others", tmp_path / "confusion.png") == 0
     said = capsys.readouterr().err
     for words in ("known traditions", "other crafts", "other things", "things drawn", "AUROC", "rightly"):
@@ -123,8 +144,8 @@ def test_the_report_tells_what_becomes_of_strangers(calibrated, tiny_corpus, tin
     for words in ("known traditions", "other crafts", "other things", "AUROC"):
         assert words in section
     shares = [float(share) for share in re.findall(r">([.0-9]+)%</td>", section)]
-    assert len(shares) == 12
-    assert np.reshape(shares, (4, 3)).sum(axis=1) == pytest.approx(100, abs=0.2)
+    assert len(shares) == 16
+    assert np.reshape(shares, (4, 4)).sum(axis=1) == pytest.approx(100, abs=0.2)
 
 
 def test_a_tradition_enrolled_after_training_is_allowed_for(calibrated, tiny_corpus, tiny_cache, tmp_path, capsys):
@@ -172,14 +193,17 @@ def test_predictions_have_verdicts(calibrated, tiny_corpus, tmp_path, capsys):
     assert call("predict", calibrated, photo, "--json") == 0
     answer = json.loads(capsys.readouterr().out)["answers"][0]
     assert sum(tradition["probability"] for tradition in answer["traditions"]) == pytest.approx(1)
-    assert answer["verdict"]["kind"] in ("tradition", "between", "outside")
+    assert answer["verdict"]["kind"] in ("tradition", "between", "unsure", "outside")
     assert set(answer["verdict"]["likely"]) <= {"chanderi", "jamdani", "leheriya"}
     assert call("predict", calibrated, photo, "--csv") == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert rows[0]["verdict"] == answer["verdict"]["kind"]
+    assert rows[0]["likely"] == ";".join(answer["verdict"]["likely"])
     assert float(rows[0]["probability"]) == pytest.approx(answer["traditions"][0]["probability"], abs=1e-4)
     assert call("predict", calibrated, photo) == 0
-    assert answer["verdict"]["reason"][:20] in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert answer["verdict"]["reason"][:20] in said
+    assert answer["verdict"]["advice"] in said
 
 
 @pytest.mark.parametrize("name", ["black", "screenshot", "noise"])

@@ -256,6 +256,16 @@ def test_patience_stops_and_keeps_the_best_epoch(train, held_out, cache, monkeyp
     assert shorter.history[fitted.best_epoch] == fitted.history[fitted.best_epoch]
 
 
+def test_a_training_that_ends_early_is_the_beginning_of_the_whole_one(train, held_out, cache):
+    whole = quiet_fit(QUICK, train, None, cache)
+    early = quiet_fit(QUICK, train, None, cache, last_epoch=1)
+    assert early.best_epoch == 1
+    assert early.history == whole.history[:2]  # its learning rates too, which fall as if it went on
+    scored = quiet_fit(QUICK, train, held_out, cache)
+    again = quiet_fit(QUICK, train, None, cache, last_epoch=scored.best_epoch)
+    assert same(weights(again), weights(scored))
+
+
 def test_the_same_seed_gives_the_same_weights(train, held_out, cache):
     first, second = (quiet_fit(QUICK, train, held_out, cache) for _ in range(2))
     assert same(weights(first), weights(second))

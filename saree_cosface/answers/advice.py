@@ -1,0 +1,49 @@
+"""Which further photo may tell likely traditions apart, by the marks that the taxonomy has of them.
+
+A photo that is asked about does not say which part of the cloth it shows, so the advice is for one that shows a part
+which none has shown yet.
+"""
+
+from collections.abc import Sequence
+
+from saree_cosface.taxonomy import load_taxonomy
+
+COMPARED = 3
+"""Traditions, the most probable ones, that the advice is about."""
+
+_PARTS = {"border": "the border", "pallu": "the pallu", "": "the cloth at close range, from both sides"}
+"""Parts that a mark may name, and what is said of them; a mark that names neither is of the cloth itself."""
+
+
+def advice(crafts: Sequence[str]) -> str:
+    """What to photograph next, a sentence.
+
+    The part of which the taxonomy has marks for most of these traditions is advised, with a mark of each.
+
+    Args:
+        crafts: ids, most probable first. Those beyond the first ``COMPARED``, and any that the taxonomy does not know,
+            do not count; where none is left, all parts are advised.
+
+    >>> advice(["kanjivaram", "jamdani", "kasavu"])  # doctest: +NORMALIZE_WHITESPACE
+    'Add a photo of the cloth at close range, from both sides, if there is none yet, and look for checks and stripes in
+    heavy mulberry silk (Kanjivaram), motifs that seem to float in sheer muslin (Jamdani), unbleached cream cotton
+    (Kasavu).'
+    """
+    taxonomy = load_taxonomy()
+    compared = [taxonomy[craft] for craft in crafts[:COMPARED] if craft in taxonomy]
+    marks = {
+        part: [
+            f"{mark} ({craft.name})"
+            for craft in compared
+            if (mark := next((mark for mark in craft.look_for if part in _parts(mark)), ""))
+        ]
+        for part in _PARTS
+    }
+    best = max(marks, key=lambda part: len(marks[part]))  # of equals the first
+    if not marks[best]:
+        return f"Add a photo of what none shows yet: {', '.join(list(_PARTS.values())[:-1])}, or {_PARTS['']}."
+    return f"Add a photo of {_PARTS[best]}, if there is none yet, and look for {', '.join(marks[best])}."
+
+
+def _parts(mark: str) -> set[str]:
+    return {part for part in _PARTS if part and part in mark} or {""}
