@@ -118,15 +118,16 @@ def _of_moments(embedder: Embedder, maps: tuple[Tensor, ...], wanted: Tensor) ->
 
 def _affine(embedder: Embedder) -> tuple[Tensor, Tensor]:
     """The neck in evaluation mode as a matrix ``(D, F)`` and a constant ``(D,)``."""
-    linear, *norms = embedder.neck[1:]
-    assert isinstance(linear, nn.Linear)
-    matrix = linear.weight.float()
+    device = embedder.backbone.mean.device
     with evaluating(embedder):
-        constant = embedder.neck(torch.zeros(1, linear.in_features, device=matrix.device))[0].float()
-    for norm in norms:
-        assert isinstance(norm, nn.BatchNorm1d)
-        assert norm.running_var is not None
-        matrix = matrix * (norm.weight / torch.sqrt(norm.running_var + norm.eps))[:, None]
+        constant = embedder.neck(torch.zeros(1, embedder.backbone.num_features, device=device))[0].float()
+    matrix = torch.ones((), device=device)
+    for layer in embedder.neck:
+        if isinstance(layer, nn.Linear):
+            matrix = layer.weight.float() @ matrix if matrix.ndim else layer.weight.float()
+        elif isinstance(layer, nn.BatchNorm1d):
+            assert layer.running_var is not None
+            matrix = matrix * (layer.weight / torch.sqrt(layer.running_var + layer.eps))[:, None]
     return matrix, constant
 
 

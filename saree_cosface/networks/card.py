@@ -31,6 +31,7 @@ class EmbedderCard:
         pooling: of the backbone's local features: their mean, or their second moments.
         depths: of the backbone whose second moments are taken, the last ones.
         directions: of the channels of each depth that are kept.
+        components: principal ones of the features, found on training photos, that the neck maps; 0 for all features.
         precision: in which the backbone was run in training; since then it runs in single precision.
         preprocessing: size, mean and std that belong to the backbone's weights.
         classes: craft ids that it was trained on.
@@ -48,6 +49,7 @@ class EmbedderCard:
     pooling: PoolingName = "mean"
     depths: int = 1
     directions: int = 0
+    components: int = 0
     precision: Precision = "fp32"
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ WEIGHTS = "model.safetensors"
 
 
 class Embedder(nn.Module, ModelHubMixin, library_name="saree-cosface", tags=["cosface", "textiles"]):
-    """A backbone and a neck (dropout, linear, batch norm).
+    """A backbone and a neck (see :func:`new_neck`).
 
     ``save_pretrained``, ``from_pretrained`` and ``push_to_hub`` are those of huggingface_hub.
 
@@ -173,9 +173,15 @@ def new_embedder(card: EmbedderCard, *, pretrained: bool = True, faces: bool = F
 
 
 def new_neck(card: EmbedderCard, num_features: int) -> nn.Sequential:
-    """Dropout, a linear layer and, where the card says so, a batch norm: ``(N, F) -> (N, D)``."""
-    layers: list[nn.Module] = [Dropout(card.dropout)]
-    layers.append(nn.Linear(num_features, card.embedding_dim, bias=not card.batch_norm))
+    """What makes embeddings of features, ``(N, F) -> (N, D)``: dropout, a linear layer and, if wished, a batch norm.
+
+    Where there are components, a linear layer before these gives them, which does not learn.
+    """
+    layers: list[nn.Module] = []
+    if card.components:
+        layers.append(nn.Linear(num_features, card.components).requires_grad_(False))
+    layers.append(Dropout(card.dropout))
+    layers.append(nn.Linear(card.components or num_features, card.embedding_dim, bias=not card.batch_norm))
     if card.batch_norm:
         layers.append(BatchNorm1d(card.embedding_dim))
     return nn.Sequential(*layers)

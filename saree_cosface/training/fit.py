@@ -90,6 +90,7 @@ def fit(
             pooling=model.pooling,
             depths=model.depths if model.pooling == "second_order" else 1,
             directions=model.directions if model.pooling == "second_order" else 0,
+            components=model.embedding_dim if recipe.optim.start == "whitened" else 0,
             embedding_dim=model.embedding_dim,
             dropout=model.dropout,
             batch_norm=model.batch_norm,

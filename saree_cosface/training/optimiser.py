@@ -48,7 +48,8 @@ def parameter_groups(embedder: Embedder, head: Head | ShardedHead, recipe: Recip
     for depth, stage in enumerate(reversed(embedder.backbone.stages())):
         rate = optim.backbone_lr * optim.layer_decay**depth
         groups += _decayed([named[name] for name in stage if named[name].requires_grad], rate, optim.weight_decay)
-    rest = _decayed([*embedder.neck.parameters(), *head.parameters()], optim.lr, optim.weight_decay)
+    above = [each for each in (*embedder.neck.parameters(), *head.parameters()) if each.requires_grad]
+    rest = _decayed(above, optim.lr, optim.weight_decay)
     if optim.optimizer == "muon":
         for group in groups:
             group["use_fallback"] = group["params"][0].ndim <= 1

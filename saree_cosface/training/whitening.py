@@ -82,13 +82,18 @@ class _Scatter:
         inner = placed - (means / np.bincount(code)[:, None])[code]
         return cls(centre, components, inner.T @ inner / len(inner), dimensions)
 
-    def whitening(self, shrinkage: float) -> Whitening:
+    def root(self, shrinkage: float) -> NDArray[np.float32]:
+        """What whitens components, symmetric: ``(D', D')``, where there are so many components."""
         size = len(self.within)
         sphere = np.eye(size) * np.trace(self.within) / max(size, 1)
         values, vectors = np.linalg.eigh((1 - shrinkage) * self.within + shrinkage * sphere)
         root = (vectors / np.sqrt(np.maximum(values, 1e-12 * values.max(initial=1.0)))) @ vectors.T
+        result: NDArray[np.float32] = root.astype(np.float32)
+        return result
+
+    def whitening(self, shrinkage: float) -> Whitening:
         matrix = np.zeros((len(self.centre), self.dimensions), np.float32)
-        matrix[:, :size] = self.components @ root.astype(np.float32)
+        matrix[:, : len(self.within)] = self.components @ self.root(shrinkage)
         return Whitening(matrix, self.centre)
 
 
@@ -130,26 +135,34 @@ def start(
 ) -> None:
     """Let the neck be the whitening of the features of training photos, and the prototypes the means of the classes.
 
+    What learns from there is the map of the principal components, not that of all features, of which there are many
+    times as many as photos.
+
     Args:
-        embedder: whose neck has no batch norm.
+        embedder: whose neck has components and no batch norm.
         head: with a prototype for each class; a sharded one holds those of its rank.
         features: as the neck takes them, ``(N, F)``.
         photos: they are of.
         recipe: with the shrinkage.
     """
-    dimensions = embedder.card.embedding_dim
+    components, linear = (layer for layer in embedder.neck if isinstance(layer, nn.Linear))
     shrinkage = recipe.optim.shrinkage
     if shrinkage < 0:
-        shrinkage = best_shrinkage(features, photos.labels, photos.sources, dimensions)
-    found = whitening(features, photos.labels, dimensions, shrinkage)
-    # Of the size that random weights would have, so that learning rates mean what they usually do.
-    size = float(np.sqrt(3 * np.mean(found.matrix**2) * len(found.matrix)))
-    linear = embedder.neck[1]
-    assert isinstance(linear, nn.Linear)
-    present, means = class_means(found(features), photos.labels)
+        shrinkage = best_shrinkage(features, photos.labels, photos.sources, embedder.card.embedding_dim)
+    scatter = _Scatter.of(features, photos.labels, embedder.card.embedding_dim)
+    root = scatter.root(shrinkage)
+    size = len(root)
+    # Components as large as the features of a network usually are, and weights as large as random ones: then learning
+    # rates mean what they usually do.
+    spread = float(np.sqrt(np.mean(((features - scatter.centre) @ scatter.components) ** 2)))
+    weights = root / np.sqrt(3 * size * np.mean(root**2))
     with torch.no_grad():
-        linear.weight.copy_(torch.from_numpy(found.matrix.T / size))
-        linear.bias.copy_(torch.from_numpy(-(found.centre @ found.matrix) / size))
+        for parameter in (components.weight, components.bias, linear.weight, linear.bias):
+            parameter.zero_()
+        components.weight[:size] = torch.from_numpy(scatter.components.T / spread)
+        components.bias[:size] = torch.from_numpy(-(scatter.centre @ scatter.components) / spread)
+        linear.weight[:size, :size] = torch.from_numpy(weights)
+        present, means = class_means(scatter.whitening(shrinkage)(features), photos.labels)
         held = head.rows if isinstance(head, ShardedHead) else range(head.num_classes)
         length = head.weight.norm(dim=1).mean()
         for label, mean in zip(present.tolist(), means, strict=True):

@@ -60,9 +60,20 @@ def test_the_shares_add_up_to_the_cosine_of_the_answer(tiny_embedder, tmp_path, 
     )
 
 
-def test_what_carries_the_cosine_is_found(tiny_embedder):
+def test_the_shares_of_moments_add_up_to_the_cosine_of_the_answer(tiny_moments, tmp_path):
+    photo = save(tmp_path / "photo.png", textured(130, 90))
+    target = np.random.default_rng(0).normal(size=8).astype(np.float32)
+    target /= np.linalg.norm(target)
+    found = heat_map(tiny_moments, photo, target)
+    answered = float(embed_photos(tiny_moments, [photo]).embeddings[0] @ target)
+    assert found.cosine == pytest.approx(answered, abs=1e-4)
+    assert found.shares.sum() == pytest.approx(answered, abs=5e-3)  # the root is iterated to, not found
+
+
+@pytest.mark.parametrize("pooling", ["mean", "moments"])
+def test_what_carries_the_cosine_is_found(pooling, tiny_embedder, tiny_moments):
     """A patch on a plain ground, and a target that only the patch is like."""
-    embedder = tiny_embedder
+    embedder = tiny_embedder if pooling == "mean" else tiny_moments
     rng = np.random.default_rng(0)
     patch = np.full((128, 128, 3), 128, np.uint8)
     patch[32:64, 64:96] = rng.integers(0, 256, (32, 32, 3))

@@ -6,7 +6,7 @@ from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import PyramidViews, RandomViews
 from saree_cosface.features import extraction
-from saree_cosface.features.embedding import embed_each, embed_photos, fuse_features
+from saree_cosface.features.embedding import embed_each, embed_photos, embed_whole, fuse_features
 from saree_cosface.features.extraction import photo_features
 from saree_cosface.networks.runtime import VARIABLE
 from saree_cosface.options import ViewOptions
@@ -27,6 +27,21 @@ def cache(tmp_path):
 
 def features(embedder, files, views=BRIEF, cache=None):
     return photo_features(embedder.backbone, files, views, cache=cache, description=None)
+
+
+def test_whole_photos_have_the_embeddings_of_their_views_together(tiny_moments, photos, cache, monkeypatch):
+    direct = embed_photos(tiny_moments, photos)
+    whole = embed_whole(tiny_moments, [*photos, photos[0].with_name("none.png")], cache=cache)
+    assert (whole.embeddings * direct.embeddings).sum(axis=1).min() > 0.9995  # both are kept in half precision
+    np.testing.assert_allclose(whole.features, direct.features, atol=0.1)
+    assert whole.sides.shape == (7, 0, 8)
+    assert [bad.reason for bad in whole.bad] == ["no such file"]
+    # Other directions are made of what is known.
+    forbid_network(monkeypatch)
+    tiny_moments.backbone.pooling.basis0.copy_(tiny_moments.backbone.pooling.basis0.flip(1))
+    again = embed_whole(tiny_moments, photos, cache=cache)
+    assert not np.allclose(again.embeddings, whole.embeddings, atol=1e-3)
+    assert len(list(cache.rglob("*-merged/*.npy"))) == 7
 
 
 def forbid_network(monkeypatch):

@@ -141,6 +141,28 @@ def tiny_embedder():
 
 
 @pytest.fixture
+def tiny_moments():
+    """The same with second moments at two depths."""
+    from dataclasses import asdict
+
+    import torch
+
+    from saree_cosface.networks.backbone import Preprocessing
+    from saree_cosface.networks.card import EmbedderCard
+    from saree_cosface.networks.create import create_backbone
+    from saree_cosface.networks.embedder import Embedder
+
+    torch.manual_seed(0)
+    preprocessing = Preprocessing(32, (0.4, 0.5, 0.6), (0.2, 0.2, 0.3), False)
+    moments = {"pooling": "second_order", "depths": 2, "directions": 6}
+    backbone = create_backbone("test_resnet", pretrained=False, preprocessing=preprocessing, **moments)
+    for depth, channels in enumerate(backbone.pooling.channels):
+        getattr(backbone.pooling, f"basis{depth}").copy_(torch.linalg.qr(torch.randn(channels, 6))[0])
+    card = EmbedderCard("test_resnet", 8, batch_norm=False, preprocessing=asdict(preprocessing), **moments)
+    return Embedder(card, backbone).eval()
+
+
+@pytest.fixture
 def full_disk():
     """A context in which no file can grow beyond some bytes, as on a disk that is full."""
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from saree_cosface.features.embedding import embed_photos
+from saree_cosface.features.embedding import embed_photos, embed_whole
 from saree_cosface.heads import ArcFace, CosFace, NormalizedSoftmax, Softmax, SphereFace
 from saree_cosface.networks import precision
-from saree_cosface.networks.backbone import Preprocessing
+from saree_cosface.networks.backbone import Preprocessing, unit
 from saree_cosface.networks.card import EmbedderCard
 from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.embedder import Embedder
@@ -26,6 +26,7 @@ from saree_cosface.training.head import make_head
 from saree_cosface.training.labelled import Photos
 from saree_cosface.training.module import SCORE, LearningModule, TrainingError
 from saree_cosface.training.optimiser import freeze, parameter_groups
+from saree_cosface.training.whitening import best_shrinkage, start, whitening
 from tests.helpers.bad_photos import save, textured
 
 CLASSES = ("chanderi", "jamdani", "kasavu")
@@ -36,6 +37,14 @@ QUICK = Recipe(
     OptimOptions(epochs=4, batch_size=8, lr=1e-2, backbone_lr=1e-3),
 )
 LEARNING = replace(QUICK, model=replace(QUICK.model, trainable_stages=1))
+MOMENTS = replace(
+    QUICK,
+    model=replace(QUICK.model, pooling="second_order", depths=2, directions=6, batch_norm=False),
+    views=ViewOptions(),
+    optim=replace(QUICK.optim, start="whitened", lr=1e-3),
+)
+"""Second moments, from the whitened start."""
+LEARNING_MOMENTS = replace(MOMENTS, model=replace(MOMENTS.model, trainable_stages=1))
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +55,14 @@ def small_network(monkeypatch):
     def new_embedder(card, *, pretrained=True):
         assert pretrained
         torch.manual_seed(0)
-        backbone = create_backbone("test_resnet", pretrained=False, preprocessing=preprocessing)
+        backbone = create_backbone(
+            "test_resnet",
+            pretrained=False,
+            preprocessing=preprocessing,
+            pooling=card.pooling,
+            depths=card.depths,
+            directions=card.directions,
+        )
         return Embedder(replace(card, preprocessing=asdict(preprocessing)), backbone)
 
     monkeypatch.setattr(training, "new_embedder", new_embedder)
@@ -227,6 +243,37 @@ def test_the_learning_rate_warms_up_and_falls(train, cache):
     assert rates[-1] < 1e-4
 
 
+@pytest.mark.parametrize("recipe", [MOMENTS, LEARNING_MOMENTS])
+def test_directions_and_start_are_found_on_the_training_photos(recipe, train, held_out, cache):
+    still = replace(recipe, optim=replace(recipe.optim, lr=0.0, backbone_lr=0.0, epochs=1))
+    found = fit(still, train, held_out, CLASSES, cache=cache, progress=False).embedder
+    pooling = found.backbone.pooling
+    assert pooling.sizes == (6, 6)
+    for depth in range(2):
+        basis = getattr(pooling, f"basis{depth}")
+        torch.testing.assert_close(basis.T @ basis, torch.eye(6), atol=1e-4, rtol=0)
+    alone = fit(still, train, None, CLASSES, cache=cache, progress=False).embedder  # of the same photos
+    torch.testing.assert_close(alone.backbone.pooling.basis1, pooling.basis1)
+    embeddings = embed_whole(found, train.files).embeddings
+    features = torch.from_numpy(embed_whole(found, train.files).features)
+    expected = whitening(
+        features.numpy(), train.labels, 8, best_shrinkage(features.numpy(), train.labels, train.sources, 8)
+    )
+    np.testing.assert_allclose(embeddings, expected(features.numpy()), atol=5e-3)
+
+
+def test_prototypes_start_as_the_means_of_the_classes(train, cache):
+    embedder = training.new_embedder(EmbedderCard("test_resnet", 8, batch_norm=False, components=8))
+    head = CosFace(8, 3)
+    features = np.random.default_rng(0).standard_normal((18, embedder.backbone.num_features)).astype(np.float32)
+    start(embedder, head, features, train, replace(MOMENTS, optim=replace(MOMENTS.optim, shrinkage=0.2)))
+    with torch.inference_mode():
+        embeddings = unit(embedder.neck(torch.from_numpy(features)))
+    for label in range(3):
+        mean = unit(embeddings[train.labels == label].mean(dim=0))
+        torch.testing.assert_close(unit(head.weight[label]).detach(), mean, atol=1e-4, rtol=0)
+
+
 def test_the_moving_average_is_the_model(train, held_out, cache, tmp_path):
     plain = quiet_fit(QUICK, train, None, cache)
     averaged = quiet_fit(optim(QUICK, ema=0.8), train, None, cache, folder=tmp_path / "run")
@@ -377,6 +424,8 @@ RESUMED = [
     (optim(QUICK, epochs=6, patience=2), True),
     (LEARNING, True),
     (optim(LEARNING, ema=0.8), False),
+    (MOMENTS, True),
+    (LEARNING_MOMENTS, False),
     (replace(QUICK, head=HeadOptions("sphereface", margin=2)), True),
     (replace(QUICK, head=HeadOptions("arcface", 16, 0.3, margin_warmup=0.7)), True),
 ]
