@@ -181,7 +181,7 @@ def test_a_printed_configuration_is_read_back(call, tmp_path):
     settings = yaml.safe_load(printed)
     assert settings["head"] == {
         "name": "cosface",
-        "scale": 32.0,
+        "scale": 16.0,
         "margin": 0.2,
         "balance": -1.0,
         "margin_warmup": 0.0,

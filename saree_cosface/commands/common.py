@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from jsonargparse import ActionSubCommands, ArgumentParser, Namespace, get_loader, set_loader
 
-from saree_cosface.commands.recipes import ConfigFile, recipe_names
+from saree_cosface.commands.recipes import ConfigFile, config_file, recipe_names
 from saree_cosface.machine import photo_memory, threads
 from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
 
@@ -97,11 +97,13 @@ def add_json(parser: ArgumentParser, what: str = "the result") -> None:
 
 
 def add_recipe(parser: ArgumentParser) -> None:
-    """How to train, except for the seed."""
+    """How to train, except for the seed: as the recipe for photographs of sarees says, if nothing else is."""
     parser.add_class_arguments(ModelOptions, "model")
     parser.add_class_arguments(ViewOptions, "views")
     parser.add_class_arguments(HeadOptions, "head")
     parser.add_class_arguments(OptimOptions, "optim")
+    groups = yaml.safe_load(Path(config_file("sarees")).read_text(encoding="utf-8"))
+    parser.set_defaults({f"{group}.{name}": value for group, said in groups.items() for name, value in said.items()})
 
 
 def add_seed(parser: ArgumentParser) -> None:

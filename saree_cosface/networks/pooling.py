@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 ITERATIONS = 15
 """Of the square root: directions that hold a ten-thousandth of the trace come out within a per cent."""
@@ -59,14 +60,16 @@ class SecondOrder(nn.Module):
         """Maps in the directions that are kept: ``(B, C, h, w) -> (B, k, h, w)`` at each depth."""
         if not self.directions:
             return tuple(maps)
-        return tuple(
-            torch.einsum("bchw,ck->bkhw", each, getattr(self, f"basis{depth}")) for depth, each in enumerate(maps)
-        )
+        with torch.autocast(maps[0].device.type, enabled=False):  # half precision would lose the weak directions
+            return tuple(
+                F.conv2d(each.float(), getattr(self, f"basis{depth}").T[:, :, None, None])
+                for depth, each in enumerate(maps)
+            )
 
     def forward(self, local: Sequence[Tensor]) -> Tensor:
         """Moments of :meth:`local` maps, over their cells: ``(B, k, h, w)`` at each depth ``-> (B, F)``."""
         moments = []
-        with torch.autocast(local[0].device.type, enabled=False):  # half precision would lose the weak directions
+        with torch.autocast(local[0].device.type, enabled=False):
             for depth, each in enumerate(local):
                 cells = each.float().flatten(2)
                 moments.append(self._packed(cells @ cells.transpose(1, 2) / cells.shape[2], depth))
