@@ -20,9 +20,9 @@ import numpy as np
 from saree_cosface.console import track
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.features.embedding import embed_photos
+from saree_cosface.features.prototypes import prototype
 from saree_cosface.metrics.verification import auc
 from saree_cosface.options import DataOptions
-from saree_cosface.runs.prototypes import prototype
 from saree_cosface.runs.run import load_run
 from saree_cosface.scoring.probes import unseen_probes
 from saree_cosface.taxonomy import load_taxonomy

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from saree_cosface.data.names import tidy
 from saree_cosface.data.pieces import piece_keys
+from saree_cosface.features.prototypes import prototypes
 from saree_cosface.files import atomic_path, write_json
 from saree_cosface.runs.any_gallery import EVERY, Only, places_of
-from saree_cosface.runs.prototypes import prototypes
 
 COLUMNS = ("craft", "piece", "source", "view", "path", "sha256", "thumbnail", "shared_piece")
 INDEX = "gallery.json"
@@ -80,8 +80,10 @@ class Gallery:
 
     @cached_property
     def prototypes(self) -> NDArray[np.float32]:
-        """Unit prototype of each craft, ``(C, D)``: the mean over its pieces of the mean over their photos."""
-        return prototypes(self.embeddings, self._craft_codes[0], self._piece_codes, range(len(self.crafts)))
+        """Unit prototype of each craft, ``(C, D)``: the mean over its sources, pieces and photos, see
+        :func:`saree_cosface.features.prototypes.prototype`."""
+        sources = self.references["source"].to_numpy(str)
+        return prototypes(self.embeddings, self._craft_codes[0], self._piece_codes, sources, range(len(self.crafts)))
 
     @cached_property
     def piece_of(self) -> NDArray[np.str_]:

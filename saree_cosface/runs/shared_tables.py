@@ -144,12 +144,17 @@ def about(cursor: Cursor[Any], name: str, *, changing: bool = False) -> About:
 
 
 def per_craft(cursor: Cursor[Any], name: str) -> list[tuple[str, int, int, NDArray[np.float32]]]:
-    """Each craft with its photos, its pieces, and the mean over these of the mean over their photos, ``(D,)``."""
+    """Each craft with its photos, its pieces and the mean over its sources, ``(D,)``, as
+    :func:`saree_cosface.features.prototypes.prototype` has it."""
     rows = cursor.execute(
         filled(
-            "SELECT craft, sum(photos)::bigint, count(*), vector_send(avg(mean)) FROM ("
-            "SELECT craft, saree, count(*) AS photos, avg(embedding::vector) AS mean FROM {gallery}.reference "
-            'GROUP BY craft, saree) AS piece GROUP BY craft ORDER BY craft COLLATE "C"',
+            "WITH piece AS (SELECT craft, saree,"
+            " CASE source WHEN '' THEN 'of ' || saree ELSE 'by ' || source END AS maker,"
+            " count(*) AS photos, avg(embedding::vector) AS mean FROM {gallery}.reference GROUP BY 1, 2, 3),"
+            " maker AS (SELECT craft, sum(photos) AS photos, avg(mean) AS mean FROM piece GROUP BY craft, maker)"
+            " SELECT craft, sum(photos)::bigint,"
+            " (SELECT count(DISTINCT saree) FROM piece WHERE piece.craft = maker.craft),"
+            ' vector_send(avg(mean)) FROM maker GROUP BY craft ORDER BY craft COLLATE "C"',
             name,
         )
     ).fetchall()

@@ -13,11 +13,12 @@ from sklearn.linear_model import LogisticRegression
 
 from saree_cosface.data.views import PyramidViews
 from saree_cosface.features.extraction import photo_features
+from saree_cosface.features.prototypes import prototypes
 from saree_cosface.networks.backbone import unit
 from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.pooling import SecondOrder
 from saree_cosface.options import ModelOptions
-from saree_cosface.training.whitening import best_shrinkage, class_means, whitening
+from saree_cosface.training.whitening import best_shrinkage, whitening
 
 _DIMENSIONS = 256  # as an embedding has by default
 
@@ -37,8 +38,10 @@ def nearest_neighbour(
 def nearest_centroid(
     train: Features, labels: NDArray[np.int_], test: Features, sources: NDArray[np.str_] | None = None
 ) -> NDArray[np.int_]:
-    """Class of the nearest mean of training photos by cosine."""
-    present, centroids = class_means(train, labels)
+    """Class of the nearest mean of training photos by cosine, in which sources count alike where they are known."""
+    present = np.unique(labels)
+    of_each = np.arange(len(labels)) if sources is None else sources
+    centroids = prototypes(train, labels, np.arange(len(labels)), of_each, present.tolist())
     answers: NDArray[np.int_] = present[(test @ centroids.T).argmax(axis=1)]
     return answers
 
@@ -49,7 +52,7 @@ def whitened_cosine(
     """Class of the nearest mean by cosine once the scatter within classes is whitened, which LMCL may start from."""
     shrinkage = best_shrinkage(train, labels, sources, _DIMENSIONS)
     found = whitening(train, labels, _DIMENSIONS, shrinkage)
-    return nearest_centroid(found(train), labels, found(test))
+    return nearest_centroid(found(train), labels, found(test), sources)
 
 
 def logistic_regression(

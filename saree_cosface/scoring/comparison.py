@@ -32,13 +32,13 @@ from saree_cosface.data.views import BRIEF, PyramidViews
 from saree_cosface.features.copies import copy_groups
 from saree_cosface.features.embedding import embed_whole, fuse_features
 from saree_cosface.features.extraction import PhotoFeatures, photo_features
+from saree_cosface.features.prototypes import prototypes
 from saree_cosface.files import write_json
 from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.precision import resolved_precision
 from saree_cosface.networks.runtime import runtime_of
 from saree_cosface.options import HeadOptions, Recipe
 from saree_cosface.runs.alone import alone
-from saree_cosface.runs.prototypes import prototypes
 from saree_cosface.scoring.baselines import FROZEN, Moments
 from saree_cosface.scoring.comparison_summary import PROTOCOLS, summary
 from saree_cosface.scoring.comparison_table import LMCL, Comparison
@@ -243,7 +243,8 @@ def _learned(
     else:
         known = cache if frozen else None
         embeddings = embed_whole(fitted.embedder, files, cache=known, description=None).embeddings
-    made = prototypes(embeddings[train], labels[train], manifest.pieces[train], present.tolist())
+    pieces, sources = manifest.pieces[train], manifest.sources[train]
+    made = prototypes(embeddings[train], labels[train], pieces, sources, present.tolist())
     answers: NDArray[np.int_] = present[(embeddings[test] @ made.T).argmax(axis=1)]
     return answers
 

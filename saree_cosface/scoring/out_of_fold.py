@@ -14,12 +14,12 @@ from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.splits import SplitError, TooManyFolds, groups_to_deal, make_split
 from saree_cosface.features.embedding import PhotoEmbeddings, embed_whole
 from saree_cosface.features.familiarity import Familiarity
+from saree_cosface.features.prototypes import prototypes
 from saree_cosface.files import atomic_path
 from saree_cosface.metrics.operating_point import TooFewImpostors
 from saree_cosface.metrics.operating_point import false_accepts as accepted
 from saree_cosface.options import Recipe
 from saree_cosface.runs.calibration import CalibrationError
-from saree_cosface.runs.prototypes import prototypes
 from saree_cosface.training.fit import fit
 from saree_cosface.training.labelled import Photos
 
@@ -228,10 +228,10 @@ def _cosines(
 
     For a craft that it did not learn: their mean cosine to the photos of it that were kept back, or -1.
     """
-    files, pieces = manifest.files(), manifest.pieces
+    files, pieces, sources = manifest.files(), manifest.pieces, manifest.sources
     present = np.unique(labels[train])
     photos = Photos(
-        [files[row] for row in train], np.searchsorted(present, labels[train]), pieces[train], manifest.sources[train]
+        [files[row] for row in train], np.searchsorted(present, labels[train]), pieces[train], sources[train]
     )
     crafts = classes[present].tolist()
     embedder = fit(recipe, photos, None, crafts, cache=cache, last_epoch=last_epoch, progress=False).embedder
@@ -242,7 +242,7 @@ def _cosines(
         raise CalibrationError("a training photo has become unreadable meanwhile: restore it, then calibrate again.")
     learned, asked, strange = np.split(embeddings, [len(train), len(train) + len(test)])
     cosines = np.full((len(test), len(classes)), -1, np.float32)
-    cosines[:, present] = asked @ prototypes(learned, labels[train], pieces[train], present.tolist()).T
+    cosines[:, present] = asked @ prototypes(learned, labels[train], pieces[train], sources[train], present.tolist()).T
     for craft in np.unique(labels[kept_back]):
         cosines[:, craft] = asked @ strange[labels[kept_back] == craft].mean(axis=0)
     return cosines

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface.data.splits import Protocol
+from saree_cosface.features.prototypes import shares
 
 Arrays = Mapping[str, NDArray[Any]]
 """Photos by column: embedding ``(N, D)``, craft, piece and source ``(N,)``."""
@@ -31,7 +32,6 @@ def pooled_cosines(
     group_name = {"source": "source", "piece": "piece"}.get(protocol)
     own = np.arange(len(every["craft"])) if group_name is None else _codes(every[group_name])
     craft = np.searchsorted(classes, every["craft"])
-    one_hot = np.eye(len(classes), dtype=np.float32)[craft]
     cosines = np.full((len(probe["craft"]), len(classes)), -1.0, np.float32)
     nearest = np.full(len(probe["craft"]), -1, np.int_)
     similarity = probe["embedding"] @ every["embedding"].T
@@ -39,9 +39,10 @@ def pooled_cosines(
         allowed = own != own[row]
         if not allowed.any():
             continue
-        # Photos of one piece count as one, as in the gallery's prototypes.
-        piece = pieces[allowed]
-        weights = one_hot[allowed] / np.bincount(piece)[piece][:, None]
+        weights = np.zeros((allowed.sum(), len(classes)), np.float32)
+        for each in np.unique(craft[allowed]):
+            mine = craft[allowed] == each
+            weights[mine, each] = shares(pieces[allowed][mine], every["source"][allowed][mine])
         sums = weights.T @ every["embedding"][allowed]
         lengths = np.linalg.norm(sums, axis=1)
         there = lengths > 0

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 from torch import nn
 
+from saree_cosface.features.prototypes import prototypes
 from saree_cosface.heads import Head, ShardedHead
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.options import Recipe
@@ -79,8 +80,10 @@ class _Scatter:
         _, code = np.unique(labels, return_inverse=True)
         means = np.zeros((code.max(initial=-1) + 1, placed.shape[1]))
         np.add.at(means, code, placed)
-        inner = placed - (means / np.bincount(code)[:, None])[code]
-        return cls(centre, components, inner.T @ inner / len(inner), dimensions)
+        counts = np.bincount(code)
+        # Each class counts alike: else the photographers of a few large ones would be all that is whitened.
+        inner = (placed - (means / counts[:, None])[code]) / np.sqrt(counts * len(counts))[code][:, None]
+        return cls(centre, components, inner.T @ inner, dimensions)
 
     def root(self, shrinkage: float) -> NDArray[np.float32]:
         """What whitens components, symmetric: ``(D', D')``, where there are so many components."""
@@ -112,22 +115,14 @@ def best_shrinkage(
         scatter = _Scatter.of(features[train], labels[train], dimensions)
         for shrinkage, given in answers.items():
             found = scatter.whitening(shrinkage)
-            present, prototypes = class_means(found(features[train]), labels[train])
-            given[test] = present[(found(features[test]) @ prototypes.T).argmax(axis=1)]
+            present = np.unique(labels[train])
+            means = prototypes(found(features[train]), labels[train], train, sources[train], present.tolist())
+            given[test] = present[(found(features[test]) @ means.T).argmax(axis=1)]
     right = {
         shrinkage: float(np.mean([np.mean(given[labels == label] == label) for label in np.unique(labels)]))
         for shrinkage, given in answers.items()
     }
     return max(SHRINKAGES, key=right.__getitem__)
-
-
-def class_means(
-    embeddings: NDArray[np.float32], labels: NDArray[np.int_]
-) -> tuple[NDArray[np.int_], NDArray[np.float32]]:
-    """The classes there are, and the unit mean of each: ``(N, D), (N,) -> (C,), (C, D)``."""
-    present = np.unique(labels)
-    means = np.stack([embeddings[labels == label].mean(axis=0) for label in present])
-    return present, means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
 
 
 def start(
@@ -162,7 +157,9 @@ def start(
         components.weight[:size] = torch.from_numpy(scatter.components.T / spread)
         components.bias[:size] = torch.from_numpy(-(scatter.centre @ scatter.components) / spread)
         linear.weight[:size, :size] = torch.from_numpy(weights)
-        present, means = class_means(scatter.whitening(shrinkage)(features), photos.labels)
+        present = np.unique(photos.labels)
+        embeddings = scatter.whitening(shrinkage)(features)
+        means = prototypes(embeddings, photos.labels, photos.pieces, photos.sources, present.tolist())
         held = head.rows if isinstance(head, ShardedHead) else range(head.num_classes)
         length = head.weight.norm(dim=1).mean()
         for label, mean in zip(present.tolist(), means, strict=True):

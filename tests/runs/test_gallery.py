@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from saree_cosface.data.manifest import manifest_of
 from saree_cosface.data.manifest_file import read_manifest
+from saree_cosface.features.prototypes import prototype
 from saree_cosface.runs.gallery import COLUMNS, INDEX, Gallery, GalleryError
-from saree_cosface.runs.prototypes import prototype
 from saree_cosface.runs.references import build_gallery
 from tests.helpers.bad_photos import save, textured, zero_byte
 from tests.helpers.numbers import gallery_of, unit
@@ -142,6 +142,17 @@ def test_prototypes_count_each_piece_once():
     a, b, c = unit([[1, 0, 0], [0, 1, 0], [0, 0, 1]])
     assert prototype(np.stack([a, a, a, b]), np.array(["p", "p", "p", "q"])) == pytest.approx(unit(a + b))
     assert prototype(np.stack([a, b, c]), np.array(["p", "p", "q"])) == pytest.approx(unit((a + b) / 2 + c))
+    makers = np.array(["x", "x", "x", "y"])
+    assert prototype(np.stack([a, a, b, c]), np.array(["p", "p", "q", "r"]), makers) == pytest.approx(
+        unit((a + b) / 2 + c)
+    )
+    # Of unknown sources each piece is one's own; a piece that two have photographed is one of each.
+    unknown = np.array(["", "", "", "y"])
+    assert prototype(np.stack([a, a, b, c]), np.array(["p", "p", "q", "r"]), unknown) == pytest.approx(unit(a + b + c))
+    shared = np.array(["x", "y", "y", "y"])
+    assert prototype(np.stack([a, b, b, c]), np.array(["p", "p", "p", "q"]), shared) == pytest.approx(
+        unit(a + (b + c) / 2)
+    )
     gallery = gallery_of()
     assert gallery.prototypes.shape == (3, 4)
     np.testing.assert_allclose(np.linalg.norm(gallery.prototypes, axis=1), 1, rtol=1e-5)

@@ -16,9 +16,9 @@ from saree_cosface.answers.prediction import predict
 from saree_cosface.data.manifest import manifest_of
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.features.embedding import embeddings_with_gaps
+from saree_cosface.features.prototypes import prototype
 from saree_cosface.files import sha256_of
 from saree_cosface.runs.gallery import COLUMNS, Gallery
-from saree_cosface.runs.prototypes import prototype
 from saree_cosface.runs.run import load_run
 from saree_cosface.scoring.evaluation import Evaluation, evaluate
 from saree_cosface.scoring.held_out import score
@@ -377,7 +377,10 @@ def test_pooled_cosines_against_a_plain_loop(protocol):
         for index, craft in enumerate(classes):
             mine = allowed & (every["craft"] == craft)
             if mine.any():
-                expected = prototype(every["embedding"][mine], every["piece"][mine]) @ probe["embedding"][row]
+                expected = (
+                    prototype(every["embedding"][mine], every["piece"][mine], every["source"][mine])
+                    @ probe["embedding"][row]
+                )
                 assert cosines[row, index] == pytest.approx(expected, abs=1e-5)
             else:
                 assert cosines[row, index] == -1

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from saree_cosface.training.whitening import SHRINKAGES, best_shrinkage, class_means, whitening
+from saree_cosface.features.prototypes import prototypes
+from saree_cosface.training.whitening import SHRINKAGES, best_shrinkage, whitening
 
 
 def drawn(seed=0, classes=4, each=40, size=12):
@@ -33,7 +34,7 @@ def test_photos_of_new_sources_are_told_better_than_without():
     answers = {}
     for shrinkage in (0.0, 1.0):  # a sphere leaves everything as it is
         found = whitening(features[~new], labels[~new], 12, shrinkage)
-        _, means = class_means(found(features[~new]), labels[~new])
+        means = prototypes(found(features[~new]), labels[~new], np.flatnonzero(~new), sources[~new], range(4))
         answers[shrinkage] = float(np.mean((found(features[new]) @ means.T).argmax(axis=1) == labels[new]))
     assert answers[0.0] > answers[1.0] + 0.2
     assert answers[0.0] > 0.8
