@@ -15,6 +15,9 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
+# Slow tests wait for browsers, servers and new processes half of the time: half as many workers again as cores.
+SLOW_WORKERS := $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
+
 .DEFAULT_GOAL := help
 .PHONY: help install test demo clean distclean
 
@@ -44,7 +47,7 @@ test: $(DEV)
 	  echo "Quick tests:" && \
 	  $(BIN)/python -m pytest -m "not slow" --cov --cov-report= --cov-fail-under=0 && \
 	  echo "Slow tests:" && \
-	  $(BIN)/python -m pytest tests -m slow --no-loadscope-reorder --cov --cov-append
+	  $(BIN)/python -m pytest tests -m slow --no-loadscope-reorder -n $(SLOW_WORKERS) --cov --cov-append
 
 # Each step makes a file and is left out when that is there and newer than what it is made of: a second start takes
 # seconds, and one that was broken off goes on where it stopped. `rm -r runs/demo` begins anew.
