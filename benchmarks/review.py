@@ -1,6 +1,6 @@
 """How well the review queue finds errors that were planted in labels.
 
-    python benchmarks/review.py MANIFEST --config configs/demo.yaml [--where core] [--seeds 3] [--cache DIR]
+    python benchmarks/review.py MANIFEST --config configs/sarees.yaml [--where core] [--seeds 3] [--cache DIR]
 
 A tenth of the labels is made wrong: of single photos, to any craft (uniform) or to one of the same family (sister); of
 whole pieces, to any craft (piece); or of all that a shop has of a craft (shop). A run is trained on them, as a curator
@@ -14,16 +14,17 @@ seeds and, for the recall at twice as many, the lowest and highest.
 
 import argparse
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from cleanlab.rank import get_label_quality_scores
-from jsonargparse import ArgumentParser
 
 from saree_cosface.answers.collection import see
+from saree_cosface.commands.recipes import read_recipe
 from saree_cosface.console import track
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
-from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
+from saree_cosface.options import DataOptions
 from saree_cosface.review.judging import held_out_labels
 from saree_cosface.review.queue import review
 from saree_cosface.runs.create import create_run
@@ -125,7 +126,9 @@ def main():
     for kind in KINDS:
         results = []
         for seed in track(range(options.seeds), f"Planting errors: {kind}", total=options.seeds):
-            results.append(measured(manifest, recipe(options.config, seed), kind, seed, options.cache))
+            results.append(
+                measured(manifest, replace(read_recipe(str(options.config)), seed=seed), kind, seed, options.cache)
+            )
         for name in results[0][0]:
             values = np.array([result[name] for result, _ in results])  # (S, T, 2)
             mean = values.mean(axis=0)
@@ -138,17 +141,6 @@ def main():
     print("| errors | order | first 1 × | first 2 × | first 3 × | recall at 2 ×, seeds |")
     print("|---|---|---:|---:|---:|---:|")
     print("\n".join(rows))
-
-
-def recipe(config, seed):
-    parser = ArgumentParser()
-    parser.add_argument("--config", action="config")
-    parser.add_class_arguments(DataOptions, "data")
-    groups = {"model": ModelOptions, "views": ViewOptions, "head": HeadOptions, "optim": OptimOptions}
-    for name, kind in groups.items():
-        parser.add_class_arguments(kind, name)
-    read = parser.parse_args(["--data.manifest", ".", "--config", str(config)])
-    return Recipe(*(kind(**read[name].as_dict()) for name, kind in groups.items()), seed)
 
 
 if __name__ == "__main__":

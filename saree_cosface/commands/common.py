@@ -3,13 +3,14 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonargparse import ActionSubCommands, ArgumentParser, Namespace, get_loader, set_loader
 
-from saree_cosface.commands.recipes import ConfigFile, config_file, recipe_names
+from saree_cosface.commands.recipes import ConfigFile, read_recipe, recipe_names
 from saree_cosface.machine import photo_memory, threads
 from saree_cosface.options import DataOptions, HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
 
@@ -102,8 +103,9 @@ def add_recipe(parser: ArgumentParser) -> None:
     parser.add_class_arguments(ViewOptions, "views")
     parser.add_class_arguments(HeadOptions, "head")
     parser.add_class_arguments(OptimOptions, "optim")
-    groups = yaml.safe_load(Path(config_file("sarees")).read_text(encoding="utf-8"))
-    parser.set_defaults({f"{group}.{name}": value for group, said in groups.items() for name, value in said.items()})
+    usual = asdict(read_recipe("sarees"))
+    del usual["seed"]
+    parser.set_defaults({f"{group}.{name}": value for group, said in usual.items() for name, value in said.items()})
 
 
 def add_seed(parser: ArgumentParser) -> None:

@@ -3,7 +3,10 @@
 from functools import cache
 from pathlib import Path
 
+import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]  # it is documented
+
+from saree_cosface.options import HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
 
 
 class ConfigFile(ActionConfigFile):
@@ -32,6 +35,21 @@ def config_file(given: str) -> str:
     if name not in recipe_names():
         raise TypeError(f"there is no file {given} and no recipe of that name: recipes are {', '.join(recipe_names())}")
     return str(_folder() / f"{name}.yaml")
+
+
+def read_recipe(given: str) -> Recipe:
+    """The recipe of a file, or a shipped one by its name; what it does not say has the defaults of the options.
+
+    Raises:
+        TypeError: there is neither, or it names an option that there is not.
+
+    >>> read_recipe("sarees").model.pooling
+    'second_order'
+    """
+    groups = yaml.safe_load(Path(config_file(given)).read_text(encoding="utf-8"))
+    made = {"model": ModelOptions, "views": ViewOptions, "head": HeadOptions, "optim": OptimOptions}
+    said = {name: options(**groups.get(name, {})) for name, options in made.items()}
+    return Recipe(**said, seed=groups.get("seed", 0))
 
 
 @cache

@@ -207,7 +207,7 @@ def unbent_features(collection: Collection, cache: Path | None = None) -> NDArra
     views = PyramidViews(backbone.preprocessing.size, brief=True)
     files = collection.manifest.files()
     read = photo_features(backbone, files, views, cache=cache)
-    features = collection.features.copy()
+    features = np.zeros((len(files), backbone.num_features), np.float32)
     features[read.rows] = read.features.mean(axis=1, dtype=np.float32)
     return features
 
