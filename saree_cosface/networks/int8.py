@@ -20,6 +20,9 @@ from saree_cosface.networks.export import ExportError, Format
 _EARLY = 1 / 3
 """Of the convolutions, those that stay in single precision."""
 
+_NECK = 2
+"""Products that a neck has at most; a network with more has moments, and their roots."""
+
 
 def require_packages(kind: Format) -> None:
     """Make sure that the packages are there with which a file of this kind is quantised.
@@ -76,19 +79,39 @@ def quantise(network: Path, views: Sequence[NDArray[np.uint8]], written: Path) -
 
 
 def _exact(graph: Any) -> list[str]:
-    """Names of the layers that stay as they are: early convolutions, and everything after the backbone."""
+    """Names of the layers that stay as they are: early convolutions, and everything after the backbone.
+
+    Moments, and their roots, are products of what flows through: these stay, and the convolutions that turn channels
+    into the directions of moments.
+    """
     layers = graph.topological_sort()
     convolutions = [layer for layer in layers if layer.node_type in ("Conv", "Convolution", "GroupConvolution")]
     lengths = [layer for layer in layers if layer.node_type == "ReduceL2"]
     neck = [layer for layer in layers if layer.node_type in ("MatMul", "Gemm")]
     names = {layer.node_name for layer in convolutions[: round(_EARLY * len(convolutions))]}
     waiting = lengths[-2:] + neck[-1:]  # lengths of the features, if they are all brought to one, and of the embedding
+    if len(neck) > _NECK:
+        waiting += neck
+        names |= {layer.node_name for each in neck for layer in _before(graph, each) if layer in convolutions}
     while waiting:
         layer = waiting.pop()
         if layer.node_name not in names:
             names.add(layer.node_name)
             waiting += graph.get_next_nodes(layer)
     return sorted(names)
+
+
+def _before(graph: Any, layer: Any) -> list[Any]:
+    """The layer that a product takes its values from, behind changes of shape alone."""
+    found = []
+    for each in graph.get_previous_nodes(layer):
+        while each.node_type in ("Reshape", "Flatten", "Transpose", "Convert", "Cast"):
+            earlier = graph.get_previous_nodes(each)
+            if not earlier:
+                break
+            each = earlier[0]
+        found.append(each)
+    return found
 
 
 def _nncf() -> ModuleType:

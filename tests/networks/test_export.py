@@ -29,6 +29,20 @@ def test_a_file_takes_any_number_of_views_and_says_what_the_embedder_does(kind, 
         np.testing.assert_allclose(np.linalg.norm(run(views), axis=1), 1, rtol=1e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", list(FILES))
+def test_a_file_of_moments_adds_up_the_views_of_a_photo(kind, tiny_moments, tmp_path):
+    found = export(tiny_moments, tmp_path, kind)
+    assert found.cosine > 0.9999
+    run = loaded(tmp_path / FILES[kind][-1])
+    for count in (1, 9):
+        views = np.random.default_rng(count).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+        with torch.inference_mode():
+            pixels = torch.from_numpy(views).permute(0, 3, 1, 2)
+            expected = tiny_moments.fuse(tiny_moments.features(pixels)[None]).numpy()
+        np.testing.assert_allclose(run(views), expected, atol=2e-3)
+
+
 def test_a_file_that_says_something_else_is_not_written(tiny_embedder, tmp_path, monkeypatch):
     export(tiny_embedder, tmp_path, "openvino")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}

@@ -42,6 +42,17 @@ def test_a_quantised_file_takes_any_number_of_views_and_is_the_same_each_time(ki
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_moments_and_their_roots_stay_in_single_precision(kind, tiny_moments, tmp_path):
+    exact = export(tiny_moments, tmp_path, kind).files[-1]
+    quantise(exact, views_of(12), tmp_path / f"int8{KINDS[kind]}")
+    run, of_exact = loaded(tmp_path / f"int8{KINDS[kind]}"), loaded(exact)
+    cosines = [float((run(views) * of_exact(views)).sum()) for views in views_of(4, seed=1)]
+    assert min(cosines) > 0.9
+    assert max(cosines) < 1 - 1e-7, "nothing was quantised"
+
+
+@pytest.mark.slow
 def test_what_cannot_be_quantised(tiny_embedder, tmp_path):
     exact = export(tiny_embedder, tmp_path, "openvino").files[-1]
     with pytest.raises(ExportError, match="the network cannot be quantised: .+"):
