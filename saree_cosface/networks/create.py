@@ -44,8 +44,8 @@ def create_backbone(
         directions: of channels that are kept at each, of weights that are loaded later; 0 keeps all.
 
     Raises:
-        BackboneError: timm knows no such model, its weights cannot be had or are not installed, it takes no faces of that size, or has not
-            so many depths with maps of local features.
+        BackboneError: timm knows no such model, its weights cannot be had or are not installed, it takes no faces of
+            that size, or has not so many depths with maps of local features.
 
     >>> create_backbone("lite0", pretrained=False).num_features
     1280
