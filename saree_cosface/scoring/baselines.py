@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from saree_cosface.data.views import PyramidViews
-from saree_cosface.features.extraction import photo_features
+from saree_cosface.features.extraction import PhotoFeatures, photo_features
 from saree_cosface.networks.backbone import unit
 from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.pooling import SecondOrder
@@ -69,6 +69,23 @@ FROZEN: Mapping[str, FrozenMethod] = {
     "Frozen, logistic regression": logistic_regression,
     "Frozen, whitened cosine": whitened_cosine,
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """Features as a network pools them, of photos: the mean over their views, of length 1, ``(N, F)``."""
+
+    features: Features
+
+    @classmethod
+    def of(cls, read: PhotoFeatures) -> "Means":
+        """From those of views."""
+        mean = read.features.mean(axis=1, dtype=np.float32)
+        return cls(mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12))
+
+    def directed_by(self, train: NDArray[np.int_]) -> Features:
+        """The same whatever they are learned from."""
+        return self.features
 
 
 @dataclass(frozen=True, eq=False)
