@@ -108,7 +108,7 @@ class Moments:
         backbone = create_backbone(model.backbone, pooling="second_order", depths=model.depths)
         assert backbone.pooling is not None
         views = PyramidViews(backbone.preprocessing.size, brief=True)
-        said = "Moments"
+        said = f"Moments of {model.backbone}"
         read = photo_features(backbone, files, views, cache=cache, description=said, merged=True)
         return cls(backbone.pooling, read.features[:, 0], model.directions)
 

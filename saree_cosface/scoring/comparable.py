@@ -1,4 +1,4 @@
-"""The photos on which methods are compared: those that can be read, of crafts that can be held out; and their splits."""
+"""The photos on which methods are compared: those that can be read, of crafts of two sources or more."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,0 +1,81 @@
+"""What a comparison of backbones found: a table for people, and what to do with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+_CHANCE = 0.05
+"""A difference that chance brings about more often than this tells nothing."""
+
+
+@dataclass(frozen=True)
+class BackboneComparison:
+    """The scores of all backbones, the best first."""
+
+    document: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON document."""
+        return self.document
+
+    def print_table(self, console: Console) -> None:
+        """For people."""
+        said = self.document
+        table = Table(
+            title=f"{said['photos']} photos of {len(said['crafts'])} crafts from {said['sources']} sources, each held "
+            f"out in turn: {said['folds']} folds, {said['seeds']} seeds",
+            title_justify="left",
+            caption="Frozen features read out by the whitened cosine, and by the nearest neighbour; 95 % intervals "
+            "over sources. Seconds are of the network alone, for the views of a photo.",
+            caption_justify="left",
+        )
+        for column in ("backbone", "pooling"):
+            table.add_column(column)
+        for column in ("balanced accuracy", "top-1", "nearest neighbour, balanced", "best − this", "p"):
+            table.add_column(column, justify="right")
+        for column in ("input", "features", "weights", "seconds"):
+            table.add_column(column, justify="right", no_wrap=True)
+        for row in said["backbones"]:
+            behind = row.get("best_minus_this")
+            table.add_row(
+                row["backbone"],
+                row["pooling"],
+                _with_interval(row["whitened_cosine"]["balanced_accuracy"]),
+                _with_interval(row["whitened_cosine"]["top1"]),
+                _with_interval(row["nearest_neighbour"]["balanced_accuracy"]),
+                f"{behind['value']:.3f}" if behind else "",
+                f"{behind['p']:.3f}" if behind else "",
+                " + ".join(map(str, row["sizes"])),
+                f"{row['features']:,}",
+                f"{row['weights'] / 1e6:.1f} M",
+                f"{row['seconds']:.3f}",
+            )
+        console.print(table)
+        console.print(self.advice(), highlight=False, markup=False, soft_wrap=True)
+
+    def advice(self) -> str:
+        """What to train with: the quickest of those that the best is not surely better than."""
+        rows = self.document["backbones"]
+        alike = [row for row in rows if row.get("best_minus_this", {"p": 1.0})["p"] >= _CHANCE]
+        chosen = min(alike, key=lambda row: row["seconds"])
+        best = f"{_named(rows[0])} does best"
+        if len(alike) > 1:
+            others = "; ".join(_named(row) for row in alike[1:])
+            best += f", but not surely better than {others}: of these {_named(chosen)} is the quickest"
+        options = f"--model.backbone {chosen['backbone']} --model.pooling {chosen['pooling']}"
+        return (
+            f"{best}. To train with it: saree-cosface train --config sarees --data.manifest "
+            f"{self.document['manifest']} --out RUN {options}\n"
+            "The best of several flatters itself a little, since it was chosen by the same photos."
+        )
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    return f"{row['backbone']} ({row['pooling']})"
+
+
+def _with_interval(score: Mapping[str, float]) -> str:
+    return f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
