@@ -152,7 +152,8 @@ class ModelOptions:
 
     Attributes:
         backbone: "lite0" (EfficientNet-Lite0, its weights come with the installation), "lite1" or "lite2" (larger ones,
-            with the extra `backbones`), or any timm model by name, whose weights timm downloads.
+            with the extra `backbones`), or any timm model by name, whose weights timm downloads. "lite0+lite2" puts
+            the frozen features of several side by side, each of the same length.
         pretrained: begin with the backbone's published weights, whose batch norms keep their statistics; without them
             it learns from random ones, for which all its stages should be trainable. Networks for faces have none.
         pooling: of local features: "mean" is the network's own, in most their mean; "second_order" takes what channels
@@ -185,6 +186,11 @@ class ModelOptions:
     def __post_init__(self) -> None:
         _check(self, "model", embedding_dim=(2, math.inf), dropout=(0, 0.99), trainable_stages=(0, math.inf))
         _check(self, "model", depths=(1, math.inf), directions=(1, math.inf))
+        if "+" in self.backbone and self.trainable_stages:
+            raise ValueError(
+                f"option model.trainable_stages must be 0 where model.backbone is {self.backbone}: several networks "
+                "stay as they are."
+            )
         if not self.pretrained and not self.trainable_stages:
             raise ValueError(
                 "option model.pretrained is false and model.trainable_stages is 0: a network of random weights that "

@@ -12,6 +12,7 @@ from saree_cosface.networks import sphere
 from saree_cosface.networks.backbone import Backbone, BackboneError, Preprocessing, evaluating
 from saree_cosface.networks.packaged import ARCHITECTURES, PACKAGED, packaged_weights
 from saree_cosface.networks.pooling import SecondOrder
+from saree_cosface.networks.side_by_side import SideBySide
 from saree_cosface.options import PoolingName
 
 FACES = Preprocessing(sphere.HEIGHT, (0.5, 0.5, 0.5), (128 / 255, 128 / 255, 128 / 255), False, sphere.WIDTH)
@@ -33,14 +34,14 @@ def create_backbone(
 
     Args:
         name: "lite0", "lite1" or "lite2", a network for faces such as "sphereface20", or any timm model, such as
-            "resnet50.a1_in1k".
+            "resnet50.a1_in1k"; "lite0+lite2" puts the features of several side by side.
         pretrained: load its weights; those of lite0 come with the installation, those of lite1 and lite2 with its extra
             ``backbones``, others through timm's hub. Networks for faces have none.
         learns_norms: whether training moves the statistics of the batch norms; networks for faces always learn theirs.
         faces: the input is an aligned face of 112 × 96, scaled as in the papers unless the weights expect another.
         preprocessing: what weights that are loaded later expect; by default what timm says of the model.
         pooling: "mean" for the network's own, "second_order" for second moments of local features.
-        depths: how many of the last depths of the network are pooled so.
+        depths: how many of the last depths of the network, or of each, are pooled so.
         directions: of channels that are kept at each, of weights that are loaded later; 0 keeps all.
 
     Raises:
@@ -54,8 +55,10 @@ def create_backbone(
         if pooling != "mean":
             raise BackboneError(f"{name!r} flattens its last map, and pools nothing: keep model.pooling mean.")
         return Backbone(name, sphere.SphereNetwork(name), preprocessing or FACES, learns_norms=True)
-    network = _network(name, pretrained)
+    parts = name.split("+")
+    network = _network(name, pretrained) if len(parts) == 1 else _side_by_side(parts, pretrained, faces)
     preprocessing = preprocessing or _preprocessing(name, network, pretrained, faces)
+    depths *= len(parts)
     pools = _second_order(name, network, preprocessing, depths, directions) if pooling == "second_order" else None
     return Backbone(name, network, preprocessing, learns_norms=learns_norms, pooling=pools)
 
@@ -82,6 +85,14 @@ def _network(name: str, pretrained: bool) -> nn.Module:
     return network
 
 
+def _side_by_side(names: list[str], pretrained: bool, faces: bool) -> SideBySide:
+    if faces or not sphere.UNITS.keys().isdisjoint(names):
+        raise BackboneError(f"{'+'.join(names)!r}: faces are shown to one network.")
+    networks = [_network(name, pretrained) for name in names]
+    expected = [_preprocessing(*each, pretrained, faces) for each in zip(names, networks, strict=True)]
+    return SideBySide(networks, expected)
+
+
 def _second_order(
     name: str, network: nn.Module, preprocessing: Preprocessing, depths: int, directions: int
 ) -> SecondOrder:
@@ -101,6 +112,8 @@ def _second_order(
 
 
 def _preprocessing(name: str, network: nn.Module, pretrained: bool, faces: bool) -> Preprocessing:
+    if isinstance(network, SideBySide):
+        return network.preprocessing
     data = resolve_model_data_config(network)
     config = network.pretrained_cfg
     usual = Preprocessing(
