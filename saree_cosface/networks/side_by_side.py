@@ -58,6 +58,10 @@ class SideBySide(nn.Module):
             for each in network.forward_intermediates(shown, indices=depths, **options)  # type: ignore[operator]
         ]
 
+    def group_matcher(self, *, coarse: bool = True) -> dict[str, str]:
+        """A stage a network; none of them learns."""
+        return {"blocks": r"^networks\.(\d+)"}
+
     def _shown(self, pixels: Tensor) -> list[Tensor]:
         """Pixels as each network expects them."""
         shown = []

@@ -42,6 +42,7 @@ def test_features_are_those_of_each_network_each_of_length_one():
         parts = [alone(both, number, name)(pixels(160)) for number, name in enumerate(PAIR.split("+"))]
     assert both.preprocessing == Preprocessing(160, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), True)
     assert both.num_features == sum(part.shape[1] for part in parts)
+    assert sorted(name for stage in both.stages() for name in stage) == sorted(dict(both.network.named_parameters()))
     torch.testing.assert_close(together, torch.cat([unit(part) for part in parts], dim=1), rtol=1e-3, atol=1e-4)
 
 
