@@ -22,8 +22,8 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="as of --model.backbone: lite0, lite1, lite2 or any timm model; lite0+lite2 puts the features of both "
-        "side by side (default: those whose weights are installed)",
+        help="as of --model.backbone: lite0, lite1, lite2 or any timm model; lite0@320 shows larger images to it, and "
+        "lite0+lite2 puts the features of both side by side (default: those whose weights are installed)",
     )
     add_where(backbones, "use")
     backbones.add_argument("--seeds", type=int, default=3, help="how many seeds, each with folds of its own")

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from saree_cosface.networks.backbone import Preprocessing, unit
+from saree_cosface.networks.tokens import pooled
+from saree_cosface.options import PoolingName
 
 
 class SideBySide(nn.Module):
@@ -16,6 +18,7 @@ class SideBySide(nn.Module):
     Args:
         networks: of timm.
         expected: what the weights of each expect of an image.
+        pooling: of what each has found, see :func:`saree_cosface.networks.tokens.pooled`.
 
     Attributes:
         preprocessing: views are cut at the largest size; each network scales them down, and their values, by itself.
@@ -25,9 +28,12 @@ class SideBySide(nn.Module):
 
     pretrained_cfg: dict[str, Any]
 
-    def __init__(self, networks: Sequence[nn.Module], expected: Sequence[Preprocessing]) -> None:
+    def __init__(
+        self, networks: Sequence[nn.Module], expected: Sequence[Preprocessing], pooling: PoolingName = "mean"
+    ) -> None:
         super().__init__()
         self.pretrained_cfg = {}
+        self.pooling = pooling
         self.networks = nn.ModuleList(networks)
         self.num_features = sum(int(network.num_features) for network in networks)  # type: ignore[arg-type, misc]
         size = max(each.size for each in expected)
@@ -42,7 +48,7 @@ class SideBySide(nn.Module):
         parts = []
         for network, shown in zip(self.networks, self._shown(pixels), strict=True):
             found = network.forward_features(shown)  # type: ignore[operator]  # a method of every timm model
-            parts.append(unit(network.forward_head(found, pre_logits=True)))  # type: ignore[operator]
+            parts.append(unit(pooled(network, found, self.pooling)[0]))
         return torch.cat(parts, dim=1)
 
     def forward_head(self, features: Tensor, *, pre_logits: bool = True) -> Tensor:

@@ -4,13 +4,13 @@ Nothing is trained: the features of the brief views are read out by the whitened
 by the nearest neighbour. What is better here is a better place to begin, before an hour goes into each.
 """
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from saree_cosface.scoring.comparison_summary import paired_scores, with_interva
 READOUTS = {"whitened_cosine": whitened_cosine, "nearest_neighbour": nearest_neighbour}
 """By the first of them backbones are ranked."""
 
-_POOLINGS: tuple[PoolingName, ...] = ("mean", "second_order")
+_POOLINGS: tuple[PoolingName, ...] = ("mean", "token", "token+mean", "second_order")
 _MOST = 500_000  # numbers that moments may take for a photo, a megabyte
 _TIMED = 3  # photos
 
@@ -80,12 +80,13 @@ def compare_backbones(
     """
     names = list(dict.fromkeys(names))
     alone = list(dict.fromkeys(part for name in names for part in name.split("+")))
-    networks = {name: create_backbone(name) for name in alone}  # before anything is decoded
+    for name in alone:  # before anything is decoded
+        create_backbone(name)
     photos = Comparable.read(manifest_path, ["source"], where=where, seeds=seeds, folds=folds, cache=cache)
     manifest, labels = photos.manifest, photos.labels
     seen: dict[tuple[str, PoolingName], _Seen] = {}
-    for name, network in networks.items():
-        seen |= {(name, pooling): each for pooling, each in _seen(network, manifest.files(), cache).items()}
+    for name in alone:
+        seen |= {(name, pooling): each for pooling, each in _seen(name, manifest.files(), cache).items()}
     candidates = [
         (name, pooling)
         for name in names
@@ -131,28 +132,35 @@ def compare_backbones(
     )
 
 
-def _seen(network: Backbone, files: Sequence[Path], cache: Path) -> dict[PoolingName, _Seen]:
+def _seen(name: str, files: Sequence[Path], cache: Path) -> dict[PoolingName, _Seen]:
     """Photos as a network sees them, with each pooling that it can do."""
-    size, weights = network.preprocessing.size, sum(each.numel() for each in network.network.parameters())
-    said = f"Features of {network.name}"
-    read = photo_features(network, files, PyramidViews(size, brief=True), cache=cache, description=said)
-    require_read(read)
-    found: dict[PoolingName, _Seen] = {"mean": _Seen(Means.of(read), size, weights, _seconds(network, files))}
-    model = ModelOptions(network.name, pooling="second_order")
-    try:
-        narrow = create_backbone(network.name, pooling="second_order", depths=model.depths, directions=model.directions)
-        length = narrow.wide().num_features
-        if length > _MOST:
-            raise BackboneError(f"the second moments of {network.name!r} take {length:,} numbers for a photo")
-    except BackboneError as error:
-        console.print(f"Left out: {error}", style="yellow", highlight=False, markup=False, soft_wrap=True)
-        return found
-    found["second_order"] = _Seen(Moments.read(model, files, cache), size, weights, _seconds(narrow, files))
+    found = {}
+    for pooling in _POOLINGS:
+        model = ModelOptions(name, pooling=pooling)
+        try:
+            network = create_backbone(name, pooling=pooling, depths=model.depths, directions=model.directions)
+        except BackboneError:
+            continue
+        if network.pooling is not None and network.wide().num_features > _MOST:
+            said = f"Second moments of {name} are left out: they take {network.wide().num_features:,} numbers a photo."
+            console.print(said, style="yellow", highlight=False, markup=False, soft_wrap=True)
+            continue
+        weights = sum(each.numel() for each in network.network.parameters())
+        read = Moments.read(model, files, cache) if network.pooling is not None else _means(network, files, cache)
+        found[pooling] = _Seen(read, network.preprocessing.size, weights, _seconds(network, files))
     return found
 
 
+def _means(network: Backbone, files: Sequence[Path], cache: Path) -> Means:
+    views = PyramidViews(network.preprocessing.size, brief=True)
+    said = f"Features of {network.name}"
+    read = photo_features(network, files, views, cache=cache, description=said)
+    require_read(read)
+    return Means.of(read)
+
+
 def _seconds(backbone: Backbone, files: Sequence[Path]) -> float:
-    """What the network takes for the brief views of a photo, once it is warm."""
+    """What the network takes for the brief views of a photo, once it is warm and nothing else holds it up."""
     size, run = backbone.preprocessing.size, runner(backbone)
     taken: list[float] = []
     for path in islice(files, _TIMED):
@@ -162,7 +170,7 @@ def _seconds(backbone: Backbone, files: Sequence[Path]) -> float:
         start = time.perf_counter()
         run(views)
         taken.append(time.perf_counter() - start)
-    return median(taken)
+    return min(taken, default=math.nan)
 
 
 def _side_by_side(parts: Sequence[Features]) -> Features:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -28,30 +29,28 @@ class BackboneComparison:
             title=f"{said['photos']} photos of {len(said['crafts'])} crafts from {said['sources']} sources, each held "
             f"out in turn: {said['folds']} folds, {said['seeds']} seeds",
             title_justify="left",
-            caption="Frozen features read out by the whitened cosine, and by the nearest neighbour; 95 % intervals "
-            "over sources. Seconds are of the network alone, for the views of a photo.",
+            caption="Frozen features read out by the whitened cosine and by the nearest neighbour, with 95 % intervals "
+            "over sources. p: of no difference to the best. Seconds are the network's, for the views of a photo.",
             caption_justify="left",
+            box=SIMPLE_HEAD,
+            collapse_padding=True,
+            pad_edge=False,
+            show_edge=False,
         )
-        for column in ("backbone", "pooling"):
-            table.add_column(column)
-        for column in ("balanced accuracy", "top-1", "nearest neighbour, balanced", "best − this", "p"):
-            table.add_column(column, justify="right")
-        for column in ("input", "features", "weights", "seconds"):
+        table.add_column("backbone\npooling", overflow="fold", min_width=12)
+        for column in ("balanced\naccuracy", "top-1\n", "neighbour,\nbalanced", "p\n", "seconds\nat pixels"):
             table.add_column(column, justify="right", no_wrap=True)
+        table.add_column("features\nweights", justify="right", no_wrap=True)
         for row in said["backbones"]:
             behind = row.get("best_minus_this")
             table.add_row(
-                row["backbone"],
-                row["pooling"],
+                f"{row['backbone']}\n{row['pooling']}",
                 _with_interval(row["whitened_cosine"]["balanced_accuracy"]),
                 _with_interval(row["whitened_cosine"]["top1"]),
                 _with_interval(row["nearest_neighbour"]["balanced_accuracy"]),
-                f"{behind['value']:.3f}" if behind else "",
-                f"{behind['p']:.3f}" if behind else "",
-                " + ".join(map(str, row["sizes"])),
-                f"{row['features']:,}",
-                f"{row['weights'] / 1e6:.1f} M",
-                f"{row['seconds']:.3f}",
+                f"{behind['p']:.3f}" if behind else "best",
+                f"{row['seconds']:.3f}\n{' + '.join(map(str, row['sizes']))}",
+                f"{row['features']:,}\n{row['weights'] / 1e6:.1f} M",
             )
         console.print(table)
         console.print(self.advice(), highlight=False, markup=False, soft_wrap=True)
@@ -78,4 +77,4 @@ def _named(row: Mapping[str, Any]) -> str:
 
 
 def _with_interval(score: Mapping[str, float]) -> str:
-    return f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
+    return f"{score['value']:.3f}\n{score['low']:.3f}–{score['high']:.3f}"

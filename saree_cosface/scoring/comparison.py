@@ -79,9 +79,10 @@ def _compare(
 ) -> Comparison:
     photos = Comparable.read(manifest_path, PROTOCOLS, where=where, seeds=seeds, folds=folds, cache=cache)
     manifest, classes, labels, splits = photos.manifest, photos.classes, photos.labels, photos.splits
-    backbone = create_backbone(recipe.model.backbone)
+    moments = recipe.model.pooling == "second_order"
+    backbone = create_backbone(recipe.model.backbone, pooling="mean" if moments else recipe.model.pooling)
     # Of second moments only the brief views are learned from, and the baselines see no more.
-    views = PyramidViews(backbone.preprocessing.size, brief=recipe.model.pooling == "second_order")
+    views = PyramidViews(backbone.preprocessing.size, brief=moments)
     read = photo_features(backbone, manifest.files(), views, cache=cache, description="Frozen features")
     require_read(read)
     frozen = _Frozen(recipe, manifest, labels, Means.of(read), cache)
@@ -167,7 +168,7 @@ def _learned(
     )
     fitted = fit(recipe, photos, None, classes[present].tolist(), cache=cache, progress=False)
     frozen = recipe.model.trainable_stages == 0
-    if frozen and recipe.model.pooling == "mean":
+    if frozen and recipe.model.pooling != "second_order":
         embeddings = fuse_features(fitted.embedder, read.features[:, :BRIEF])
     else:
         known = cache if frozen else None

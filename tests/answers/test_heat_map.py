@@ -115,13 +115,27 @@ def test_networks_of_one_size_tell_of_regions_by_their_moments(tmp_path, name):
     assert all(match.first == match.second for match in matches)
 
 
+def test_patches_of_a_transformer_carry_the_cosine_as_cells_do(tmp_path):
+    torch.manual_seed(0)
+    embedder = new_embedder(EmbedderCard("test_vit@64", 8), pretrained=False).eval()
+    photo = save(tmp_path / "photo.png", textured(90, 130))
+    target = np.random.default_rng(0).normal(size=8).astype(np.float32)
+    target /= np.linalg.norm(target)
+    found = heat_map(embedder, photo, target)
+    answered = float(embed_photos(embedder, [photo]).embeddings[0] @ target)
+    assert found.cosine == pytest.approx(answered, abs=1e-4)
+    assert found.shares.sum() == pytest.approx(answered, abs=1e-4)
+    assert found.shares.std() > 0
+    assert match_regions(embedder, photo, photo)
+
+
 def _lite():
     torch.manual_seed(0)
     return Embedder(EmbedderCard("lite0", 16, precision="fp32"), create_backbone("lite0")).eval()
 
 
 def test_a_backbone_without_a_map_is_refused():
-    backbone = create_backbone("test_vit", pretrained=False).eval()
+    backbone = create_backbone("test_vit", pretrained=False, pooling="token").eval()
     size = backbone.preprocessing.size
     embedder = Embedder(EmbedderCard("test_vit", 8), backbone).eval()
     with pytest.raises(BackboneError, match="regions cannot be shown"):
