@@ -335,7 +335,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.optim.start == "whitened" and self.model.batch_norm:
-            raise ValueError("option model.batch_norm must be false where optim.start is whitened: it would undo it.")
+            raise ValueError("option model.batch_norm must be false: it would undo what optim.start whitened gives.")
         if self.model.pooling == "second_order" and not self.model.trainable_stages and self.views.random:
             raise ValueError("option views.random must be 0 where model.pooling is second_order, which adds views up.")
         if not 0 <= self.seed < 2**32:

@@ -13,7 +13,7 @@ from timm.models._manipulate import group_with_matcher
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from saree_cosface.networks.tokens import has_tokens, pooled
+from saree_cosface.networks.tokens import has_tokens, maps_of, pooled
 from saree_cosface.options import PoolingName
 
 if TYPE_CHECKING:
@@ -122,10 +122,7 @@ class Backbone(nn.Module):
         """
         pixels = ((pixels.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         if self.pooling is not None:
-            depths = len(self.pooling.channels)
-            maps = self.network.forward_intermediates(  # type: ignore[operator]
-                pixels, indices=depths, intermediates_only=True, output_fmt="NCHW"
-            )
+            maps = maps_of(self.network, pixels, len(self.pooling.channels))
             local = self.pooling.local([each.float() for each in maps])
             return self.pooling(local), local
         found: Tensor = self.network.forward_features(pixels)  # type: ignore[operator]  # a method of every timm model

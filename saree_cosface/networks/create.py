@@ -13,7 +13,7 @@ from saree_cosface.networks.backbone import Backbone, BackboneError, Preprocessi
 from saree_cosface.networks.packaged import ARCHITECTURES, PACKAGED, packaged_weights
 from saree_cosface.networks.pooling import SecondOrder
 from saree_cosface.networks.side_by_side import SideBySide
-from saree_cosface.networks.tokens import has_summary, has_tokens
+from saree_cosface.networks.tokens import has_summary, has_tokens, maps_of
 from saree_cosface.options import PoolingName
 
 _LEAST = 32  # pixels; convolutional networks make one cell of as many
@@ -125,10 +125,8 @@ def _second_order(
     shown = torch.zeros(1, 3, *preprocessing.shape)
     try:
         with evaluating(network), torch.inference_mode():
-            maps = network.forward_intermediates(  # type: ignore[operator]
-                shown, indices=depths, intermediates_only=True, output_fmt="NCHW"
-            )
-    except (AttributeError, AssertionError, RuntimeError, ValueError) as error:
+            maps = maps_of(network, shown, depths)
+    except (AttributeError, TypeError, AssertionError, RuntimeError, ValueError) as error:
         raise BackboneError(
             f"{name!r} does not give {depths} maps of local features ({error}): take fewer model.depths, or keep "
             "model.pooling mean."

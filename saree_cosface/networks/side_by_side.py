@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from saree_cosface.networks.backbone import Preprocessing, unit
-from saree_cosface.networks.tokens import pooled
+from saree_cosface.networks.tokens import maps_of, pooled
 from saree_cosface.options import PoolingName
 
 
@@ -55,13 +55,13 @@ class SideBySide(nn.Module):
         """What :meth:`forward_features` gave, since it is pooled already."""
         return features
 
-    def forward_intermediates(self, pixels: Tensor, *, indices: int, **options: Any) -> list[Tensor]:
+    def forward_intermediates(self, pixels: Tensor, *, indices: int, **_: Any) -> list[Tensor]:
         """Maps of the last depths of each network, as many of each, ``indices`` together: ``(B, C, h, w)`` each."""
         depths = indices // len(self.networks)
         return [
             each
             for network, shown in zip(self.networks, self._shown(pixels), strict=True)
-            for each in network.forward_intermediates(shown, indices=depths, **options)  # type: ignore[operator]
+            for each in maps_of(network, shown, depths)
         ]
 
     def group_matcher(self, *, coarse: bool = True) -> dict[str, str]:

@@ -43,6 +43,17 @@ def pooled(network: Any, found: Tensor, pooling: PoolingName) -> tuple[Tensor, t
     return mean, (patches.transpose(1, 2).reshape(-1, patches.shape[2], *network.patch_embed.grid_size),)
 
 
+def maps_of(network: Any, pixels: Tensor, depths: int) -> list[Tensor]:
+    """Maps of a network's last depths, ``(B, C, h, w)`` each.
+
+    Tokens are normalised as the last ones are: before that, a few channels outweigh all others a hundred times.
+    """
+    maps: list[Tensor] = network.forward_intermediates(
+        pixels, indices=depths, intermediates_only=True, output_fmt="NCHW", norm=has_tokens(network)
+    )
+    return maps
+
+
 def _summary(network: Any, found: Tensor) -> Tensor:
     if _attends(network):
         summary: Tensor = network.forward_head(found, pre_logits=True)

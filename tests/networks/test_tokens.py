@@ -55,6 +55,20 @@ def test_dinov2_is_made_for_the_size_asked_for():
         create_backbone("vit_small_patch14_dinov2.lvd142m@230", pretrained=False)
 
 
+def test_moments_of_tokens_are_of_normalised_ones():
+    """Of all depths: a few channels of what a transformer adds up from block to block are huge."""
+    torch.manual_seed(0)
+    backbone = create_backbone("test_vit@64", pretrained=False, pooling="second_order", depths=2).eval()
+    shown = pixels(64)
+    with torch.inference_mode():
+        _, maps = backbone.features_and_maps(shown)
+        tokens = backbone.network.forward_features((shown.float() - backbone.mean) / backbone.std)
+    assert len(maps) == 2
+    torch.testing.assert_close(maps[1].flatten(2).transpose(1, 2), tokens[:, 1:], atol=1e-4, rtol=1e-4)
+    assert maps[0].mean(dim=1).abs().max() < 1e-4
+    assert maps[0].std(dim=1) == pytest.approx(1, abs=0.1)
+
+
 def test_a_network_sums_up_in_its_own_way_where_it_has_one():
     """By attention, where there is no class token; by the mean, which is then normalised as its weights expect."""
     shown = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
