@@ -1,8 +1,13 @@
 """Tokens of transformers: the class token, the mean of the patches, and both."""
 
+from functools import partial
+from pathlib import Path
+
 import pytest
 import timm
 import torch
+import yaml
+from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from saree_cosface.data.views import PyramidViews
@@ -12,7 +17,9 @@ from saree_cosface.networks.card import EmbedderCard
 from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.embedder import Embedder, new_embedder
 from saree_cosface.networks.tokens import has_summary, has_tokens, pooled
+from saree_cosface.options import ModelOptions
 
+ROOT = Path(__file__).parents[2]
 DINOV2 = "vit_small_patch14_dinov2.lvd142m@224"
 
 
@@ -43,6 +50,39 @@ def test_features_are_the_class_token_the_mean_of_patches_or_both(name):
         assert backbones[pooling].num_features == features.shape[1]
         assert len(maps) == (pooling == "mean")
     torch.testing.assert_close(one.pooled(found["mean"][1]), mean, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_recipe_for_dinov2_makes_an_embedder_that_is_saved_and_loaded(tmp_path):
+    recipe = yaml.safe_load((ROOT / "configs" / "sarees_dinov2.yaml").read_text(encoding="utf-8"))
+    model = ModelOptions(**recipe["model"])
+    assert model.backbone == DINOV2
+    card = EmbedderCard(
+        *(model.backbone, model.embedding_dim, model.dropout, model.batch_norm),
+        **{"pooling": model.pooling, "depths": model.depths, "directions": model.directions},
+    )
+    torch.manual_seed(0)
+    embedder = new_embedder(card, pretrained=False).eval()
+    assert embedder.backbone.pooling.channels == (384, 384)
+    assert embedder.backbone.num_features == 2 * 64 * 65 // 2
+    embedder.save(tmp_path)
+    shown = pixels(224)
+    with torch.inference_mode():
+        assert torch.equal(Embedder.load(tmp_path)(shown), embedder(shown))
+
+
+@pytest.mark.slow
+def test_weights_of_dinov2_are_loaded_for_the_size_asked_for(tmp_path, monkeypatch):
+    """As they are downloaded: of 518 pixels, whose position embeddings are then interpolated."""
+    torch.manual_seed(0)
+    large = timm.create_model("vit_small_patch14_dinov2", num_classes=0)
+    save_file(large.state_dict(), tmp_path / "weights.safetensors")
+    overlay = {"file": str(tmp_path / "weights.safetensors"), "num_classes": 0}
+    monkeypatch.setattr(timm, "create_model", partial(timm.create_model, pretrained_cfg_overlay=overlay))
+    small = create_backbone(DINOV2).network
+    assert (large.pos_embed.shape[1], small.pos_embed.shape[1]) == (1 + 37 * 37, 1 + 16 * 16)
+    assert torch.equal(small.pos_embed[:, 0], large.pos_embed[:, 0])
+    assert torch.equal(small.blocks[-1].mlp.fc2.weight, large.blocks[-1].mlp.fc2.weight)
 
 
 @pytest.mark.slow
