@@ -56,18 +56,18 @@ class BackboneComparison:
         console.print(self.advice(), highlight=False, markup=False, soft_wrap=True)
 
     def advice(self) -> str:
-        """What to train with: the quickest of those that the best is not surely better than."""
-        rows = self.document["backbones"]
-        alike = [row for row in rows if row.get("best_minus_this", {"p": 1.0})["p"] >= _CHANCE]
-        chosen = min(alike, key=lambda row: row["seconds"])
-        best = f"{_named(rows[0])} does best"
-        if len(alike) > 1:
-            others = "; ".join(_named(row) for row in alike[1:])
-            best += f", but not surely better than {others}: of these {_named(chosen)} is the quickest"
-        options = f"--model.backbone {chosen['backbone']} --model.pooling {chosen['pooling']}"
+        """What does best, what is quicker and not surely worse, and how to train with it."""
+        best, *others = self.document["backbones"]
+        said = f"{_named(best)} does best."
+        alike = [row for row in others if row["best_minus_this"]["p"] >= _CHANCE and row["seconds"] < best["seconds"]]
+        if alike:
+            quick = min(alike, key=lambda row: row["seconds"])
+            share = quick["seconds"] / best["seconds"]
+            p = quick["best_minus_this"]["p"]
+            said += f" {_named(quick)} is not surely worse (p = {p:.3f}), and takes {share:.0%} of the time."
         return (
-            f"{best}. To train with it: saree-cosface train --config sarees --data.manifest "
-            f"{self.document['manifest']} --out RUN {options}\n"
+            f"{said} To train with it: saree-cosface train --config sarees --data.manifest {self.document['manifest']} "
+            f"--out RUN --model.backbone {best['backbone']} --model.pooling {best['pooling']}\n"
             "The best of several flatters itself a little, since it was chosen by the same photos."
         )
 

@@ -45,14 +45,14 @@ def comparison(*rows):
     return BackboneComparison({**said, "backbones": list(rows)})
 
 
-def test_of_those_that_are_not_told_apart_from_the_best_the_quickest_is_advised():
-    found = comparison(row("big", 0.7, 0.9), row("small", 0.69, 0.2, p=0.4), row("tiny", 0.5, 0.1, p=0.001))
-    assert "--model.backbone small " in found.advice()
-    assert "not surely better than small" in found.advice()
+def test_the_best_is_advised_and_told_what_is_quicker_and_not_surely_worse():
+    found = comparison(row("big", 0.7, 0.9), row("small", 0.69, 0.3, p=0.4), row("tiny", 0.5, 0.1, p=0.001))
+    assert "small (mean) is not surely worse (p = 0.400), and takes 33% of the time" in found.advice()
+    assert "--model.backbone big --model.pooling mean" in found.advice()
     assert "tiny" not in found.advice()
-    clear = comparison(row("big", 0.7, 0.9), row("tiny", 0.5, 0.1, p=0.001)).advice()
-    assert "--model.backbone big " in clear
-    assert "surely" not in clear
+    slower = comparison(row("small", 0.7, 0.3), row("big", 0.69, 0.9, p=0.4)).advice()
+    assert "--model.backbone small " in slower
+    assert "surely" not in slower
 
 
 def test_the_table_has_a_row_a_backbone_with_its_cost():
