@@ -13,7 +13,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     backbones = new_parser(
         "Which backbone to train with: frozen features of each, with every pooling that it can do, read out by the\n"
         "whitened cosine and the nearest neighbour, with whole sources held out. Nothing is trained, so it takes\n"
-        "minutes; features are kept, so a second call takes less."
+        "minutes; features are kept, so that a second call takes less."
     )
     backbones.add_argument("manifest", type=Path, help="CSV or Parquet manifest")
     backbones.add_argument(
