@@ -14,6 +14,7 @@ from saree_cosface import __version__
 from saree_cosface.commands import (
     app,
     audit,
+    backbones,
     calibrate,
     compare,
     curate,
@@ -37,7 +38,15 @@ from saree_cosface.files import require_utf8
 from saree_cosface.machine import caches, photo_memory, threads
 
 COMMANDS = {
-    **{"loom": loom, "data": data, "train": train, "calibrate": calibrate, "evaluate": evaluate, "audit": audit},
+    **{
+        "loom": loom,
+        "data": data,
+        "backbones": backbones,
+        "train": train,
+        "calibrate": calibrate,
+        "evaluate": evaluate,
+        "audit": audit,
+    },
     **{"compare": compare, "predict": predict, "enrol": enrol, "enrolments": enrol, "gallery": gallery},
     **{"embed": embed, "export": export, "app": app, "accounts": app, "report": report, "faces": faces, "map": map},
     **{"review": review, "curate": curate},

@@ -21,7 +21,7 @@ HeadName = Literal[
     "cosface_unnormalized",
     "arcface",
 ]
-PoolingName = Literal["mean", "second_order"]
+PoolingName = Literal["mean", "second_order", "token", "token+mean"]
 SHARDED: tuple[HeadName, ...] = ("cosface", "cosface_unnormalized", "nsl", "arcface")
 """Heads whose prototypes can be shared out among processes."""
 SphereNetworkName = Literal[
@@ -151,19 +151,19 @@ class ModelOptions:
     """The network that turns a photo into a unit vector.
 
     Attributes:
-        backbone: "lite0" (EfficientNet-Lite0, its weights come with the installation), or any timm model by name, whose
-            weights timm downloads.
+        backbone: "lite0" (EfficientNet-Lite0, whose weights come with the installation), "lite1" or "lite2" (with the
+            extra `backbones`) or any timm model, whose weights are downloaded. "lite0@320" shows it images of another
+            size than it was trained with; "lite0+lite2" puts frozen features of both side by side.
         pretrained: begin with the backbone's published weights, whose batch norms keep their statistics; without them
             it learns from random ones, for which all its stages should be trainable. Networks for faces have none.
-        pooling: of local features: "mean" is the network's own, in most their mean; "second_order" takes what channels
-            do together, by which weaves differ (see ``saree_cosface.networks.pooling``).
+        pooling: of local features: "mean", or "second_order" for what channels do together, by which weaves differ (see
+            ``saree_cosface.networks.pooling``); of transformers also the "token" of the whole view, or "token+mean".
         depths: how many of the network's last depths second moments are taken of.
         directions: principal ones of the channels of each, found on training photos, that are kept.
         embedding_dim: D, length of the embedding.
         dropout: share of backbone features dropped in training.
         batch_norm: normalise the embedding's coordinates over the batch.
-        trainable_stages: how many of the backbone's last stages learn; 0 keeps it frozen, which lets its features be
-            computed once, so that a run takes seconds.
+        trainable_stages: how many of the backbone's last stages learn; 0 keeps it frozen, so that a run takes seconds.
         precision: of stages that learn: "auto" times bf16 and fp32 on this machine once and takes the faster. What does
             not learn runs in fp32.
 
@@ -185,6 +185,8 @@ class ModelOptions:
     def __post_init__(self) -> None:
         _check(self, "model", embedding_dim=(2, math.inf), dropout=(0, 0.99), trainable_stages=(0, math.inf))
         _check(self, "model", depths=(1, math.inf), directions=(1, math.inf))
+        if "+" in self.backbone and self.trainable_stages:
+            raise ValueError(f"option model.trainable_stages must be 0 for {self.backbone}: several stay as they are.")
         if not self.pretrained and not self.trainable_stages:
             raise ValueError(
                 "option model.pretrained is false and model.trainable_stages is 0: a network of random weights that "

@@ -35,7 +35,7 @@ COMMANDS = (
     "enrolments",
     "export",
 )
-COMMANDS += ("calibrate", "audit", "report", "app", "accounts")
+COMMANDS += ("backbones", "calibrate", "audit", "report", "app", "accounts")
 
 
 @pytest.fixture
@@ -608,6 +608,27 @@ def test_compare_passes_its_options_on(call, tmp_path, monkeypatch):
     assert "a table" in err
     assert (asked["seeds"], asked["folds"], asked["recipe"].head.scale) == (2, 5, 20)
     assert call("compare", "m.csv", "--out", tmp_path)[1] == ""
+
+
+def test_backbones_passes_its_options_on(call, tmp_path, monkeypatch):
+    from saree_cosface.networks import packaged
+    from saree_cosface.scoring import backbones
+
+    asked = {}
+
+    def compare_backbones(manifest, names, **options):
+        asked.update(options, manifest=manifest, names=names)
+        return Document()
+
+    monkeypatch.setattr(backbones, "compare_backbones", compare_backbones)
+    code, out, err = call("backbones", "m.csv", "--backbones", "lite0", "lite0+lite2", "--seeds", "1", "--json")
+    assert code == 0
+    assert json.loads(out) == {"name": "साड़ी"}
+    assert "a table" in err
+    assert (asked["names"], asked["seeds"], asked["folds"], asked["where"]) == (["lite0", "lite0+lite2"], 1, 5, None)
+    monkeypatch.setattr(packaged, "installed", lambda: ["lite0", "lite1"])
+    assert call("backbones", "m.csv", "--where", "core")[1] == ""
+    assert (asked["names"], asked["where"]) == (["lite0", "lite1"], "core")
 
 
 def test_report_passes_its_options_on(call, tiny_run, tmp_path, monkeypatch):

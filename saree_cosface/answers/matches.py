@@ -19,7 +19,7 @@ from saree_cosface.networks.backbone import unit
 from saree_cosface.networks.embedder import Embedder
 
 MATCHED_SIDE = 448
-"""Short side in pixels at which photos are matched; their maps have a cell every 32 pixels."""
+"""Short side in pixels at which networks of any size match photos; most have a cell every 32 pixels."""
 
 MATCHES = 6
 
@@ -83,6 +83,8 @@ def _local(embedder: Embedder, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.fl
     factor = MATCHED_SIDE / min(height, width)
     # Multiples of the cells' size, and no photo so long that it fills the memory.
     high, wide = (min(4 * MATCHED_SIDE, max(32, round(length * factor / 32) * 32)) for length in (height, width))
+    if embedder.backbone.preprocessing.fixed_size:
+        high, wide = embedder.backbone.preprocessing.shape
     resized = cv2.resize(pixels, (wide, high), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
     maps = local_maps(embedder, resized[None].astype(np.uint8, copy=False))
     rows, columns = maps[-1].shape[2:]

@@ -110,9 +110,7 @@ def features_of_each(
 
 def kept_in(cache: Path, backbone: Backbone, views: Views, merged: bool = False) -> Path:
     """The folder of features in a cache: by network, weights, what computes with them, decoder and views."""
-    network = f"{backbone.name}-{fingerprint(backbone)}-{runtime_of(backbone)}-decoder{DECODER}"
-    if backbone.pooling is not None:
-        network += f"-moments{'-'.join(map(str, backbone.pooling.sizes))}"
+    network = f"{backbone.name}-{fingerprint(backbone)}-{runtime_of(backbone)}-decoder{DECODER}{backbone.pooled_as}"
     return located(cache) / network / f"{views.key}{'-merged' * merged}"
 
 

@@ -13,6 +13,9 @@ from timm.models._manipulate import group_with_matcher
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from saree_cosface.networks.tokens import has_tokens, maps_of, pooled
+from saree_cosface.options import PoolingName
+
 if TYPE_CHECKING:
     from saree_cosface.networks.pooling import SecondOrder
 
@@ -54,7 +57,8 @@ class Backbone(nn.Module):
         preprocessing: what its weights expect; applied inside :meth:`forward`.
         learns_norms: whether training moves the statistics of the batch norms. Where weights are fine-tuned on few
             photos, those of ImageNet are the better ones; a network that starts from nothing needs its own.
-        pooling: of local features into second moments; None for the network's own, which is their mean in most.
+        pooling: of local features into second moments; None where ``tokens`` says what is made of them.
+        tokens: "mean" of local features, or of transformers "token" or "token+mean".
         num_features: F, the length of its features.
     """
 
@@ -69,6 +73,7 @@ class Backbone(nn.Module):
         *,
         learns_norms: bool = False,
         pooling: "SecondOrder | None" = None,
+        tokens: PoolingName = "mean",
     ) -> None:
         super().__init__()
         self.name = name
@@ -76,6 +81,7 @@ class Backbone(nn.Module):
         self.network = network.to(memory_format=torch.channels_last)  # what convolutions are fastest with on CPUs
         self.preprocessing = preprocessing
         self.pooling = pooling
+        self.tokens = tokens
         self.register_buffer("mean", torch.tensor(preprocessing.mean).view(1, 3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(preprocessing.std).view(1, 3, 1, 1) * 255, persistent=False)
         self.train()  # which puts the batch norms right
@@ -98,26 +104,29 @@ class Backbone(nn.Module):
     def num_features(self) -> int:
         if self.pooling is not None:
             return self.pooling.num_features
-        return int(self.network.num_features)  # type: ignore[arg-type]  # an int in every timm model
+        own = int(self.network.num_features)  # type: ignore[arg-type]  # an int in every timm model
+        return 2 * own if self.tokens == "token+mean" else own
+
+    @property
+    def pooled_as(self) -> str:
+        """Names how features are pooled, in caches; nothing where a network has but one way."""
+        if self.pooling is not None:
+            return f"-moments{'-'.join(map(str, self.pooling.sizes))}"
+        return f"-{self.tokens}" if has_tokens(self.network) else ""
 
     def features_and_maps(self, pixels: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Features, and what they were before they were pooled: ``(B, 3, H, W) -> (B, F), (B, C, h, w) each``.
 
-        There is a map at each depth that is pooled; none where the network pools no map of local features, as most
-        transformers do not. Whether features are what :meth:`pooled` makes of them, :func:`made_of` tells.
+        There is a map at each depth that is pooled; none where the network pools no map of local features, as where a
+        transformer has a token for it. Whether features are what :meth:`pooled` makes of them, :func:`made_of` tells.
         """
         pixels = ((pixels.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         if self.pooling is not None:
-            depths = len(self.pooling.channels)
-            maps = self.network.forward_intermediates(  # type: ignore[operator]
-                pixels, indices=depths, intermediates_only=True, output_fmt="NCHW"
-            )
+            maps = maps_of(self.network, pixels, len(self.pooling.channels))
             local = self.pooling.local([each.float() for each in maps])
             return self.pooling(local), local
         found: Tensor = self.network.forward_features(pixels)  # type: ignore[operator]  # a method of every timm model
-        pooled: Tensor = self.network.forward_head(found, pre_logits=True)  # type: ignore[operator]
-        has_maps = found.ndim == 4 and pooled.shape == found.shape[:2]
-        return pooled.float(), (found.float(),) if has_maps else ()
+        return pooled(self.network, found, self.tokens)
 
     def pooled(self, maps: Sequence[Tensor]) -> Tensor:
         """Features of maps of local features, or of parts of them: ``(B, C, h, w) each -> (B, F)``."""

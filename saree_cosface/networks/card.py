@@ -28,7 +28,7 @@ class EmbedderCard:
         dropout: of the neck, in training.
         batch_norm: whether the neck normalises its output over the batch in training.
         unit_features: whether features are brought to one length before the neck.
-        pooling: of the backbone's local features: their mean, or their second moments.
+        pooling: of the backbone's local features: their mean, their second moments, or a transformer's tokens.
         depths: of the backbone whose second moments are taken, the last ones.
         directions: of the channels of each depth that are kept.
         components: principal ones of the features, found on training photos, that the neck maps; 0 for all features.

@@ -45,8 +45,10 @@ def converted(backbone: Backbone) -> Run:
     Raises:
         RuntimeError: OpenVINO cannot run such a network.
     """
-    pooling = () if backbone.pooling is None else backbone.pooling.sizes
-    made = (backbone.name, backbone.preprocessing, pooling, fingerprint(backbone), openvino.__version__, processor())
+    made = (
+        *(backbone.name, backbone.preprocessing, backbone.pooled_as, fingerprint(backbone)),
+        *(openvino.__version__, processor()),
+    )
     name = f"{hashlib.sha256(repr(made).encode()).hexdigest()[:16]}-{threads.count()}"
     compiled = _compiled(name, backbone)
     request = compiled.create_infer_request()

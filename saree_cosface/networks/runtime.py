@@ -86,9 +86,7 @@ def runtime_of(backbone: Backbone) -> Runtime:
 def _faster(backbone: Backbone) -> Runtime:
     of_torch, of_openvino = torch.__version__, version("openvino")
     machine = f"{processor()}, {threads.count()} threads, torch {of_torch}, openvino {of_openvino}"
-    network = f"{backbone.name}, {' x '.join(map(str, backbone.preprocessing.shape))}"
-    if backbone.pooling is not None:
-        network += f", moments of {' and '.join(map(str, backbone.pooling.sizes))}"
+    network = f"{backbone.name}{backbone.pooled_as}, {' x '.join(map(str, backbone.preprocessing.shape))}"
     if (machine, network) not in _found:
         found = _read().get(machine, {}).get(network)
         if not isinstance(found, dict) or found.get("runtime") not in ("openvino", "torch"):

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from saree_cosface.data.views import PyramidViews
-from saree_cosface.features.extraction import photo_features
+from saree_cosface.features.extraction import PhotoFeatures, photo_features
 from saree_cosface.features.prototypes import prototypes
 from saree_cosface.networks.backbone import unit
 from saree_cosface.networks.create import create_backbone
@@ -75,6 +75,23 @@ FROZEN: Mapping[str, FrozenMethod] = {
 
 
 @dataclass(frozen=True, eq=False)
+class Means:
+    """Features as a network pools them, of photos: the mean over their views, of length 1, ``(N, F)``."""
+
+    features: Features
+
+    @classmethod
+    def of(cls, read: PhotoFeatures) -> "Means":
+        """From those of views."""
+        mean = read.features.mean(axis=1, dtype=np.float32)
+        return cls(mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12))
+
+    def directed_by(self, train: NDArray[np.int_]) -> Features:
+        """The same whatever they are learned from."""
+        return self.features
+
+
+@dataclass(frozen=True, eq=False)
 class Moments:
     """Second moments of all channels, of photos.
 
@@ -94,7 +111,7 @@ class Moments:
         backbone = create_backbone(model.backbone, pooling="second_order", depths=model.depths)
         assert backbone.pooling is not None
         views = PyramidViews(backbone.preprocessing.size, brief=True)
-        said = "Moments"
+        said = f"Moments of {model.backbone}"
         read = photo_features(backbone, files, views, cache=cache, description=said, merged=True)
         return cls(backbone.pooling, read.features[:, 0], model.directions)
 

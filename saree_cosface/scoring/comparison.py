@@ -13,23 +13,17 @@ Every cell (method, protocol, seed, fold) is one file below ``cells/``, so a sec
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.console import console, few, track
+from saree_cosface.console import track
 from saree_cosface.data.images import DECODER
-from saree_cosface.data.manifest import Manifest, manifest_of
-from saree_cosface.data.manifest_file import read_manifest
-from saree_cosface.data.photos import list_bad
-from saree_cosface.data.reading import read_photos, say_lost
-from saree_cosface.data.splits import SplitError, TooManyFolds, groups_to_deal, make_split
+from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.views import BRIEF, PyramidViews
-from saree_cosface.features.copies import copy_groups
 from saree_cosface.features.embedding import embed_whole, fuse_features
 from saree_cosface.features.extraction import PhotoFeatures, photo_features
 from saree_cosface.features.prototypes import prototypes
@@ -39,15 +33,12 @@ from saree_cosface.networks.precision import resolved_precision
 from saree_cosface.networks.runtime import runtime_of
 from saree_cosface.options import HeadOptions, Recipe
 from saree_cosface.runs.alone import alone
-from saree_cosface.scoring.baselines import FROZEN, Moments
+from saree_cosface.scoring.baselines import FROZEN, Means, Moments
+from saree_cosface.scoring.comparable import Comparable, ComparisonError, require_read
 from saree_cosface.scoring.comparison_summary import PROTOCOLS, summary
 from saree_cosface.scoring.comparison_table import LMCL, Comparison
 from saree_cosface.training.fit import fit
 from saree_cosface.training.labelled import Photos
-
-
-class ComparisonError(ValueError):
-    """The comparison cannot be made; the message says why and what to do."""
 
 
 def compare(
@@ -75,8 +66,6 @@ def compare(
         ComparisonError: fewer than two crafts have photos of two sources that can be read.
         RunError: somebody else is at work in ``out``.
     """
-    if seeds < 1:
-        raise ComparisonError(f"{seeds} seeds cannot be averaged; take at least 1, better 3.")
     if recipe.optim.patience:
         raise ComparisonError(
             "optim.patience needs validation photos, which a comparison does not set aside: add --optim.patience 0."
@@ -88,45 +77,18 @@ def compare(
 def _compare(
     manifest_path: Path, out: Path, recipe: Recipe, where: str | None, seeds: int, folds: int, cache: Path
 ) -> Comparison:
-    listed = read_manifest(manifest_path, where=where)
-    with _advised(manifest_path):
-        for protocol in PROTOCOLS:
-            groups_to_deal(listed.select(_comparable(listed)), protocol, folds)  # before anything is decoded
-    reading = read_photos(listed.files(), listed.table["sha256"].tolist())
-    list_bad(reading.bad, manifest_path)
-    if not len(reading.rows):
-        raise ComparisonError(f"none of the {len(listed)} photos can be read; the first: {reading.bad[0]}")
-    there = listed.select(reading.rows)
-    say_lost(listed, there)
-    single = _of_one_source(there)
-    if single:
-        console.print(
-            f"[yellow]{len(single)} crafts have photos of one source only, which cannot be held out, and are left out: "
-            f"{few(single)}.",
-            highlight=False,
-        )
-    rows = _comparable(there)
-    manifest = there.select(rows)
-    backbone = create_backbone(recipe.model.backbone)
+    photos = Comparable.read(manifest_path, PROTOCOLS, where=where, seeds=seeds, folds=folds, cache=cache)
+    manifest, classes, labels, splits = photos.manifest, photos.classes, photos.labels, photos.splits
+    moments = recipe.model.pooling == "second_order"
+    backbone = create_backbone(recipe.model.backbone, pooling="mean" if moments else recipe.model.pooling)
     # Of second moments only the brief views are learned from, and the baselines see no more.
-    views = PyramidViews(backbone.preprocessing.size, brief=recipe.model.pooling == "second_order")
-    copies = copy_groups(manifest.files(), reading.hashes[rows], cache=cache)
-    with _advised(manifest_path):
-        splits = {
-            (protocol, seed): make_split(manifest, protocol, n_folds=folds, seed=seed, duplicate_groups=copies)
-            for protocol in PROTOCOLS
-            for seed in range(seeds)
-        }
+    views = PyramidViews(backbone.preprocessing.size, brief=moments)
     read = photo_features(backbone, manifest.files(), views, cache=cache, description="Frozen features")
-    if read.bad:
-        raise ComparisonError(f"a photo has become unreadable meanwhile ({read.bad[0]}): compare again.")
-    classes, labels = np.unique(manifest.crafts, return_inverse=True)
-    frozen = _Frozen(recipe, manifest, labels, read.features, cache)
+    require_read(read)
+    frozen = _Frozen(recipe, manifest, labels, Means.of(read), cache)
     methods = {**dict.fromkeys(frozen.names), **heads(recipe.head)}
-    # By what the files hold, so that no cell is taken for one of other photos that had the same names.
-    content = manifest_of(manifest.table.assign(sha256=reading.sha256[rows]), manifest.root)
     computed = {"runtime": runtime_of(backbone), "precision": resolved_precision(recipe.model)}
-    signature = _signature(content, copies, recipe, folds, computed)
+    signature = _signature(photos, recipe, folds, computed)
     work = [
         (protocol, seed, fold, name)
         for seed in range(seeds)
@@ -157,16 +119,6 @@ def _compare(
     return comparison
 
 
-@contextmanager
-def _advised(manifest_path: Path) -> Iterator[None]:
-    """Beside what is wrong with a split, which manifest it is, and the option that helps."""
-    try:
-        yield
-    except SplitError as error:
-        option = " The option is --folds." if isinstance(error, TooManyFolds) else ""
-        raise ComparisonError(f"{manifest_path}: {error}{option}") from error
-
-
 def heads(head: HeadOptions) -> dict[str, HeadOptions]:
     """The losses that are compared. NSL has LMCL's scale, so that the margin is all they differ in."""
     return {
@@ -178,34 +130,12 @@ def heads(head: HeadOptions) -> dict[str, HeadOptions]:
     }
 
 
-def _of_one_source(manifest: Manifest) -> list[str]:
-    crafts, sources = manifest.crafts, manifest.sources
-    return [craft for craft in np.unique(crafts).tolist() if len(set(sources[crafts == craft])) < 2]
-
-
-def _comparable(manifest: Manifest) -> NDArray[np.int_]:
-    """Rows of the photos of crafts that have at least two sources; the others cannot be held out."""
-    kept = np.flatnonzero(~np.isin(manifest.crafts, _of_one_source(manifest)))
-    if len(set(manifest.crafts[kept])) < 2:
-        raise ComparisonError("fewer than two crafts have photos of two sources: add photos of other sources.")
-    return kept
-
-
 class _Frozen:
     """Baselines on features of a backbone that does not learn: the mean over views and, if the recipe is of those,
     second moments in the directions of the training photos."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        manifest: Manifest,
-        labels: NDArray[np.int_],
-        features: NDArray[np.float16],
-        cache: Path,
-    ) -> None:
-        mean = features.mean(axis=1, dtype=np.float32)
-        self._mean = mean / np.linalg.norm(mean, axis=1, keepdims=True)
-        self._recipe, self._labels, self._sources = recipe, labels, manifest.sources
+    def __init__(self, recipe: Recipe, manifest: Manifest, labels: NDArray[np.int_], means: Means, cache: Path) -> None:
+        self._means, self._labels, self._sources = means, labels, manifest.sources
         self.names = list(FROZEN)
         if recipe.model.pooling == "second_order":
             self.names += [f"{name.replace('Frozen', 'Moments')}" for name in FROZEN]
@@ -214,7 +144,7 @@ class _Frozen:
     def __call__(self, name: str, train: NDArray[np.int_], test: NDArray[np.int_]) -> NDArray[np.int_]:
         """What a baseline takes the test photos for: ``(T,)``."""
         method = FROZEN[name.replace("Moments", "Frozen")]
-        features = self._moments.directed_by(train) if name not in FROZEN else self._mean
+        features = (self._means if name in FROZEN else self._moments).directed_by(train)
         return method(features[train], self._labels[train], features[test], self._sources[train])
 
 
@@ -238,7 +168,7 @@ def _learned(
     )
     fitted = fit(recipe, photos, None, classes[present].tolist(), cache=cache, progress=False)
     frozen = recipe.model.trainable_stages == 0
-    if frozen and recipe.model.pooling == "mean":
+    if frozen and recipe.model.pooling != "second_order":
         embeddings = fuse_features(fitted.embedder, read.features[:, :BRIEF])
     else:
         known = cache if frozen else None
@@ -249,11 +179,9 @@ def _learned(
     return answers
 
 
-def _signature(
-    manifest: Manifest, copies: NDArray[np.int_], recipe: Recipe, folds: int, computed: Mapping[str, str]
-) -> str:
-    settings = {**asdict(replace(recipe, seed=0)), "folds": folds, **computed, "photos": manifest.sha256}
-    settings["copies"] = copies.tolist()  # which decide the folds
+def _signature(photos: Comparable, recipe: Recipe, folds: int, computed: Mapping[str, str]) -> str:
+    settings = {**asdict(replace(recipe, seed=0)), "folds": folds, **computed, "photos": photos.content_sha256}
+    settings["copies"] = photos.copies.tolist()  # which decide the folds
     settings["decoder"] = DECODER
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 

@@ -36,10 +36,6 @@ def summary(
     families = {str(craft): str(craft) for craft in classes}
     families |= {craft: family for craft, family in load_taxonomy().families.items() if craft in families}
 
-    def over_seeds(statistic: Callable[..., float]) -> Callable[..., float]:
-        # Takes labels (N,) and the predictions of all seeds (N, seeds): all seeds see the same resampled photos.
-        return lambda y, answers: float(np.mean([statistic(y, answers[:, seed]) for seed in range(seeds)]))
-
     answers = {
         (name, protocol): np.stack([predictions[name, protocol, seed] for seed in range(seeds)], axis=1)
         for name in names
@@ -48,23 +44,19 @@ def summary(
     methods = {}
     for name in track(names, "Intervals"):
         mine = answers[name, "source"]
-        scores: dict[str, Any] = {}
-        for metric, statistic in METRICS.items():
-            interval = bootstrap_interval(over_seeds(statistic), [labels, mine], manifest.sources, n_resamples=1000)
-            per_seed = [statistic(labels, mine[:, seed]) for seed in range(seeds)]
-            scores[metric] = {**asdict(interval), "per_seed": per_seed}
-        scores["macro_f1"] = over_seeds(macro_f1)(labels, mine)
+        scores = with_intervals(labels, mine, manifest.sources)
+        scores["macro_f1"] = _over_seeds(macro_f1)(labels, mine)
         scores["family_accuracy"] = float(
             np.mean([family_accuracy(classes[labels], classes[mine[:, seed]], families) for seed in range(seeds)])
         )
         random = {
-            metric: over_seeds(statistic)(labels, answers[name, "random"]) for metric, statistic in METRICS.items()
+            metric: _over_seeds(statistic)(labels, answers[name, "random"]) for metric, statistic in METRICS.items()
         }
         scores["random"] = random
         scores["shortcut_gap"] = {metric: random[metric] - scores[metric]["value"] for metric in METRICS}
         if name != LMCL:
             scores["lmcl_minus_this"] = {
-                metric: _paired(statistic, labels, answers[LMCL, "source"], mine, manifest.sources)
+                metric: paired_scores(statistic, labels, answers[LMCL, "source"], mine, manifest.sources)
                 for metric, statistic in METRICS.items()
             }
         methods[name] = scores
@@ -80,7 +72,16 @@ def summary(
     }
 
 
-def _paired(
+def with_intervals(labels: NDArray[np.int_], answers: NDArray[np.int_], sources: NDArray[np.str_]) -> dict[str, Any]:
+    """Top-1 and balanced accuracy of answers ``(N, seeds)`` over seeds, with intervals over sources."""
+    scores: dict[str, Any] = {}
+    for metric, statistic in METRICS.items():
+        interval = bootstrap_interval(_over_seeds(statistic), [labels, answers], sources, n_resamples=1000)
+        scores[metric] = {**asdict(interval), "per_seed": [statistic(labels, each) for each in answers.T]}
+    return scores
+
+
+def paired_scores(
     statistic: Callable[..., float],
     labels: NDArray[np.int_],
     a: NDArray[np.int_],
@@ -92,3 +93,9 @@ def _paired(
     y = np.repeat(labels, seeds)
     result = paired_bootstrap(statistic, y, a.ravel(), b.ravel(), np.repeat(groups, seeds), n_resamples=2000)
     return {**asdict(result.difference), "p": result.p_value}
+
+
+def _over_seeds(statistic: Callable[..., float]) -> Callable[..., float]:
+    """The mean of a statistic of labels ``(N,)`` over answers of all seeds ``(N, seeds)``, so that all seeds see the
+    same resampled photos."""
+    return lambda labels, answers: float(np.mean([statistic(labels, each) for each in answers.T]))

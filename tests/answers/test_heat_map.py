@@ -18,7 +18,7 @@ from saree_cosface.features.embedding import embed_photos
 from saree_cosface.networks.backbone import BackboneError
 from saree_cosface.networks.card import EmbedderCard
 from saree_cosface.networks.create import create_backbone
-from saree_cosface.networks.embedder import Embedder
+from saree_cosface.networks.embedder import Embedder, new_embedder
 from tests.helpers.bad_photos import save, textured
 
 
@@ -109,13 +109,44 @@ def test_a_region_is_matched_with_itself(tmp_path):
     assert len(set(corners)) == len(corners)
 
 
+@pytest.mark.parametrize("name", ["test_vit", "test_resnet+test_efficientnet"])
+def test_networks_of_one_size_tell_of_regions_by_their_moments(tmp_path, name):
+    torch.manual_seed(0)
+    card = EmbedderCard(name, 8, pooling="second_order", depths=2, directions=6, batch_norm=False)
+    embedder = new_embedder(card, pretrained=False).eval()
+    photo = save(tmp_path / "photo.png", textured(260, 200))
+    target = np.random.default_rng(0).normal(size=8).astype(np.float32)
+    target /= np.linalg.norm(target)
+    found = heat_map(embedder, photo, target)
+    answered = float(embed_photos(embedder, [photo]).embeddings[0] @ target)
+    assert found.shares.sum() == pytest.approx(found.cosine, abs=0.02)  # the root is not quite exact
+    assert found.cosine == pytest.approx(answered, abs=1e-3)
+    matches = match_regions(embedder, photo, photo)
+    assert matches
+    assert all(match.first == match.second for match in matches)
+
+
+def test_patches_of_a_transformer_carry_the_cosine_as_cells_do(tmp_path):
+    torch.manual_seed(0)
+    embedder = new_embedder(EmbedderCard("test_vit@64", 8), pretrained=False).eval()
+    photo = save(tmp_path / "photo.png", textured(90, 130))
+    target = np.random.default_rng(0).normal(size=8).astype(np.float32)
+    target /= np.linalg.norm(target)
+    found = heat_map(embedder, photo, target)
+    answered = float(embed_photos(embedder, [photo]).embeddings[0] @ target)
+    assert found.cosine == pytest.approx(answered, abs=1e-4)
+    assert found.shares.sum() == pytest.approx(answered, abs=1e-4)
+    assert found.shares.std() > 0
+    assert match_regions(embedder, photo, photo)
+
+
 def _lite():
     torch.manual_seed(0)
     return Embedder(EmbedderCard("lite0", 16, precision="fp32"), create_backbone("lite0")).eval()
 
 
 def test_a_backbone_without_a_map_is_refused():
-    backbone = create_backbone("test_vit", pretrained=False).eval()
+    backbone = create_backbone("test_vit", pretrained=False, pooling="token").eval()
     size = backbone.preprocessing.size
     embedder = Embedder(EmbedderCard("test_vit", 8), backbone).eval()
     with pytest.raises(BackboneError, match="regions cannot be shown"):

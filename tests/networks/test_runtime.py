@@ -41,16 +41,22 @@ def cosines(one, other):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "has_maps"), [("lite0", True), ("test_resnet", True), ("test_vit", False)])
-def test_both_give_the_same(name, has_maps, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "pooling", "count"),
+    [
+        *(("lite0", "mean", 1), ("test_resnet", "mean", 1), ("test_vit", "mean", 1)),
+        *(("test_vit", "token+mean", 0), ("test_vit@64+test_resnet", "mean", 0), ("test_vit", "second_order", 1)),
+    ],
+)
+def test_both_give_the_same(name, pooling, count, monkeypatch):
     torch.manual_seed(0)
-    backbone = create_backbone(name, pretrained=name == "lite0")
+    backbone = create_backbone(name, pretrained=name == "lite0", pooling=pooling)
     shown = views(backbone, 2)
     (one, maps), (other, as_well) = (by(each, backbone, shown, monkeypatch) for each in ("torch", "openvino"))
     assert cosines(one, other).min() > 0.9999
-    assert (maps is not None) == (as_well is not None) == has_maps
-    if maps is not None:
-        np.testing.assert_allclose(maps, as_well, rtol=1e-3, atol=1e-3)
+    assert len(maps) == len(as_well) == count
+    for mine, theirs in zip(maps, as_well, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-3)
     with torch.inference_mode():
         torch.testing.assert_close(backbone.eval()(torch.from_numpy(shown).permute(0, 3, 1, 2)).numpy(), one)
 
