@@ -23,7 +23,7 @@ def test_a_recipe_is_found_by_its_name_in_any_folder(given, capsys, tmp_path, mo
     code, out, _ = printed(capsys, "train", "--config", given, "--data.manifest", "m.csv", "--out", "run")
     assert code == 0
     recipe = yaml.safe_load((ROOT / "configs" / "demo.yaml").read_text(encoding="utf-8"))
-    assert yaml.safe_load(out)["head"]["scale"] == recipe["head"]["scale"]
+    assert yaml.safe_load(out)["data"]["validation_fold"] == recipe["data"]["validation_fold"]
 
 
 def test_a_file_comes_before_a_recipe_of_its_name(capsys, tmp_path, monkeypatch):
