@@ -23,7 +23,7 @@ class PhotoEmbeddings:
         embeddings: of length 1, ``(N, D)``.
         sides: of the left, right, upper and lower side alone, of length 1, ``(N, 4, D)``; ``(N, 0, D)`` where only
             whole photos were looked at.
-        features: of the backbone, the mean over the views, ``(N, F)``; of second moments their root.
+        features: of the backbone, the mean over the views, ``(N, F)``; of second moments those of the last depth.
         rows: position of each in the list of files asked for, ``(N,)``, ascending.
         bad: the photos that could not be read, with the reason.
     """
@@ -102,9 +102,8 @@ def embeddings_of(embedder: Embedder, read: PhotoFeatures) -> PhotoEmbeddings:
     """What the features of photos make of them: of brief views, ``(N, V, F)``, or of whole photos, ``(N, 1, F)``."""
     mean = read.features.mean(axis=1, dtype=np.float32)
     if embedder.backbone.pooling is not None:
-        with torch.inference_mode():
-            parts = torch.split(torch.from_numpy(mean).to(embedder.backbone.mean.device), 256)
-            mean = torch.cat([embedder.backbone.normal(part).cpu() for part in parts]).numpy()
+        # The last depth sees what things are, and so tells cloth from the rest; textures are everywhere.
+        mean = embedder.backbone.pooling.split(torch.from_numpy(mean))[-1].numpy()
     whole = fuse_features(embedder, read.features)
     sides = [fuse_features(embedder, read.features[:, list(views)]) for views in SIDES if read.features.shape[1] > 1]
     apart = np.stack(sides, axis=1) if sides else np.zeros((len(whole), 0, whole.shape[1]), np.float32)
