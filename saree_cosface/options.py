@@ -173,14 +173,14 @@ class ModelOptions:
 
     backbone: str = "lite0"
     pretrained: bool = True
-    pooling: PoolingName = "mean"
-    depths: int = 2
-    directions: int = 64
     embedding_dim: int = 256
     dropout: float = 0.3
     batch_norm: bool = True
     trainable_stages: int = 0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
+    pooling: PoolingName = "mean"
+    depths: int = 2
+    directions: int = 64
 
     def __post_init__(self) -> None:
         _check(self, "model", embedding_dim=(2, math.inf), dropout=(0, 0.99), trainable_stages=(0, math.inf))
@@ -281,12 +281,10 @@ class OptimOptions:
         balance_power: 0 draws photos as they occur, 1 every craft equally often.
         patience: epochs without a better validation score after which training stops; 0 never stops early.
 
-    >>> OptimOptions("sgd", epochs=20, lr=0.1).momentum
-    0.9
+    >>> OptimOptions("sgd", epochs=20, lr=0.1).optimizer
+    'sgd'
     """
 
-    start: Literal["random", "whitened"] = "random"
-    shrinkage: float = -1.0
     optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
     momentum: float = 0.9
     epochs: int = 60
@@ -303,6 +301,8 @@ class OptimOptions:
     balance: Literal["craft", "piece", "source"] = "craft"
     balance_power: float = 0.5
     patience: int = 0
+    start: Literal["random", "whitened"] = "random"
+    shrinkage: float = -1.0
 
     def __post_init__(self) -> None:
         _check(self, "optim", epochs=(1, math.inf), batch_size=(2, math.inf), lr=(0, math.inf))
