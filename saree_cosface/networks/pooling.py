@@ -22,9 +22,6 @@ from torch.nn import functional as F
 ITERATIONS = 15
 """Of the square root: directions that hold a ten-thousandth of the trace come out within a per cent."""
 
-DIRECTIONS = 64
-"""Of the channels of a depth, the principal ones that are kept: 2,080 numbers."""
-
 
 class SecondOrder(nn.Module):
     """Second moments of maps of local features, at one or several depths of a network.
@@ -91,7 +88,7 @@ class SecondOrder(nn.Module):
         matrices: Tensor = (part / factor)[:, place]
         return matrices.view(-1, self.sizes[depth], self.sizes[depth])
 
-    def narrowed(self, features: Tensor, directions: int = DIRECTIONS) -> "SecondOrder":
+    def narrowed(self, features: Tensor, directions: int) -> "SecondOrder":
         """The same in the principal directions of moments of training photos: those of their mean, at trace 1.
 
         Args:
@@ -103,7 +100,8 @@ class SecondOrder(nn.Module):
             total = part.new_zeros(part.shape[1], dtype=torch.float64)
             identity = self._packed(torch.eye(self.sizes[depth], dtype=torch.float64)[None], depth)[0]
             for some in torch.split(part, 256):  # in double precision, and not all at once
-                total += (some.double() / (some.double() @ identity)[:, None]).sum(dim=0)
+                traces = (some.double() @ identity).clamp_min(1e-12)  # a view may excite nothing at all
+                total += (some.double() / traces[:, None]).sum(dim=0)
             mean = self.unpacked((total / len(part))[None], depth)[0]
             vectors = torch.linalg.eigh(mean)[1].flip(1)[:, : made.sizes[depth]]
             # The sign of an eigenvector is chance; it does not change a cosine, but it would change the weights.
