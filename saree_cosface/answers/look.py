@@ -11,6 +11,7 @@ from torch import Tensor
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.views import LARGEST, PyramidViews
 from saree_cosface.features.ahead import NO_MEMORY
+from saree_cosface.features.extraction import in_half
 from saree_cosface.networks.backbone import BackboneError, made_of
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.networks.runtime import runner
@@ -44,7 +45,7 @@ def look(embedder: Embedder, photo: Path) -> Look:
     except MemoryError as error:
         raise BadImage(photo, NO_MEMORY) from error
     features, maps = _seen(embedder, views)
-    return Look(pixels, maps, features.astype(np.float16))
+    return Look(pixels, maps, in_half(features))
 
 
 def local_maps(embedder: Embedder, views: NDArray[np.uint8]) -> tuple[Tensor, ...]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import SIDES, PyramidViews
-from saree_cosface.features.extraction import PhotoFeatures, features_of_each, photo_features
+from saree_cosface.features.extraction import PhotoFeatures, features_of_each, in_half, photo_features
 from saree_cosface.networks.backbone import Backbone, evaluating
 from saree_cosface.networks.embedder import Embedder
 
@@ -81,14 +81,25 @@ def whole_features(
     backbone: Backbone, files: Sequence[Path], *, cache: Path | None, description: str | None
 ) -> PhotoFeatures:
     """Second moments of whole photos, in the directions that a backbone keeps, ``(N, 1, F)``."""
-    assert backbone.pooling is not None
-    wide = backbone.wide()
-    assert wide.pooling is not None
+    return in_directions(backbone, wide_moments(backbone, files, cache=cache, description=description))
+
+
+def wide_moments(
+    backbone: Backbone, files: Sequence[Path], *, cache: Path | None, description: str | None
+) -> PhotoFeatures:
+    """Second moments of whole photos of all channels, ``(N, 1, F)``, from which directions are found."""
     views = PyramidViews(backbone.preprocessing.size, brief=True)
-    read = photo_features(wide, files, views, cache=cache, description=description, merged=True)
+    return photo_features(backbone.wide(), files, views, cache=cache, description=description, merged=True)
+
+
+def in_directions(backbone: Backbone, wide: PhotoFeatures) -> PhotoFeatures:
+    """Moments of all channels as those in the directions that a backbone keeps: ``(N, 1, F) -> (N, 1, F')``."""
+    pooling = backbone.wide().pooling
+    assert pooling is not None
+    assert backbone.pooling is not None
     with torch.inference_mode():
-        moved = wide.pooling.moved(torch.from_numpy(read.features[:, 0]).to(wide.mean.device), backbone.pooling)
-    return replace(read, features=moved.cpu().numpy()[:, None].astype(np.float16))
+        moved = pooling.moved(torch.from_numpy(wide.features[:, 0]).to(backbone.mean.device), backbone.pooling)
+    return replace(wide, features=in_half(moved.cpu().numpy()[:, None]))
 
 
 def embed_each(embedder: Embedder, files: Sequence[Path]) -> Iterator[PhotoEmbeddings]:

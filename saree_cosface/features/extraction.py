@@ -96,7 +96,7 @@ def features_of_each(
                 found = run(np.concatenate(unknown))[0]
                 parts = np.split(found, np.cumsum([len(each) for each in unknown])[:-1])
                 merge = (each.mean(axis=0, keepdims=True) if merged else each for each in parts)
-                computed = iter([each.astype(np.float16) for each in merge])
+                computed = iter([in_half(each) for each in merge])
             for row, item in some:
                 if isinstance(item, BadImage):
                     yield PhotoFeatures(_none(backbone), np.zeros(0, np.int_), (item,))
@@ -106,6 +106,21 @@ def features_of_each(
                 if folder is not None and len(item.views) and not _kept(features, folder, item.sha256):
                     folder = None
                 yield PhotoFeatures(features[None], np.array([row]), ())
+
+
+def in_half(features: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Features of the views of photos in half precision: ``(..., V, F) -> (..., V, F)``.
+
+    Second moments of a network whose channels are strong can lie beyond its range. Only directions of features count,
+    and how the views of a photo compare, so that all of that photo's are then made smaller by one factor.
+
+    >>> in_half(np.array([[1e6, 5e5]], np.float32)).tolist()
+    [[65504.0, 32752.0]]
+    """
+    bound = float(np.finfo(np.float16).max)
+    largest = np.abs(features).max(axis=(-2, -1), keepdims=True, initial=bound)
+    kept: NDArray[np.float16] = (features * (bound / largest)).astype(np.float16)
+    return kept
 
 
 def kept_in(cache: Path, backbone: Backbone, views: Views, merged: bool = False) -> Path:

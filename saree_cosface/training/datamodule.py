@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import LARGEST, PyramidViews, RandomViews
-from saree_cosface.features.embedding import whole_features
+from saree_cosface.features.embedding import in_directions, wide_moments
 from saree_cosface.features.extraction import PhotoFeatures, photo_features
 from saree_cosface.heads.ranks import place
 from saree_cosface.machine import threads
@@ -127,21 +127,18 @@ class SareeData(L.LightningDataModule):
         return self._normal(whole)[:, 0].numpy(), self._read["train"].select(read.rows)
 
     def _moments(self, files: Sequence[Path], part: str = "train") -> PhotoFeatures:
-        """Second moments of photos, in the principal directions of those of the training photos."""
+        """Second moments of photos, in the principal directions of those of the training photos, which come first."""
         backbone = self.embedder.backbone
         assert backbone.pooling is not None
+        read = wide_moments(backbone, files, cache=self.cache, description=self._said(part))
         if not self._directed:
-            wide = backbone.wide()
-            views = PyramidViews(self.views.size, brief=True)
-            read = photo_features(
-                wide, self._photos("train").files, views, cache=self.cache, description=self._said("train"), merged=True
-            )
             _require(read.rows, {bad.path: bad for bad in read.bad})
-            assert wide.pooling is not None
-            found = wide.pooling.narrowed(torch.from_numpy(read.features[:, 0]), backbone.pooling.directions)
+            wide = backbone.wide().pooling
+            assert wide is not None
+            found = wide.narrowed(torch.from_numpy(read.features[:, 0]), backbone.pooling.directions)
             backbone.pooling.load_state_dict(found.state_dict())
             self._directed = True
-        return whole_features(backbone, files, cache=self.cache, description=self._said(part))
+        return in_directions(backbone, read)
 
     def _normal(self, features: NDArray[np.floating]) -> Tensor:
         """Features as the neck takes them, ``(N, V, F)``: the same in every epoch."""

@@ -8,6 +8,7 @@ from saree_cosface.data.views import PyramidViews, RandomViews
 from saree_cosface.features import extraction
 from saree_cosface.features.embedding import embed_each, embed_photos, embed_whole, fuse_features
 from saree_cosface.features.extraction import photo_features
+from saree_cosface.networks.pooling import SecondOrder
 from saree_cosface.networks.runtime import VARIABLE
 from saree_cosface.options import ViewOptions
 from tests.helpers.bad_photos import BAD, named_in_unicode, save, textured
@@ -42,6 +43,15 @@ def test_whole_photos_have_the_embeddings_of_their_views_together(tiny_moments, 
     again = embed_whole(tiny_moments, photos, cache=cache)
     assert not np.allclose(again.embeddings, whole.embeddings, atol=1e-3)
     assert len(list(cache.rglob("*-merged/*.npy"))) == 7
+
+
+def test_moments_beyond_half_precision_say_the_same(tiny_moments, photos, cache, monkeypatch):
+    plain = embed_whole(tiny_moments, photos)
+    weak = SecondOrder.forward
+    monkeypatch.setattr(SecondOrder, "forward", lambda self, local: weak(self, [1e3 * each for each in local]))
+    monkeypatch.setenv(VARIABLE, "torch")
+    for found in (embed_whole(tiny_moments, photos, cache=cache), embed_photos(tiny_moments, photos)):
+        assert (found.embeddings * plain.embeddings).sum(axis=1).min() > 0.999
 
 
 def forbid_network(monkeypatch):
