@@ -19,8 +19,12 @@ _CHILLU = str.maketrans({chr(0x0D7A + row): bare + "\u0d4d" for row, bare in enu
 """Malayalam's bare consonants have a letter of their own since Unicode 5.1, and were written in two before."""
 
 
-def _words(label: str) -> list[str]:
-    """The words of a label as they are compared: letters, digits and the vowel signs of Indic scripts."""
+def words_of(label: str) -> list[str]:
+    """The words of a label as they are compared: letters, digits and the vowel signs of Indic scripts.
+
+    >>> words_of("Kāñjīvaram silk-saree, 1998")
+    ['kanjivaram', 'silk', 'saree', '1998']
+    """
     bare = _UNSPELT.sub("", unicodedata.normalize("NFKD", label.casefold())).translate(_CHILLU)
     spaced = "".join(mark if mark.isalnum() or unicodedata.category(mark)[0] == "M" else " " for mark in bare)
     return spaced.split()
@@ -28,18 +32,22 @@ def _words(label: str) -> list[str]:
 
 # Words that say "this is a saree" or what it is woven of; they may stand beside the name of a craft.
 _SAREE_WORDS = frozenset(
-    _words(
+    words_of(
         "saree sarees sari saris handloom handlooms handwoven weave weaves weaving pure "
         "साड़ी साड़ियाँ साडी শাড়ি শাড়ী சேலை புடவை சாரி చీర చీరలు ಸೀರೆ സാരി ଶାଢ଼ି ଶାଢ଼ୀ સાડી ਸਾੜੀ ਸਾੜ੍ਹੀ"
     )
 )
 _MATERIAL_WORDS = frozenset(
-    _words(
+    words_of(
         "silk silks cotton pattu fabric fabrics "
         "रेशम रेशमी सिल्क সিল্ক রেশম பட்டு சில்க் పట్టు సిల్క్ ರೇಷ್ಮೆ ಸಿಲ್ಕ್ പട്ട് സിൽക്ക് ରେଶମ ସିଲ୍କ રેશમ સિલ્ક ਰੇਸ਼ਮ ਸਿਲਕ "
         "सूती कॉटन সুতি সুতির কটন பருத்தி காட்டன் పత్తి కాటన్ ಹತ್ತಿ ಕಾಟನ್ കോട്ടൺ ସୂତା કોટન સુતરાઉ ਸੂਤੀ"
     )
 )
+
+
+_LISTS = ("spellings", "native", "search", "exclude")
+"""Entries of a craft that may be left out, each a list of names or words."""
 
 
 class UnknownCraft(ValueError):
@@ -88,6 +96,8 @@ class Craft:
         name: for people.
         spellings: other names by which shops and museums call it.
         native: its names in the scripts of India.
+        search: names that photographs of it are looked for by; where there are none, its name and spellings.
+        exclude: words of captions that speak of something else of that name.
         family: the technique, which makes two clusters look alike.
         place: where it is made.
         gi: name in the register of geographical indications; None where none is known.
@@ -102,6 +112,8 @@ class Craft:
     gi: str | None
     look_for: tuple[str, ...]
     native: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,7 +146,7 @@ class Taxonomy:
             NotACraft: the label is a material, a use, or a technique that many crafts share.
             UnknownCraft: no craft is spelt so; the nearest ones are suggested.
         """
-        words = _words(label)
+        words = words_of(label)
         without_saree = [word for word in words if word not in _SAREE_WORDS]
         without_material = [word for word in without_saree if word not in _MATERIAL_WORDS]
         for kept in (words, without_saree, without_material):
@@ -231,16 +243,19 @@ def _craft(path: Path, craft_id: Any, entry: Any) -> Craft:
     required = {"name", "family", "place", "look_for"}
     if not isinstance(entry, dict) or not required <= entry.keys():
         raise ValueError(f"{path}: craft {craft_id!r} needs {', '.join(sorted(required))}.")
-    unknown = entry.keys() - required - {"spellings", "native", "gi"}
+    unknown = entry.keys() - required - {*_LISTS, "gi"}
     if unknown:
         raise ValueError(f"{path}: craft {craft_id!r} has unknown entries {sorted(unknown)}.")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", str(craft_id)):
         raise ValueError(f"{path}: craft id {craft_id!r} must be of lower-case letters, digits and underscores.")
+    lists = {name: entry.get(name) or [] for name in _LISTS}
+    for name, each in lists.items():
+        if not isinstance(each, list):
+            raise ValueError(f"{path}: {name} of craft {craft_id!r} must be a list.")
     return Craft(
         id=craft_id,
         name=str(entry["name"]),
-        spellings=tuple(str(spelling) for spelling in entry.get("spellings", ())),
-        native=tuple(str(spelling) for spelling in entry.get("native", ())),
+        **{name: tuple(str(word) for word in each) for name, each in lists.items()},
         family=str(entry["family"]),
         place=str(entry["place"]),
         gi=None if entry.get("gi") is None else str(entry["gi"]),
@@ -270,10 +285,10 @@ def _labels(craft: Craft) -> tuple[str, ...]:
 
 
 def _key(label: str) -> str:
-    return "".join(_words(label))
+    return "".join(words_of(label))
 
 
 def _keys(label: str) -> set[str]:
     # Also without "saree" and the like, which a label may repeat ("Kerala saree sarees") or leave out ("Kerala").
-    bare = "".join(word for word in _words(label) if word not in _SAREE_WORDS)
+    bare = "".join(word for word in words_of(label) if word not in _SAREE_WORDS)
     return {_key(label), bare or _key(label)}
