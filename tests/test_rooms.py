@@ -21,6 +21,7 @@ ROOMS = (
         "data",
         "loom",
         "curation",
+        "gathering",
         "networks",
         "features",
         "shards",

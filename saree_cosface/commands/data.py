@@ -1,9 +1,10 @@
-"""``saree-cosface data import`` and ``data check``: manifests made and checked."""
+"""``saree-cosface data import``, ``data check`` and ``data gather``: manifests made, checked, and filled."""
 
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from saree_cosface.commands import gather
 from saree_cosface.commands.common import Command, Subcommands, add_cache, add_json, add_where, finish, new_parser
 from saree_cosface.console import console
 
@@ -38,7 +39,8 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     add_cache(checking)
     add_json(checking, "the findings")
     data_commands.add_subcommand("check", checking, help="find what is wrong with a manifest")
-    return {"data import": _import, "data check": _check}
+    data_commands.add_subcommand("gather", gather.parser(), help="gather openly licensed photographs")
+    return {"data import": _import, "data check": _check, "data gather": gather.run}
 
 
 def _import(options: Namespace) -> int:

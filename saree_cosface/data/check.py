@@ -27,6 +27,9 @@ from saree_cosface.data.photos import map_files
 from saree_cosface.files import sha256_of
 from saree_cosface.taxonomy import NotACraft, Taxonomy, UnknownCraft, load_taxonomy
 
+TINY = 64
+"""Pixels of the short side below which a photo shows no weave."""
+
 
 @dataclass(frozen=True)
 class _Photo:
@@ -46,7 +49,7 @@ def check_manifest(
     max_distance: int = MAX_DISTANCE,
     min_sources: int = 2,
     min_photos: int = 2,
-    min_side: int = 64,
+    min_side: int = TINY,
 ) -> CheckReport:
     """Decode every photo of a manifest and look for what would spoil training or its evaluation.
 
@@ -59,7 +62,7 @@ def check_manifest(
         max_distance: of perceptual hashes, up to which two photos count as copies.
         min_sources: a craft with fewer sources cannot be told from the habits of its photographers.
         min_photos: a craft with fewer photos cannot be both learnt and tested.
-        min_side: a photo with a shorter side, in pixels, shows no weave.
+        min_side: a photo with a shorter side, in pixels, is tiny.
 
     Raises:
         ValueError: ``embeddings`` has another number of rows than the manifest.

@@ -22,6 +22,10 @@ COLUMNS = ("path", "craft", "piece", "view", "source", "licence", "split", "sha2
 NAMES = ("craft", "piece", "view", "source", "shared_piece")
 """Columns of names that people give, which are read in one spelling (:func:`saree_cosface.data.names.tidy`)."""
 
+BASIS, CAPTION, CURATOR = "basis", "caption", "curator"
+"""A further column that says what a label rests on, and two things that it may say: the words under a photo, which
+nobody has compared with the cloth, and the decision of a curator, who has."""
+
 _IDENTITY = ("path", "craft", "piece", "source", "split", "sha256")
 
 
@@ -92,6 +96,12 @@ class Manifest:
     def views(self) -> NDArray[np.str_]:
         """What part of the saree is seen, ``(N,)``; "" where unknown."""
         return self._column("view")
+
+    @property
+    def from_captions(self) -> NDArray[np.bool_]:
+        """Whether the label of each photo rests on a caption alone, ``(N,)``."""
+        said = self.table[BASIS].tolist() if BASIS in self.table.columns else [""] * len(self)
+        return np.array([str(basis).strip().lower() == CAPTION for basis in said], dtype=np.bool_)
 
     @property
     def drawn(self) -> bool:

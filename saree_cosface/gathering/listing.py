@@ -1,0 +1,88 @@
+"""What was gathered as others read it: the manifest, and whom to thank under which licence."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from saree_cosface.data.manifest import BASIS, CAPTION, COLUMNS
+from saree_cosface.data.manifest_file import write_manifest
+from saree_cosface.files import write_text
+from saree_cosface.gathering.ledger import MANIFEST, Fetched, Ledger
+from saree_cosface.gathering.records import UNKNOWN
+from saree_cosface.taxonomy import craft_name
+
+CREDITS = "CREDITS.md"
+
+_BEFORE = """# Credits
+
+Photographs found by `saree-cosface data gather`, each with its title, who made it, its licence and where it was
+found. The files are as they were published there, large ones of Wikimedia Commons in the smaller size that it offers.
+Whoever shows or passes on one of them, or something made of it such as a crop, names its maker and its licence, links
+both, and says what was changed; what is made of a photo under CC BY-SA is passed on under the same licence. A photo
+is labelled with the craft that it was found for: its maker has not said more.
+"""
+
+
+def write_listing(ledger: Ledger, licences: Sequence[str]) -> None:
+    """Write the manifest and the credits of all photos of a folder under the licences asked for; nothing where there is
+    none.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    photos = {
+        craft: [entry for entry in ledger.photos(craft) if entry.record.licence.code in licences]
+        for craft in sorted(ledger.crafts())
+    }
+    rows = [_row(entry) for each in photos.values() for entry in each]
+    if rows:
+        table = pd.DataFrame(rows)
+        write_manifest(table.assign(**{name: "" for name in COLUMNS if name not in table}), ledger.folder / MANIFEST)
+        write_text(ledger.folder / CREDITS, _credits({craft: each for craft, each in photos.items() if each}))
+
+
+def _row(entry: Fetched) -> dict[str, str]:
+    record = entry.record
+    return {
+        "path": entry.path,
+        "craft": entry.craft,
+        "source": record.source,
+        "licence": record.licence.name,
+        "sha256": "" if entry.seen is None else entry.seen.sha256,
+        BASIS: CAPTION,
+        "title": record.title,
+        "credit": record.credit,
+        "creator": record.creator,
+        "licence_url": record.licence.url,
+        "landing": record.landing,
+        "provider": record.provider,
+        "found_by": record.service,
+    }
+
+
+def _credits(photos: dict[str, list[Fetched]]) -> str:
+    lines = [_BEFORE]
+    for craft, entries in photos.items():
+        lines.append(f"## {_plain(craft_name(craft))}\n")
+        lines += [_credit(entry) for entry in entries]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _credit(entry: Fetched) -> str:
+    record = entry.record
+    creator = _plain(record.creator or UNKNOWN)
+    by = f"[{creator}]({_url(record.creator_url)})" if record.creator_url else creator
+    title = _plain(record.title or "Untitled")
+    said = f"- `{entry.path}`: [{title}]({_url(record.landing)}) by {by}, "
+    said += f"[{record.licence.name}]({_url(record.licence.url)}), at {_plain(record.provider)}"
+    return f"{said}; also restricted: {_plain(record.restrictions)}" if record.restrictions else said
+
+
+def _plain(said: str) -> str:
+    """Text that Markdown takes as it stands: what strangers have written is no markup."""
+    return "".join(f"\\{mark}" if mark in "\\`*_[]()<>#!|~&" else mark for mark in said)
+
+
+def _url(address: str) -> str:
+    return address.replace("(", "%28").replace(")", "%29")
