@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from saree_cosface.curation.deciding import log_beside
 from saree_cosface.curation.decisions import Entry as Decision
 from saree_cosface.curation.log import Clash
 from saree_cosface.html.page import escape
@@ -18,7 +19,6 @@ from saree_cosface.review.bench import (
     decide,
     decided,
     is_copy,
-    log_beside,
     next_open,
     said_of,
     set_up,

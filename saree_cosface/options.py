@@ -52,6 +52,8 @@ class DataOptions:
         workers: processes that prepare photos while the network trains; 0 does it in the training process.
         devices: on how many processors or GPUs of a machine to train, each with a batch of its own.
         nodes: on how many machines; the command is then started on each, by torchrun or Slurm.
+        confirmed: keep only photos whose label does not rest on a caption (column basis), or that a curator confirmed:
+            in decisions.db beside the manifest, or in a manifest that ``curate apply`` wrote.
 
     >>> DataOptions(Path("manifest.csv"), where="view == 'closeup'", test_fold=2).folds
     5
@@ -72,6 +74,7 @@ the one that scores it.
     workers: int = 0
     devices: int = 1
     nodes: int = 1
+    confirmed: bool = False
 
     def __post_init__(self) -> None:
         _check(self, "data", folds=(2, math.inf), test_fold=(-1, math.inf), validation_fold=(-1, math.inf))
@@ -125,20 +128,9 @@ class FaceOptions:
     nodes: int = 1
 
     def __post_init__(self) -> None:
-        _check(
-            self,
-            "data",
-            min_photos=(1, math.inf),
-            together=(1, math.inf),
-            shift=(0, 8),
-            rotation=(0, 45),
-            zoom=(0, 0.5),
-            colour_jitter=(0, 1),
-            cover=(0, 1),
-            workers=(0, math.inf),
-            devices=(1, math.inf),
-            nodes=(1, math.inf),
-        )
+        _check(self, "data", min_photos=(1, math.inf), together=(1, math.inf), workers=(0, math.inf))
+        _check(self, "data", shift=(0, 8), rotation=(0, 45), zoom=(0, 0.5), colour_jitter=(0, 1), cover=(0, 1))
+        _check(self, "data", devices=(1, math.inf), nodes=(1, math.inf))
 
     @property
     def processes(self) -> int:

@@ -1,5 +1,6 @@
 """``saree-cosface train``: an embedder and its gallery."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from jsonargparse import Namespace
@@ -19,6 +20,11 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     add_recipe(train)
     add_seed(train)
     train.add_argument("--out", type=Path, required=True, help="folder of the run")
+    train.add_argument(
+        "--confirmed",
+        action="store_true",
+        help="the same as --data.confirmed true: no label that rests on a caption alone",
+    )
     train.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     subcommands.add_subcommand("train", train, help="train an embedder")
     return {"train": _run}
@@ -28,7 +34,9 @@ def _run(options: Namespace) -> int:
     from saree_cosface.runs.create import create_run
     from saree_cosface.training.loop import first_process
 
-    run = create_run(DataOptions(**options.data.as_dict()), recipe_of(options), options.out, resume=options.resume)
+    data = DataOptions(**options.data.as_dict())
+    data = replace(data, confirmed=data.confirmed or options.confirmed)
+    run = create_run(data, recipe_of(options), options.out, resume=options.resume)
     if first_process():
         said = f"Run: {run.folder}  ({len(run.gallery)} references of {len(run.classes)} crafts)"
         console.print(said, highlight=False)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from saree_cosface.curation.decisions import Conflict, CurationError, Entry, Standing, replay
-from saree_cosface.data.manifest import Manifest, manifest_of
+from saree_cosface.data.manifest import BASIS, CURATOR, Manifest, manifest_of
 
 Find = Callable[[str, str], int | None]
 
@@ -61,6 +61,7 @@ class Applied:
         changed: decisions on photos whose file is another one now; these were left as they are.
         missing: decisions on photos that the manifest does not list, or duplicates whose kept photo it does not list.
         deferred: how many photos wait for a decision.
+        confirmed: how many labels rested on a caption before, and rest on a curator now.
         straddling: pieces with photos in several parts, after merging.
         mixed: merged pieces, and pieces of which a photo was relabelled, with photos of several crafts.
     """
@@ -72,6 +73,7 @@ class Applied:
     changed: tuple[Entry, ...]
     missing: tuple[Entry, ...]
     deferred: int
+    confirmed: int
     straddling: tuple[str, ...]
     mixed: tuple[str, ...]
 
@@ -163,6 +165,11 @@ def apply_decisions(
         if row not in gone and said_to_be[column][row] != piece:
             changes[row, "merge"] = (said_to_be[column][row], piece, said)
             said_to_be[column][row] = piece
+    decided = {rows[0] for entry, rows in usable if entry.kind in ("accept", "relabel")} - gone
+    confirmed = decided & set(manifest.from_captions.nonzero()[0].tolist())
+    if confirmed:
+        bases = manifest.table[BASIS].tolist()
+        said_to_be[BASIS] = [CURATOR if row in confirmed else basis for row, basis in enumerate(bases)]
     made = manifest_of(
         manifest.table.assign(craft=_column(crafts), **{name: _column(each) for name, each in said_to_be.items()}),
         manifest.root,
@@ -186,6 +193,7 @@ def apply_decisions(
         changed,
         missing,
         sum(entry.kind == "defer" for entry, _ in usable),
+        len(confirmed),
         _of_several(merged, {row: part[row] for row in merged if part[row] in ("train", "validation", "test")}, shown),
         _of_several(beside, {row: crafts[row] for row in beside}, shown),
     )

@@ -13,6 +13,13 @@ from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.names import craft_label
 
+LOG = "decisions.db"
+
+
+def log_beside(manifest: Path) -> Path:
+    """Where decisions on a manifest go unless it is said otherwise: beside it, where its photos' names hold."""
+    return manifest.parent / LOG
+
 
 def open_log(path: Path, manifest: Path | None = None, *, by: str) -> tuple[CurationLog, Manifest]:
     """Open a log with the manifest that decisions are about: the one given, from now on, or the one in use.

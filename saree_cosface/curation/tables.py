@@ -124,6 +124,8 @@ def print_account(document: Mapping[str, Any], console: Console) -> None:
         _say(f"  {change['photo']}: {change['kind']}, {change['before'] or '—'} → {after} ({said})", console)
     if len(document["changes"]) > _SHOWN:
         _say(f"  … and {len(document['changes']) - _SHOWN} more; --json lists all.", console)
+    if document["confirmed"]:
+        _say(f"Labels that rested on a caption, and rest on a curator now: {document['confirmed']}.", console)
     if document["test_photos_changed"]:
         _say(f"Photos of the test part that people changed: {document['test_photos_changed']}.", console, "yellow")
     for key, said in (

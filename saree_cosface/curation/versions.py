@@ -93,6 +93,7 @@ def account(
         "counts": applied.counts,
         "test_photos_changed": applied.test_photos_changed,
         "deferred": applied.deferred,
+        "confirmed": applied.confirmed,
         "undone": len(standing.undone),
         "pieces_across_parts": list(applied.straddling),
         "pieces_of_several_crafts": list(applied.mixed),

@@ -4,8 +4,8 @@ Sources: https://api.openverse.org/v1/ and, for parameters and fields, ``api/api
 ``api/api/examples/image_responses.py`` of https://github.com/WordPress/openverse. ``license`` takes codes joined by
 commas; without a key, ``page_size`` is 20 at most and 240 results are given to a query. ``title``, ``creator``,
 ``url``, ``license_version`` and ``license_url`` may be null. Without a key, 20 questions a minute and 200 a day are
-answered; what comes beyond is 429, with ``Retry-After``. Its terms forbid scraping: what is asked here is one craft at a
-time, and kept.
+answered; what comes beyond is 429, with ``Retry-After``. Its terms forbid scraping: what is asked here is little, one
+craft at a time, and kept.
 """
 
 from collections.abc import Sequence

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from saree_cosface.answers.collection import see
-from saree_cosface.curation.deciding import decide_about, open_log
+from saree_cosface.curation.deciding import decide_about, log_beside, open_log
 from saree_cosface.curation.decisions import MANIFEST, Conflict, CurationError, Standing, replay
 from saree_cosface.curation.decisions import Entry as Decision
 from saree_cosface.curation.log import CurationLog
@@ -23,8 +23,6 @@ from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.review.queue import Entry, Queue, review
 from saree_cosface.runs.run import Run
-
-LOG = "decisions.db"
 
 _COPIES = ("duplicate", "contradiction")
 
@@ -98,11 +96,6 @@ class Progress:
     put_off: frozenset[int]
     conflicts: int
     by: Mapping[str, int]
-
-
-def log_beside(manifest: Path) -> Path:
-    """Where decisions on a manifest go unless it is said otherwise: beside it, where its photos' names hold."""
-    return manifest.parent / LOG
 
 
 def set_up(run: Run, manifest: Path, log: Path | None = None, *, cache: Path | None = None) -> Bench:

@@ -186,6 +186,8 @@ def review(
         *find.odd_ones(collection, features),
         *find.foreigners(raw),
         *find.dominated_by_source(collection),
+        *find.unfamiliar(collection),
+        *find.from_captions(collection),
     ]
     return _ranked(collection, found, features, reasons, decisions or [None] * len(collection))
 

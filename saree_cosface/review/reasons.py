@@ -21,7 +21,7 @@ from saree_cosface.metrics.outliers import outliers
 from saree_cosface.review.judging import HeldOutLabels
 from saree_cosface.taxonomy import craft_name
 
-Kind = Literal["label", "contradiction", "duplicate", "piece", "leak", "outlier", "foreign", "source"]
+Kind = Literal["label", "contradiction", "duplicate", "piece", "leak", "outlier", "foreign", "source", "caption"]
 
 KINDS: dict[Kind, str] = {
     "label": "doubtful label",
@@ -32,6 +32,7 @@ KINDS: dict[Kind, str] = {
     "duplicate": "near-duplicate within a label",
     "outlier": "unlike the others of its craft",
     "source": "cluster of one source",
+    "caption": "label from a caption",
 }
 
 NEAREST = 5
@@ -193,6 +194,32 @@ def dominated_by_source(collection: Collection) -> list[Reason]:
         )
         reasons.append(Reason("source", int(middle), 0.2, says, "", tuple(map(int, rows[rows != middle][:NEAREST]))))
     return reasons
+
+
+def from_captions(collection: Collection) -> list[Reason]:
+    """Labels that rest on a caption, which nobody has compared with the cloth: the least urgent of all reasons, and the
+    commonest. A photo with a doubt beside comes before."""
+    table = collection.manifest.table
+    captions = table["title"] if "title" in table.columns else table["note"]
+    rows = np.flatnonzero(collection.manifest.from_captions & (collection.manifest.crafts != "")).tolist()
+    said = [f"“{captions.iloc[row]}”, by {table['source'].iloc[row] or 'somebody'}" for row in rows]
+    return [Reason("caption", row, 0.1, says) for row, says in zip(rows, said, strict=True)]
+
+
+def unfamiliar(collection: Collection) -> list[Reason]:
+    """Photos labelled by a caption that are less like the cloth a calibrated run has learned from than it takes for
+    such: a search for a craft brings the town as well, and there may be more forts in a collection than sarees."""
+    rows = np.flatnonzero(collection.manifest.from_captions)
+    calibration = collection.run.calibration if len(rows) else None
+    if calibration is None:
+        return []
+    found = calibration.photos(collection.features[rows])
+    says = f"a familiarity of {{:.2f}}, where this run takes {calibration.familiarity:.2f} for such cloth"
+    few = found < calibration.familiarity
+    return [
+        Reason("foreign", row, 0.6, says.format(value))
+        for row, value in zip(rows[few].tolist(), found[few].tolist(), strict=True)
+    ]
 
 
 def together(names: NDArray[np.str_]) -> list[NDArray[np.int_]]:

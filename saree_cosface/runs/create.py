@@ -13,6 +13,8 @@ import yaml
 from numpy.typing import NDArray
 
 from saree_cosface.console import console
+from saree_cosface.curation.confirming import confirmed
+from saree_cosface.curation.deciding import log_beside
 from saree_cosface.data.manifest import Manifest, manifest_of
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.data.names import lookalikes
@@ -79,7 +81,7 @@ def create_run(data: DataOptions, recipe: Recipe, out: Path, *, resume: bool = F
 
 
 def _create(data: DataOptions, recipe: Recipe, out: Path, settings: dict[str, Any], resume: bool) -> None:
-    manifest = read_manifest(data.manifest, where=data.where)
+    manifest = _chosen(data)
     require_dealable(manifest, data, out)
     reading = read_photos(manifest.files(), manifest.table["sha256"].tolist())
     list_bad(reading.bad, data.manifest)
@@ -127,6 +129,21 @@ def _create(data: DataOptions, recipe: Recipe, out: Path, settings: dict[str, An
     gallery.save(out / "gallery")
     _write_parts(out, used, split, together=split is not None and data.split is None)
     write_json(out / "run.json", {"best_epoch": fitted.best_epoch, "score": metrics.get(SCORE), "classes": classes})
+
+
+def _chosen(data: DataOptions) -> Manifest:
+    manifest = read_manifest(data.manifest, where=data.where)
+    if not data.confirmed:
+        return manifest
+    log = log_beside(data.manifest)
+    rows = confirmed(manifest, log)
+    console.print(f"{int(rows.sum())} of {len(manifest)} photos have a label that is confirmed.", highlight=False)
+    if not rows.any():
+        raise NoPhotosError(
+            f"{data.manifest}: not one label is confirmed. Confirm some in the tab Review of the app, or with "
+            f"`saree-cosface curate {log} accept PHOTO --manifest {data.manifest}`."
+        )
+    return manifest.select(rows)
 
 
 def _fit(

@@ -109,7 +109,7 @@ def _lasting(settings: Mapping[str, Any]) -> dict[str, Any]:
     it is by default.
     """
     passing = ("cache", "workers", "lfw_images", "lfw_pairs", "devices", "nodes")
-    data = {name: value for name, value in settings["data"].items() if name not in passing}
+    data = {"confirmed": False, **{name: each for name, each in settings["data"].items() if name not in passing}}
     processes = settings["data"].get("devices", 1) * settings["data"].get("nodes", 1)
     batch = settings["optim"]["batch_size"] * processes
     head = {**asdict(HeadOptions()), **settings["head"]}
