@@ -8,9 +8,7 @@ from jsonargparse.typing import PositiveInt
 
 from saree_cosface.commands.common import add_cache, add_json, finish, new_parser
 from saree_cosface.console import console
-
-_SERVICES = ("openverse", "commons")
-_LICENCES = ("cc0", "pdm", "by", "by-sa")
+from saree_cosface.gathering.licences import OFFERED, Code
 
 
 def parser() -> ArgumentParser:
@@ -40,14 +38,14 @@ def parser() -> ArgumentParser:
         dest="services",
         type=Literal["openverse", "commons"],
         nargs="+",
-        default=list(_SERVICES),
+        default=["openverse", "commons"],
         help="services that are asked, by turns",
     )
     made.add_argument(
         "--licences",
-        type=Literal["cc0", "pdm", "by", "by-sa"],
+        type=Code,
         nargs="+",
-        default=list(_LICENCES),
+        default=list(OFFERED),
         help="licences that are taken; none that forbids derivatives is offered, since training and crops are such",
     )
     made.add_argument("--run", type=Path | None, help="run that then ranks what is worth a look, into OUT/review")
@@ -89,7 +87,7 @@ def run(options: Namespace) -> int:
             api=options.api,
         )
         gathered.save()
-        sheets = write_sheets(ledger, [craft.id for craft in crafts])
+        sheets = write_sheets(ledger, [craft.id for craft in crafts], options.licences)
     gathered.print_table(console)
     document = gathered.to_json()
     if document["photos"]:
@@ -119,13 +117,20 @@ def _review(options: Namespace, manifest: Path) -> str | None:
     if options.run is None:
         return None
     from saree_cosface.answers.collection import see
+    from saree_cosface.curation.deciding import log_beside, verdicts_on
+    from saree_cosface.curation.log import CurationLog
     from saree_cosface.data.manifest_file import read_manifest
     from saree_cosface.review.queue import review
     from saree_cosface.review.sheets import FOLDER, write_sheets
     from saree_cosface.runs.run import load_run
 
-    out = options.out / "review"
-    queue = review(see(load_run(options.run), read_manifest(manifest), cache=options.cache), cache=options.cache)
+    out, log = options.out / "review", log_beside(manifest)
+    collection = see(load_run(options.run), read_manifest(manifest), cache=options.cache)
+    decisions = []
+    if log.exists():
+        with CurationLog(log) as opened:
+            decisions = verdicts_on(opened, collection.manifest, collection.sha256.tolist())
+    queue = review(collection, decisions=decisions, cache=options.cache)
     queue.save(out)
     write_sheets(queue, out / FOLDER, len(queue.entries))
     queue.print_table(console)

@@ -26,11 +26,12 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, heade
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     if header:
         writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: safe_cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
 
 
-def _cell(value: Any) -> Any:
+def safe_cell(value: Any) -> Any:
+    """A value as no spreadsheet takes it for a formula."""
     if isinstance(value, str):
         value = value.replace("\r", " ")  # which the writer would leave unquoted, and no reader takes
     if not isinstance(value, str) or not value.startswith(_FORMULA):

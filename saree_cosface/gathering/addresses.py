@@ -18,6 +18,10 @@ class Forbidden(ValueError):
     """A request is not made, since it would go where none may; the message says why."""
 
 
+class Misled(Forbidden):
+    """A server has answered, and leads where no request may go."""
+
+
 class PublicOnly(httpx.BaseTransport):
     """Sends requests to public addresses alone, a connection a host at a time.
 
@@ -48,7 +52,10 @@ class PublicOnly(httpx.BaseTransport):
         proxy = _proxy(url.host)
         if proxy is not None:
             _require_public(_lookup(url.host, url.port or 443), url.host)
-            return self._transport(f"{url.host} by {proxy}", proxy).handle_request(request)
+            try:
+                return self._transport(f"{url.host} by {proxy}", proxy).handle_request(request)
+            except httpx.ConnectError as error:
+                raise httpx.ConnectError(f"by the proxy at {httpx.URL(proxy).host}: {error}") from error
         found = _lookup(url.host, url.port or 443)
         if not found:
             raise httpx.ConnectError(f"{url.host}: no such host is known", request=request)
@@ -70,9 +77,13 @@ class PublicOnly(httpx.BaseTransport):
     def _transport(self, name: str, proxy: str | None) -> httpx.HTTPTransport:
         # One a host: connections to one address would else be shared by all hosts behind it.
         if name not in self._transports:
-            self._transports[name] = httpx.HTTPTransport(
-                verify=self._certificates, trust_env=False, proxy=proxy, limits=httpx.Limits(max_connections=1)
-            )
+            limits = httpx.Limits(max_connections=1)
+            try:
+                self._transports[name] = httpx.HTTPTransport(
+                    verify=self._certificates, trust_env=False, proxy=proxy, limits=limits
+                )
+            except (ImportError, ValueError) as error:
+                raise ValueError(f"the proxy that this environment names cannot be used: {error}") from error
         return self._transports[name]
 
 

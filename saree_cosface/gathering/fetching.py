@@ -15,6 +15,7 @@ from saree_cosface.data.duplicates import HASH_SIDE, perceptual_hash
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.kinds import HEAD, begins_like_photo
 from saree_cosface.files import atomic_path
+from saree_cosface.gathering.addresses import Misled
 from saree_cosface.gathering.guest import Guest, Unavailable
 from saree_cosface.gathering.records import Found
 
@@ -85,9 +86,9 @@ def fetch(guest: Guest, url: str, target: Path, *, pause: float = 0.0) -> None:
     """Write what an address holds to a file, all or nothing; of what is no photo only the beginning.
 
     Raises:
-        Unfit: there is nothing, it is too large, or it ends early.
+        Unfit: there is nothing, it is too large, it ends early, or it is where no request may go.
         Unavailable: it cannot be had now.
-        Forbidden: the address, or where it leads, is none that may be asked.
+        Forbidden: the address is none that may be asked.
         OSError: the file cannot be written.
     """
 
@@ -120,7 +121,10 @@ def fetch(guest: Guest, url: str, target: Path, *, pause: float = 0.0) -> None:
         except httpx.RemoteProtocolError as error:
             raise Unfit("damaged", "ends before its announced length") from error
 
-    guest.fetch(url, whole, pause=pause)
+    try:
+        guest.fetch(url, whole, pause=pause)
+    except Misled as error:
+        raise Unfit("refused address", str(error)) from error
 
 
 def examine(file: Path) -> Seen:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from saree_cosface.console import track
-from saree_cosface.files import write_json
+from saree_cosface.files import write_text
 from saree_cosface.gathering.addresses import Forbidden
 from saree_cosface.gathering.fetching import Unfit, examine, fetch, require_size, stem
 from saree_cosface.gathering.guest import Guest, Unavailable
@@ -77,7 +77,7 @@ def gather(
     for _ in track(_photos(work, crafts, per_craft), "Gathering photos", total=len(crafts) * per_craft):
         pass
     write_listing(ledger, licences)
-    photos = {craft.id: ledger.photos(craft.id) for craft in crafts}
+    photos = {craft.id: ledger.photos(craft.id, licences) for craft in crafts}
     return Gathered(
         ledger.folder,
         {craft: len(each) for craft, each in photos.items()},
@@ -91,7 +91,7 @@ def gather(
 def _photos(work: _Work, crafts: Sequence[Craft], per_craft: int) -> Iterator[None]:
     """Gathers, and says one thing for each photo, or for each that a craft has not."""
     for craft in crafts:
-        count = len(work.ledger.photos(craft.id))
+        count = len(work.ledger.photos(craft.id, work.licences))
         yield from [None] * min(count, per_craft)
         records = _records(work, craft) if count < per_craft else iter(())
         looked_at: set[tuple[str, str]] = set()
@@ -150,7 +150,7 @@ def _answered(work: _Work, service: Service, asked: Asked) -> Page:
         return service.read(asked, before, work.licences)
     answer = work.guest.json(url, asked, pause=0.0 if work.api else service.pause)
     page = service.read(asked, answer, work.licences)
-    write_json(kept, {"url": url, "asked": dict(asked), "answer": answer})
+    write_text(kept, json.dumps({"url": url, "asked": dict(asked), "answer": answer}) + "\n")
     return page
 
 

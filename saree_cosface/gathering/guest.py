@@ -4,6 +4,7 @@ Sources: RFC 9110, sections 10.2.3 (Retry-After) and 15.6.4 (503); RFC 6585, sec
 https://www.mediawiki.org/wiki/API:Etiquette and Manual:Maxlag_parameter, whose errors come with status 200.
 """
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,7 @@ import httpx
 
 from saree_cosface import __version__
 from saree_cosface.console import console
-from saree_cosface.gathering.addresses import Forbidden, PublicOnly, origin
+from saree_cosface.gathering.addresses import Forbidden, Misled, PublicOnly, origin
 
 TRIES = 4
 """Times that a request is made before it is given up for this time."""
@@ -53,8 +54,10 @@ class Guest:
             sleep: waits for so many seconds.
 
         Raises:
-            ValueError: the contact is none.
+            ValueError: the contact is none, or the API no address.
         """
+        if api and not re.match(r"https?://[^/]", api):
+            raise ValueError(f"--api {api} is no address such as http://127.0.0.1:8000.")
         self.requests: Counter[str] = Counter()
         self._sleep = sleep
         self._last: dict[str, float] = {}
@@ -88,7 +91,7 @@ class Guest:
                     raise Unavailable(f"{_host(url)} answers without end")
             try:
                 document = httpx.Response(200, content=body).json()
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 kind = response.headers.get("content-type", "of no kind")
                 raise Unavailable(
                     f"{_host(url)} answers something that is no JSON ({kind}); is a proxy or a page to log in between?"
@@ -122,7 +125,10 @@ class Guest:
             Unavailable: no answer is to be had now.
             Forbidden: the address, or where it leads, is none that may be asked.
         """
-        target = httpx.URL(url, params=parameters) if parameters else httpx.URL(url)
+        try:
+            target = httpx.URL(url, params=parameters) if parameters else httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise Forbidden(f"an address that is none ({error})") from error
         for attempt in range(TRIES):
             try:
                 with self._answer(target, pause, packed) as response:
@@ -146,22 +152,28 @@ class Guest:
     @contextmanager
     def _answer(self, url: httpx.URL, pause: float, packed: str) -> Iterator[httpx.Response]:
         """The response to a request, redirects followed, each of which must lead where requests may go."""
-        for _ in range(_REDIRECTS + 1):
-            rest = self._last.get(url.host, -pause) + pause - time.monotonic()
+        for hop in range(_REDIRECTS + 1):
+            host, sent = url.host, True
+            rest = self._last.get(host, -pause) + pause - time.monotonic()
             if rest > 0:
                 self._sleep(rest)
-            self.requests[url.host] += 1
             try:
                 with self._client.stream("GET", url, headers={"Accept-Encoding": packed}) as response:
                     if not response.has_redirect_location:
                         yield response
                         return
                     url = url.join(response.headers["location"])
+            except Forbidden as error:
+                sent = False
+                if hop:
+                    raise Misled(f"leads to {error}") from error
+                raise
             except httpx.InvalidURL as error:
-                raise Forbidden(f"leads to an address that is none ({error})") from error
+                raise Misled(f"leads to an address that is none ({error})") from error
             finally:
-                self._last[url.host] = time.monotonic()
-        raise Forbidden(f"{url.host}: leads from one address to the next")
+                self.requests.update([host] * sent)
+                self._last[host] = time.monotonic()
+        raise Misled(f"{url.host}: leads from one address to the next")
 
 
 class _Busy(Exception):

@@ -1,7 +1,7 @@
 """What became of every photo that was fetched: a line of JSON each, only ever added to, which a kill cannot spoil."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,9 +80,13 @@ class Ledger:
             file.write(json.dumps(_to_json(entry), ensure_ascii=False) + "\n")
         self._know(entry)
 
-    def photos(self, craft: str) -> list[Fetched]:
-        """The photos of a craft that are there still: one that was deleted is not wanted."""
-        return [entry for entry in self._kept() if entry.craft == craft and (self.folder / entry.path).is_file()]
+    def photos(self, craft: str, licences: Sequence[str]) -> list[Fetched]:
+        """The photos of a craft under some licences, that are there still: one that was deleted is not wanted."""
+        return [
+            entry
+            for entry in self._kept()
+            if entry.craft == craft and entry.record.licence.code in licences and (self.folder / entry.path).is_file()
+        ]
 
     def crafts(self) -> list[str]:
         """Ids of the crafts that have photos, in the order of fetching."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from saree_cosface.data.csv_text import safe_cell
 from saree_cosface.data.manifest import BASIS, CAPTION, COLUMNS
 from saree_cosface.data.manifest_file import write_manifest
 from saree_cosface.files import write_text
@@ -30,10 +31,7 @@ def write_listing(ledger: Ledger, licences: Sequence[str]) -> None:
     Raises:
         OSError: they cannot be written.
     """
-    photos = {
-        craft: [entry for entry in ledger.photos(craft) if entry.record.licence.code in licences]
-        for craft in sorted(ledger.crafts())
-    }
+    photos = {craft: ledger.photos(craft, licences) for craft in sorted(ledger.crafts())}
     rows = [_row(entry) for each in photos.values() for entry in each]
     if rows:
         table = pd.DataFrame(rows)
@@ -43,7 +41,7 @@ def write_listing(ledger: Ledger, licences: Sequence[str]) -> None:
 
 def _row(entry: Fetched) -> dict[str, str]:
     record = entry.record
-    return {
+    row = {
         "path": entry.path,
         "craft": entry.craft,
         "source": record.source,
@@ -58,6 +56,7 @@ def _row(entry: Fetched) -> dict[str, str]:
         "provider": record.provider,
         "found_by": record.service,
     }
+    return {name: safe_cell(value) for name, value in row.items()}  # strangers have written some of it
 
 
 def _credits(photos: dict[str, list[Fetched]]) -> str:

@@ -124,14 +124,14 @@ def text(value: Any) -> str:
     parser = _Text()
     parser.feed(str(value))
     parser.close()
-    line = tidy(" ".join(parser.parts))
+    line = tidy("".join(parser.parts)).encode(errors="replace").decode()  # half a letter is none
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 
 def link(value: Any) -> str:
     """An address of a page, if it is one that can be told to people."""
     address = f"https:{value}" if isinstance(value, str) and value.startswith("//") else value
-    if not isinstance(address, str) or any(mark.isspace() or mark in '<>"' for mark in address):
+    if not isinstance(address, str) or any(not mark.isprintable() or mark in ' <>"' for mark in address):
         return ""
     try:
         parts = urlsplit(address)
@@ -155,6 +155,8 @@ class _Text(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._within += tag in ("script", "style")
+        if tag in ("br", "div", "li", "p", "td", "tr"):
+            self.parts.append(" ")
 
     def handle_endtag(self, tag: str) -> None:
         self._within -= tag in ("script", "style") and self._within > 0

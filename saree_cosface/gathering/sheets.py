@@ -19,7 +19,7 @@ _SIDE = 300  # pixels at which photos are decoded
 _WIDTH, _HEIGHT = 8.27, 11.69  # inches
 
 
-def write_sheets(ledger: Ledger, crafts: Sequence[str]) -> list[Path]:
+def write_sheets(ledger: Ledger, crafts: Sequence[str], licences: Sequence[str]) -> list[Path]:
     """Draw the photos of crafts, thirty a sheet, each with its file and its title; returns the paths.
 
     Sheets of these crafts that were drawn before go.
@@ -27,7 +27,7 @@ def write_sheets(ledger: Ledger, crafts: Sequence[str]) -> list[Path]:
     folder = ledger.folder / FOLDER
     jobs = []
     for craft in crafts:
-        photos = ledger.photos(craft)
+        photos = ledger.photos(craft, licences)
         starts = range(0, len(photos), _COLUMNS * _ROWS)
         jobs += [(craft, number, photos[start : start + _COLUMNS * _ROWS]) for number, start in enumerate(starts, 1)]
     paths = []

@@ -123,6 +123,8 @@ class Services:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body together, or the other side waits for more
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 services.asked.append(self.path)
