@@ -9,11 +9,30 @@ from saree_cosface.gathering.addresses import Forbidden, PublicOnly, is_public, 
 
 @pytest.mark.parametrize(
     "address",
-    (
-        "127.0.0.1 10.1.2.3 172.16.0.1 192.168.1.1 169.254.169.254 0.0.0.0 100.64.0.1 198.18.0.1 224.0.0.1 255.255.255.255 "
-        "::1 :: fe80::1%eth0 fd00::1 ff02::1 2001:db8::1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::7f00:1 64:ff9b::7f00:1 "
-        "64:ff9b::a00:1 2002:7f00:1::"
-    ).split(),
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "100.64.0.1",
+        "198.18.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::1",
+        "::",
+        "fe80::1%eth0",
+        "fd00::1",
+        "ff02::1",
+        "2001:db8::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "::7f00:1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a00:1",
+        "2002:7f00:1::",
+    ],
 )
 def test_private_addresses_are_known_in_every_form(address):
     assert not is_public(address)
@@ -74,10 +93,17 @@ def test_a_name_that_leads_to_a_private_address_is_refused(monkeypatch, sent, fo
 
 @pytest.mark.parametrize(
     "url",
-    (
-        "http://photos.example/a.jpg https://127.0.0.1/a https://[::1]/a https://2130706433/a https://0x7f.1/a "
-        "https://user:word@photos.example/a http://127.0.0.1:8001/a http://localhost:8000/a https://localhost/a"
-    ).split(),
+    [
+        "http://photos.example/a.jpg",
+        "https://127.0.0.1/a",
+        "https://[::1]/a",
+        "https://2130706433/a",
+        "https://0x7f.1/a",
+        "https://user:word@photos.example/a",
+        "http://127.0.0.1:8001/a",
+        "http://localhost:8000/a",
+        "https://localhost/a",
+    ],
 )
 def test_only_https_to_the_public_and_the_api_of_tests(sent, url):
     with pytest.raises((Forbidden, httpx.ConnectError)):

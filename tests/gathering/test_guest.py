@@ -113,10 +113,17 @@ def test_what_is_no_answer_says_why(served, answer, why):
 
 @pytest.mark.parametrize(
     "place",
-    (
-        "http://127.0.0.1:1/ http://localhost:8000/ https://169.254.169.254/latest/meta-data/ https://[::1]/ ftp://a/b "
-        "http://example.org/a.jpg //127.0.0.1:1/a https://127.0.0.1/ file:///etc/passwd"
-    ).split(),
+    [
+        "http://127.0.0.1:1/",
+        "http://localhost:8000/",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://[::1]/",
+        "ftp://a/b",
+        "http://example.org/a.jpg",
+        "//127.0.0.1:1/a",
+        "https://127.0.0.1/",
+        "file:///etc/passwd",
+    ],
 )
 def test_a_redirect_may_lead_only_where_requests_may(served, place):
     services, guest, _ = served

@@ -1,10 +1,13 @@
 """Each kind of reason, on made-up features."""
 
 import warnings
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from saree_cosface.data.manifest import manifest_of
 from saree_cosface.metrics.neighbourhood import centred
 from saree_cosface.metrics.outliers import outliers
 from saree_cosface.review import reasons as find
@@ -147,3 +150,29 @@ def test_outliers_need_a_group_and_a_number():
     assert not outliers(np.array([0.9, 0.1]), ["a", "a"]).any()
     scores = np.array([0.8, 0.81, 0.82, 0.83, 0.84, 0.85, 0.86, np.nan, 0.1])
     assert np.flatnonzero(outliers(scores, ["a"] * 9)).tolist() == [8]
+
+
+def test_labels_from_captions_are_the_least_urgent_and_say_what_was_read():
+    collection = collected(["ajrakh", "patola", "", "patola"])
+    table = collection.manifest.table.assign(basis=["caption", "museum", "caption", " Caption"], note="Red saree")
+    captioned = replace(collection, manifest=manifest_of(table, collection.manifest.root))
+    found = find.from_captions(captioned)
+    assert [reason.row for reason in found] == [0, 3]
+    assert found[0].says == "“Red saree”, by s0"
+    assert {reason.score for reason in found} == {0.1}
+    titled = replace(collection, manifest=manifest_of(table.assign(title="Patola"), collection.manifest.root))
+    assert find.from_captions(titled)[1].says == "“Patola”, by s3"
+    assert find.from_captions(collection) == []
+
+
+def test_captions_of_unfamiliar_photos_are_doubted_by_a_calibrated_run():
+    collection = collected(["ajrakh", "patola", "patola"])
+    collection.run.calibration = SimpleNamespace(photos=lambda features: np.array([0.1, 0.5]), familiarity=0.3)
+    assert find.unfamiliar(collection) == []
+    table = collection.manifest.table.assign(basis=["", "caption", "caption"])
+    captioned = replace(collection, manifest=manifest_of(table, collection.manifest.root))
+    (reason,) = find.unfamiliar(captioned)
+    assert (reason.kind, reason.row) == ("foreign", 1)
+    assert reason.says == "a familiarity of 0.10, where this run takes 0.30 for such cloth"
+    collection.run.calibration = None
+    assert find.unfamiliar(captioned) == []
