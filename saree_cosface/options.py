@@ -53,7 +53,8 @@ class DataOptions:
         devices: on how many processors or GPUs of a machine to train, each with a batch of its own.
         nodes: on how many machines; the command is then started on each, by torchrun or Slurm.
         confirmed: keep only photos whose label does not rest on a caption (column basis), or that a curator confirmed:
-            in decisions.db beside the manifest, or in a manifest that ``curate apply`` wrote.
+            in the log of decisions, or in a manifest that ``curate apply`` wrote.
+        log: of those decisions; decisions.db beside the manifest by default.
 
     >>> DataOptions(Path("manifest.csv"), where="view == 'closeup'", test_fold=2).folds
     5
@@ -75,6 +76,7 @@ the one that scores it.
     devices: int = 1
     nodes: int = 1
     confirmed: bool = False
+    log: Path | None = None
 
     def __post_init__(self) -> None:
         _check(self, "data", folds=(2, math.inf), test_fold=(-1, math.inf), validation_fold=(-1, math.inf))

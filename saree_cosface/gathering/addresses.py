@@ -22,6 +22,10 @@ class Misled(Forbidden):
     """A server has answered, and leads where no request may go."""
 
 
+class NoSuchHost(httpx.ConnectError):
+    """A name leads nowhere; the resolver has tried more than once."""
+
+
 class PublicOnly(httpx.BaseTransport):
     """Sends requests to public addresses alone, a connection a host at a time.
 
@@ -58,7 +62,7 @@ class PublicOnly(httpx.BaseTransport):
                 raise httpx.ConnectError(f"by the proxy at {httpx.URL(proxy).host}: {error}") from error
         found = _lookup(url.host, url.port or 443)
         if not found:
-            raise httpx.ConnectError(f"{url.host}: no such host is known", request=request)
+            raise NoSuchHost(f"{url.host}: no such host is known", request=request)
         _require_public(found, url.host)
         pinned = httpx.Request(
             request.method,

@@ -28,8 +28,8 @@ _FIELDS = ("Artist", "LicenseShortName", "LicenseUrl", "License", "ObjectName", 
 
 
 def asks(craft: Craft, licences: Sequence[str]) -> list[Asked]:
-    """The questions for a craft: its categories first, in which somebody has looked at every file. None of them can say
-    which licences are asked for."""
+    """The questions for a craft: a search, its categories, in which somebody has looked at every file, and further
+    searches. None of them can say which licences are asked for."""
     fixed = {
         "action": "query",
         "format": "json",
@@ -43,8 +43,8 @@ def asks(craft: Craft, licences: Sequence[str]) -> list[Asked]:
     }
     members = {"generator": "categorymembers", "gcmtype": "file", "gcmlimit": _AT_ONCE}
     search = {"generator": "search", "gsrnamespace": _FILES, "gsrlimit": _AT_ONCE}
-    found = [{**fixed, **members, "gcmtitle": category} for category in categories(craft)]
-    return [*found, *({**fixed, **search, "gsrsearch": query} for query in queries(craft))]
+    first, *others = ({**fixed, **search, "gsrsearch": query} for query in queries(craft))
+    return [first, *({**fixed, **members, "gcmtitle": category} for category in categories(craft)), *others]
 
 
 def read(asked: Asked, document: Any, licences: Sequence[str]) -> Page:

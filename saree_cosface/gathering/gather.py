@@ -26,7 +26,8 @@ from saree_cosface.gathering.summary import Gathered
 from saree_cosface.taxonomy import Craft, Taxonomy, load_taxonomy
 
 _PATIENCE = 3
-"""Photos in a row that one host may fail to give before it is asked for no more in this call."""
+"""Photos in a row that a host may fail to give, and answers that a service may give in a shape that is not documented,
+before it is left alone in this call."""
 
 _PAUSE = 1.0  # seconds from one photo of a host to the next
 
@@ -44,6 +45,11 @@ class _Work:
     left: dict[str, dict[tuple[str, str], Left]] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
     failing: Counter[str] = field(default_factory=Counter)
+
+    def trouble(self, said: str) -> None:
+        """Note what went wrong with a service, once."""
+        if said not in self.troubles:
+            self.troubles.append(said)
 
 
 def gather(
@@ -125,6 +131,7 @@ def _records(work: _Work, craft: Craft) -> Iterator[Found | Left]:
 
 
 def _pages(work: _Work, service: Service, craft: Craft) -> Iterator[Page]:
+    misread = 0
     for first in service.asks(craft, work.licences):
         asked: Asked | None = first
         for _ in range(DEEPEST):
@@ -132,10 +139,18 @@ def _pages(work: _Work, service: Service, craft: Craft) -> Iterator[Page]:
                 break
             try:
                 page = _answered(work, service, asked)
-            except (Unavailable, ChangedShape, Forbidden) as error:
-                work.troubles.append(f"{service.name}: {error}")
+            except ChangedShape as error:  # perhaps of this question alone
+                work.trouble(f"{service.name}: {error}")
+                misread += 1
+                if misread == _PATIENCE:
+                    work.services.remove(service)
+                    return
+                break
+            except (Unavailable, Forbidden) as error:
+                work.trouble(f"{service.name}: {error}")
                 work.services.remove(service)
                 return
+            misread = 0
             yield page
             asked = page.following
 

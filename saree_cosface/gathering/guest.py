@@ -17,7 +17,8 @@ import httpx
 
 from saree_cosface import __version__
 from saree_cosface.console import console
-from saree_cosface.gathering.addresses import Forbidden, Misled, PublicOnly, origin
+from saree_cosface.gathering.addresses import Forbidden, Misled, NoSuchHost, PublicOnly, origin
+from saree_cosface.gathering.records import ChangedShape
 
 TRIES = 4
 """Times that a request is made before it is given up for this time."""
@@ -28,6 +29,7 @@ LONGEST_WAIT = 300.0
 _REDIRECTS = 5
 _BUSY = frozenset({429, 500, 502, 503, 504})
 _BUSY_ERRORS = frozenset({"maxlag", "ratelimited", "readonly"})  # of MediaWiki
+_NOT_UNDERSTOOD = frozenset({400, 404, 410})
 _LARGEST_ANSWER = 20_000_000  # bytes of JSON
 _TIMEOUT = httpx.Timeout(30.0)
 
@@ -78,10 +80,14 @@ class Guest:
 
         Raises:
             Unavailable: there is none now.
+            ChangedShape: the question is not understood.
             Forbidden: the address, or where it leads, is none that may be asked.
         """
 
         def read(response: httpx.Response) -> Any:
+            if response.status_code in _NOT_UNDERSTOOD:
+                why = f"{response.status_code} ({response.reason_phrase})"
+                raise ChangedShape(f"{_host(url)} answers {why} to the question: has the service changed?")
             if response.status_code != 200:
                 raise Unavailable(f"{_host(url)} answers {response.status_code} ({response.reason_phrase})")
             body = b""
@@ -119,7 +125,9 @@ class Guest:
             read: makes something of a response.
             parameters: of the address.
             pause: seconds since the last request to this host, at least.
-            packed: how the body may be packed; as it is by default, since what is packed may unpack to anything.
+            packed: how the body may be packed, by a service that is asked again and again. Whatever else is fetched
+                comes as it is, since what is packed may unpack to anything, and by a connection of its own, since a
+                body that is longer than it says would be taken for the next answer.
 
         Raises:
             Unavailable: no answer is to be had now.
@@ -137,6 +145,8 @@ class Guest:
                     return read(response)
             except _Busy as busy:
                 told, said = busy.seconds, str(busy)
+            except NoSuchHost as error:
+                raise Unavailable(f"{error}: is there a network?") from error
             except httpx.TransportError as error:
                 told, said = None, f"cannot be reached ({error or type(error).__name__})"
             seconds = float(2**attempt) if told is None else told
@@ -152,13 +162,14 @@ class Guest:
     @contextmanager
     def _answer(self, url: httpx.URL, pause: float, packed: str) -> Iterator[httpx.Response]:
         """The response to a request, redirects followed, each of which must lead where requests may go."""
+        headers = {"Accept-Encoding": packed, **({} if packed == "gzip" else {"Connection": "close"})}
         for hop in range(_REDIRECTS + 1):
             host, sent = url.host, True
             rest = self._last.get(host, -pause) + pause - time.monotonic()
             if rest > 0:
                 self._sleep(rest)
             try:
-                with self._client.stream("GET", url, headers={"Accept-Encoding": packed}) as response:
+                with self._client.stream("GET", url, headers=headers) as response:
                     if not response.has_redirect_location:
                         yield response
                         return

@@ -80,7 +80,7 @@ def _credit(entry: Fetched) -> str:
 
 def _plain(said: str) -> str:
     """Text that Markdown takes as it stands: what strangers have written is no markup."""
-    return "".join(f"\\{mark}" if mark in "\\`*_[]()<>#!|~&" else mark for mark in said)
+    return "".join(f"\\{mark}" if mark in "\\`*[]<>" else mark for mark in said)
 
 
 def _url(address: str) -> str:

@@ -98,6 +98,8 @@ class Gathered:
             said = f"Nothing was found of {', '.join(without)}: give the crafts more search words in the taxonomy."
             out.print(Text(said, "yellow"))
         for trouble in self.troubles:
-            out.print(Text(f"Given up for this time: {trouble}. Run the same command again to go on.", "red"))
+            out.print(
+                Text(f"Left for this time: {trouble}. Run the same command again to go on.", "red"), soft_wrap=True
+            )
         asked = ", ".join(f"{count} to {host}" for host, count in sorted(self.requests.items()))
         out.print(Text(f"Requests: {asked or 'none; all was known'}.", "dim"))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from saree_cosface.console import console
 from saree_cosface.curation.confirming import confirmed
 from saree_cosface.curation.deciding import log_beside
+from saree_cosface.curation.log import CurationLog
 from saree_cosface.data.manifest import Manifest, manifest_of
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.data.names import lookalikes
@@ -135,7 +136,9 @@ def _chosen(data: DataOptions) -> Manifest:
     manifest = read_manifest(data.manifest, where=data.where)
     if not data.confirmed:
         return manifest
-    log = log_beside(data.manifest)
+    if data.log is not None:
+        CurationLog(data.log).close()  # which says so if there is none
+    log = data.log or log_beside(data.manifest)
     rows = confirmed(manifest, log)
     console.print(f"{int(rows.sum())} of {len(manifest)} photos have a label that is confirmed.", highlight=False)
     if not rows.any():

@@ -108,7 +108,7 @@ def _lasting(settings: Mapping[str, Any]) -> dict[str, Any]:
     Of several processes the whole batch does, however it is shared by them. What an older version knew nothing of is as
     it is by default.
     """
-    passing = ("cache", "workers", "lfw_images", "lfw_pairs", "devices", "nodes")
+    passing = ("cache", "log", "workers", "lfw_images", "lfw_pairs", "devices", "nodes")
     data = {"confirmed": False, **{name: each for name, each in settings["data"].items() if name not in passing}}
     processes = settings["data"].get("devices", 1) * settings["data"].get("nodes", 1)
     batch = settings["optim"]["batch_size"] * processes

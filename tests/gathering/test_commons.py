@@ -124,8 +124,9 @@ def test_pages_that_come_with_the_next_answer_are_waited_for():
     assert read(ASKED, {"query": {"pages": [later]}, "continue": {"iistart": "1"}}, OFFERED).following is not None
 
 
-def test_categories_are_asked_before_the_search():
+def test_files_are_searched_for_and_looked_for_in_categories():
     asked = asks(load_taxonomy()["banarasi"], OFFERED)
-    assert asked[0]["gcmtitle"] == "Category:Banarasi saris"
+    assert asked[0]["gsrsearch"] == "banarasi saree"
+    assert asked[1]["gcmtitle"] == "Category:Banarasi saris"
     assert {each["generator"] for each in asked} == {"categorymembers", "search"}
     assert all(each["prop"] == "imageinfo" and "extmetadata" in each["iiprop"] for each in asked)

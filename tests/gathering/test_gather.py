@@ -65,7 +65,7 @@ def test_photos_come_with_all_that_their_credit_needs(tmp_path):
     assert all(file.is_file() for file in manifest(tmp_path / "g").files())
     credits = (tmp_path / "g" / "CREDITS.md").read_text()
     assert "## Banarasi" in credits
-    assert "\\[x\\]\\(javascript:1\\) \\| \\*" in credits
+    assert "\\[x\\](javascript:1) | \\*" in credits
     assert credits.count("photos/banarasi/") == 3
 
 
@@ -196,9 +196,18 @@ def test_a_service_that_changed_is_given_up_and_the_other_goes_on(tmp_path):
         assert gathered.photos == {"banarasi": 2}
         assert gathered.troubles == ("openverse: openverse: results is missing, not a list: has the service changed?",)
         assert not gathered.ok
-        assert sum(path.startswith("/v1/") for path in services.asked) == 1
+        assert sum(path.startswith("/v1/") for path in services.asked) == 3
         services.before = lambda path: None
         assert run(tmp_path, services).photos == {"banarasi": 4}  # what was wrong was not kept
+
+
+def test_a_question_that_is_not_understood_is_passed_over(tmp_path):
+    with Services(photos(3, services=("commons",))) as services:
+        services.before = lambda path: status(400) if "gcmtitle" in path else None
+        gathered = run(tmp_path, services, of=[COMMONS])
+    assert gathered.photos == {"banarasi": 3}
+    assert len(gathered.troubles) == 1
+    assert "answers 400 (Bad Request) to the question" in gathered.troubles[0]
 
 
 def test_a_quota_ends_the_day_and_the_next_call_goes_on(tmp_path):

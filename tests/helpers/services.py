@@ -310,7 +310,7 @@ def body(content: bytes, kind: str = "application/octet-stream", code: int = 200
             handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(content)
-        if sent["Content-Length"] != str(len(content)):
+        if int(sent["Content-Length"]) > len(content):  # or the other side would wait for the rest
             handler.close_connection = True
 
     return serve
