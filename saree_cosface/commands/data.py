@@ -40,7 +40,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     add_json(checking, "the findings")
     data_commands.add_subcommand("check", checking, help="find what is wrong with a manifest")
     data_commands.add_subcommand("gather", gather.parser(), help="gather openly licensed photographs")
-    return {"data import": _import, "data check": _check, "data gather": gather.run}
+    return {"data import": _import, "data check": _check, "data gather": gather.gather_photos}
 
 
 def _import(options: Namespace) -> int:

@@ -1,7 +1,7 @@
 """``saree-cosface data gather``: openly licensed photographs, with their credit."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
@@ -9,6 +9,9 @@ from jsonargparse.typing import PositiveInt
 from saree_cosface.commands.common import add_cache, add_json, finish, new_parser
 from saree_cosface.console import console
 from saree_cosface.gathering.licences import OFFERED, Code
+
+if TYPE_CHECKING:
+    from saree_cosface.runs.run import Run
 
 
 def parser() -> ArgumentParser:
@@ -57,7 +60,7 @@ def parser() -> ArgumentParser:
     return made
 
 
-def run(options: Namespace) -> int:
+def gather_photos(options: Namespace) -> int:
     """Run the command."""
     from saree_cosface.gathering.commons import COMMONS
     from saree_cosface.gathering.gather import gather
@@ -70,29 +73,31 @@ def run(options: Namespace) -> int:
 
     taxonomy = load_taxonomy()
     crafts = list(dict.fromkeys(taxonomy.resolve(name) for name in options.craft)) or list(taxonomy.crafts)
+    licences = [code for code in OFFERED if code in options.licences]
     services = [each for each in (OPENVERSE, COMMONS) if each.name in options.services]
     folder: Path = options.out
+    run = None if options.run is None else _loaded(options.run)
     with Guest(options.contact, api=options.api) as guest, alone(folder, "data gather"):
-        questions = sum(len(each.asks(craft, options.licences)) for each in services for craft in crafts)
-        quotas = "; ".join(each.quota for each in services)
-        _say(f"{quotas}. Looking for {len(crafts)} crafts takes up to {questions} questions or more.")
+        for each in services:
+            most = sum(len(each.asks(craft, licences)) for craft in crafts)
+            _say(f"{each.quota}: up to {most} for what is looked for here, more where an answer has many pages.")
         ledger = open_ledger(folder)
         gathered = gather(
             ledger,
             crafts,
             per_craft=options.per_craft,
             services=services,
-            licences=options.licences,
+            licences=licences,
             guest=guest,
             api=options.api,
         )
         gathered.save()
-        sheets = write_sheets(ledger, [craft.id for craft in crafts], options.licences)
+        sheets = write_sheets(ledger, [craft.id for craft in crafts], licences)
     gathered.print_table(console)
     document = gathered.to_json()
     if document["photos"]:
         document["check"] = _check(folder / MANIFEST)
-        document["review"] = _review(options, folder / MANIFEST)
+        document["review"] = None if run is None else _review(run, folder / MANIFEST, options.cache)
         _say(f"Manifest: {folder / MANIFEST}; {len(sheets)} contact sheets: {folder / FOLDER}")
         _say(
             f"Every label is a caption's, and captions lie. Look through them: `saree-cosface review RUN "
@@ -100,6 +105,12 @@ def run(options: Namespace) -> int:
             f"`saree-cosface train --data.manifest {folder / MANIFEST} --confirmed`."
         )
     return finish(options, document, ok=gathered.ok)
+
+
+def _loaded(run: Path) -> "Run":
+    from saree_cosface.runs.run import load_run
+
+    return load_run(run)
 
 
 def _check(manifest: Path) -> dict[str, object]:
@@ -112,25 +123,22 @@ def _check(manifest: Path) -> dict[str, object]:
     return report.to_json()
 
 
-def _review(options: Namespace, manifest: Path) -> str | None:
-    """The folder of a review by a run, if one is named."""
-    if options.run is None:
-        return None
+def _review(run: "Run", manifest: Path, cache: Path) -> str:
+    """Rank what is worth a look, what was decided left out; returns the folder of the queue."""
     from saree_cosface.answers.collection import see
     from saree_cosface.curation.deciding import log_beside, verdicts_on
     from saree_cosface.curation.log import CurationLog
     from saree_cosface.data.manifest_file import read_manifest
     from saree_cosface.review.queue import review
     from saree_cosface.review.sheets import FOLDER, write_sheets
-    from saree_cosface.runs.run import load_run
 
-    out, log = options.out / "review", log_beside(manifest)
-    collection = see(load_run(options.run), read_manifest(manifest), cache=options.cache)
+    out, log = manifest.parent / "review", log_beside(manifest)
+    collection = see(run, read_manifest(manifest), cache=cache)
     decisions = []
     if log.exists():
         with CurationLog(log) as opened:
             decisions = verdicts_on(opened, collection.manifest, collection.sha256.tolist())
-    queue = review(collection, decisions=decisions, cache=options.cache)
+    queue = review(collection, decisions=decisions, cache=cache)
     queue.save(out)
     write_sheets(queue, out / FOLDER, len(queue.entries))
     queue.print_table(console)

@@ -24,7 +24,19 @@ _NAME = "commons"
 _FILES = "6"  # the namespace of files
 _AT_ONCE = "50"
 _WIDTH = "1920"
-_FIELDS = ("Artist", "LicenseShortName", "LicenseUrl", "License", "ObjectName", "Categories", "Restrictions")
+_ALWAYS = ("url", "extmetadata")
+"""What is asked of each file. One may lack it; where all do, the service has changed."""
+
+_FIELDS = (
+    "Artist",
+    "Attribution",
+    "LicenseShortName",
+    "LicenseUrl",
+    "License",
+    "ObjectName",
+    "Categories",
+    "Restrictions",
+)
 
 
 def asks(craft: Craft, licences: Sequence[str]) -> list[Asked]:
@@ -53,25 +65,29 @@ def read(asked: Asked, document: Any, licences: Sequence[str]) -> Page:
     Raises:
         ChangedShape: the answer has not the shape that is documented, or is an error.
     """
-    require(document, dict, "commons: the answer")
+    require(document, dict, "the answer")
     if "error" in document:
         error = document["error"]
         said = error.get("info") or error.get("code") if isinstance(error, dict) else error
-        raise ChangedShape(f"commons: the question was refused ({text(said)}): has the service changed?")
+        raise ChangedShape(f"the question was refused ({text(said)}): has the service changed?")
     query = document.get("query", {})
-    pages = require(query, dict, "commons: query").get("pages", [])
+    pages = require(query, dict, "query").get("pages", [])
     if isinstance(pages, dict):  # as in the first version of the format
         pages = list(pages.values())
-    files = [require(each, dict, "commons: one of the pages") for each in require(pages, list, "commons: query.pages")]
+    files = [require(each, dict, "one of the pages") for each in require(pages, list, "query.pages")]
     files.sort(key=lambda page: number(page.get("index")))  # of relevance; none in a category
     told = [page for page in files if isinstance(page.get("imageinfo"), list) and page["imageinfo"]]
     again = document.get("continue")
     if files and not told and again is None and not all("missing" in page for page in files):
-        raise ChangedShape("commons: imageinfo is missing in every page: has the service changed?")
+        raise ChangedShape("imageinfo is missing in every page: has the service changed?")
+    infos = [require(page["imageinfo"][0], dict, "imageinfo") for page in told]
+    for name in _ALWAYS:
+        if infos and all(name not in info for info in infos):
+            raise ChangedShape(f"imageinfo.{name} is missing in every page: has the service changed?")
     following = None
     if isinstance(again, dict):
         following = {**asked, **{str(name): str(value) for name, value in again.items()}}
-    records = [_record(page, require(page["imageinfo"][0], dict, "commons: imageinfo"), licences) for page in told]
+    records = [_record(page, info, licences) for page, info in zip(told, infos, strict=True)]
     return Page(tuple(records), following if following != asked else None)
 
 
@@ -99,7 +115,7 @@ def _record(page: Mapping[str, Any], info: Mapping[str, Any], licences: Sequence
         return without("licence", "marked as not free")
     if field("DeletionReason"):
         return without("licence", f"is about to be deleted: {field('DeletionReason')}")
-    stated = (field("License"), field("LicenseShortName"), link(field("LicenseUrl")))
+    stated = (field("License"), field("LicenseShortName"), field("LicenseUrl"))
     try:
         licence = licence_of(stated, licences)
     except NotOffered as error:
@@ -109,7 +125,7 @@ def _record(page: Mapping[str, Any], info: Mapping[str, Any], licences: Sequence
         service=_NAME,
         id=name,
         title=title,
-        creator=field("Artist"),
+        creator=field("Artist") or field("Attribution"),
         creator_url="",
         licence=licence,
         landing=link(info.get("descriptionurl")) or original,

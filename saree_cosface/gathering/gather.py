@@ -82,7 +82,6 @@ def gather(
     work = _Work(ledger, guest, list(services), licences, api, load_taxonomy())
     for _ in track(_photos(work, crafts, per_craft), "Gathering photos", total=len(crafts) * per_craft):
         pass
-    write_listing(ledger, licences)
     photos = {craft.id: ledger.photos(craft.id, licences) for craft in crafts}
     return Gathered(
         ledger.folder,

@@ -25,18 +25,21 @@ is labelled with the craft that it was found for: its maker has not said more.
 
 
 def write_listing(ledger: Ledger, licences: Sequence[str]) -> None:
-    """Write the manifest and the credits of all photos of a folder under the licences asked for; nothing where there is
-    none.
+    """Write the manifest and the credits of all photos of a folder under the licences asked for; where there is none,
+    neither stays.
 
     Raises:
         OSError: they cannot be written.
     """
     photos = {craft: ledger.photos(craft, licences) for craft in sorted(ledger.crafts())}
     rows = [_row(entry) for each in photos.values() for entry in each]
-    if rows:
-        table = pd.DataFrame(rows)
-        write_manifest(table.assign(**{name: "" for name in COLUMNS if name not in table}), ledger.folder / MANIFEST)
-        write_text(ledger.folder / CREDITS, _credits({craft: each for craft, each in photos.items() if each}))
+    if not rows:
+        (ledger.folder / MANIFEST).unlink(missing_ok=True)
+        (ledger.folder / CREDITS).unlink(missing_ok=True)
+        return
+    table = pd.DataFrame(rows)
+    write_manifest(table.assign(**{name: "" for name in COLUMNS if name not in table}), ledger.folder / MANIFEST)
+    write_text(ledger.folder / CREDITS, _credits({craft: each for craft, each in photos.items() if each}))
 
 
 def _row(entry: Fetched) -> dict[str, str]:

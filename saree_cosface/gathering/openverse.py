@@ -35,11 +35,11 @@ def read(asked: Asked, document: Any, licences: Sequence[str]) -> Page:
     Raises:
         ChangedShape: the answer has not the shape that is documented.
     """
-    results = require(require(document, dict, "openverse: the answer").get("results"), list, "openverse: results")
-    records = [require(each, dict, "openverse: one of the results") for each in results]
+    results = require(require(document, dict, "the answer").get("results"), list, "results")
+    records = [require(each, dict, "one of the results") for each in results]
     for name in _ALWAYS:
         if records and all(name not in record for record in records):
-            raise ChangedShape(f"openverse: {name} is missing in every result: has the service changed?")
+            raise ChangedShape(f"{name} is missing in every result: has the service changed?")
     page, pages = int(asked["page"]), document.get("page_count")
     more = page < pages if isinstance(pages, int) else len(records) >= _PAGE_SIZE
     following = {**asked, "page": str(page + 1)} if records and more else None
@@ -57,7 +57,7 @@ def _record(record: dict[str, Any], licences: Sequence[str]) -> Found | Left:
     if record.get("mature") is True:
         return without("marked as sensitive", "marked as sensitive by its provider")
     try:
-        licence = licence_of([text(record.get("license")), link(record.get("license_url"))], licences)
+        licence = licence_of([text(record.get("license")), text(record.get("license_url"))], licences)
     except NotOffered as error:
         return without("licence", str(error))
     version = text(record.get("license_version"))

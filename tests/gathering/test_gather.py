@@ -194,7 +194,7 @@ def test_a_service_that_changed_is_given_up_and_the_other_goes_on(tmp_path):
         services.before = lambda path: said({"items": []}) if path.startswith("/v1/") else None
         gathered = run(tmp_path, services)
         assert gathered.photos == {"banarasi": 2}
-        assert gathered.troubles == ("openverse: openverse: results is missing, not a list: has the service changed?",)
+        assert gathered.troubles == ("openverse: results is missing, not a list: has the service changed?",)
         assert not gathered.ok
         assert sum(path.startswith("/v1/") for path in services.asked) == 3
         services.before = lambda path: None

@@ -85,15 +85,15 @@ def test_a_licence_that_only_the_link_states_is_read():
 
 @pytest.mark.parametrize("name", ["id", "url", "license"])
 def test_a_field_that_is_missing_everywhere_is_named(name):
-    with pytest.raises(ChangedShape, match=f"openverse: {name} is missing in every result"):
+    with pytest.raises(ChangedShape, match=f"{name} is missing in every result"):
         page(without(name), without(name))
 
 
 @pytest.mark.parametrize(
     ("document", "named"),
     [
-        ({"detail": "moved"}, "openverse: results is missing"),
-        ({"results": {"a": 1}}, "openverse: results is a dict"),
+        ({"detail": "moved"}, "results is missing"),
+        ({"results": {"a": 1}}, "results is a dict"),
         ({"results": [1]}, "one of the results is a int"),
         ([], "the answer is a list"),
         (None, "the answer is missing"),

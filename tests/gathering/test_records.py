@@ -88,7 +88,7 @@ def test_who_is_unknown_is_one_source_a_provider_and_credited_as_such():
 
 
 def test_a_changed_shape_names_the_field():
-    with pytest.raises(ChangedShape, match="openverse: results is missing, not a list"):
-        require(None, list, "openverse: results")
+    with pytest.raises(ChangedShape, match="results is missing, not a list"):
+        require(None, list, "results")
     with pytest.raises(ChangedShape, match="query is a str, not a dict"):
-        require("x", dict, "commons: query")
+        require("x", dict, "query")

@@ -6,8 +6,10 @@ told to. To gather from it, look, confirm and train::
     from tests.helpers.services import Services, drawn
 
     with Services(drawn(("banarasi", "chanderi", "leheriya"), per_craft=24)) as services:
-        main(["data", "gather", "--out", "gathered", "--craft", "banarasi", "chanderi", "leheriya", "--per-craft", "20",
-              "--contact", "me@example.org", "--api", services.address])
+        subprocess.run(
+            ["saree-cosface", "data", "gather", "--out", "gathered", "--craft", "banarasi", "chanderi", "leheriya"]
+            + ["--per-craft", "20", "--contact", "me@example.org", "--api", services.address]
+        )
 
 ``services.asked`` holds the path of every request, in their order. A photo's ``record`` and ``info`` replace fields of
 what the two services tell of it (None takes one away), and ``serve`` answers for its file: a function from the handler,
