@@ -38,7 +38,8 @@ def card(bench: Bench, index: int, said: Said) -> str:
     entry, facts = bench.queue.entries[index], bench.queue.collection.facts
     photo, label = facts.iloc[entry.row], bench.label(index)
     name = label_name(label)
-    rival = f"<p>Perhaps {escape(craft_name(entry.rival))} instead.</p>" if entry.rival else ""
+    doubted = entry.rival and entry.kinds != ("caption",)  # that nobody has looked at it speaks for no other craft
+    rival = f"<p>Perhaps {escape(craft_name(entry.rival))} instead.</p>" if doubted else ""
     reasons = "".join(
         f"<li><b>{escape(KINDS[reason.kind].capitalize())}</b> {escape(reason.says)}</li>" for reason in entry.reasons
     )
