@@ -16,7 +16,7 @@ from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.kinds import HEAD, begins_like_photo
 from saree_cosface.files import atomic_path
 from saree_cosface.gathering.addresses import Misled
-from saree_cosface.gathering.guest import Guest, Unavailable
+from saree_cosface.gathering.guest import LONGEST_ANSWER, Guest, Unavailable
 from saree_cosface.gathering.records import Found
 
 LARGEST = 50_000_000
@@ -25,7 +25,6 @@ LARGEST = 50_000_000
 MOST_PIXELS = 100_000_000
 """Of a photo, as its record says."""
 
-_LONGEST = 300.0  # seconds that one photo may take
 _SHOWN = 1024  # bytes kept of what is no photo: enough to say what it is
 
 _SUFFIXES = (
@@ -100,7 +99,7 @@ def fetch(guest: Guest, url: str, target: Path, *, pause: float = 0.0) -> None:
         announced = response.headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > LARGEST:
             raise _too_large(int(announced))
-        deadline = time.monotonic() + _LONGEST
+        deadline = time.monotonic() + LONGEST_ANSWER
         with atomic_path(target) as temporary, temporary.open("wb") as file:
             head, written = b"", 0
             for part in response.iter_raw():
@@ -109,7 +108,7 @@ def fetch(guest: Guest, url: str, target: Path, *, pause: float = 0.0) -> None:
                 if written > LARGEST:
                     raise _too_large(written)
                 if time.monotonic() > deadline:
-                    raise Unavailable(f"{response.url.host} takes longer than {_LONGEST:.0f} s for one photo")
+                    raise Unavailable(f"{response.url.host} takes longer than {LONGEST_ANSWER:.0f} s for one photo")
                 file.write(part)
                 if len(head) >= HEAD and not begins_like_photo("", head[:HEAD]):
                     file.truncate(min(written, _SHOWN))

@@ -26,6 +26,9 @@ TRIES = 4
 LONGEST_WAIT = 300.0
 """Seconds that a server is waited for; who asks for more is left alone until the next call of the command."""
 
+LONGEST_ANSWER = 300.0
+"""Seconds that one answer may take."""
+
 _REDIRECTS = 5
 _BUSY = frozenset({429, 500, 502, 503, 504})
 _BUSY_ERRORS = frozenset({"maxlag", "ratelimited", "readonly"})  # of MediaWiki
@@ -90,10 +93,10 @@ class Guest:
                 raise ChangedShape(f"{_host(url)} answers {why} to the question: has the service changed?")
             if response.status_code != 200:
                 raise Unavailable(f"{_host(url)} answers {response.status_code} ({response.reason_phrase})")
-            body = b""
+            body, deadline = b"", time.monotonic() + LONGEST_ANSWER
             for part in response.iter_bytes():
                 body += part
-                if len(body) > _LARGEST_ANSWER:
+                if len(body) > _LARGEST_ANSWER or time.monotonic() > deadline:
                     raise Unavailable(f"{_host(url)} answers without end")
             try:
                 document = httpx.Response(200, content=body).json()
@@ -147,7 +150,7 @@ class Guest:
                 told, said = busy.seconds, str(busy)
             except NoSuchHost as error:
                 raise Unavailable(f"{error}: is there a network?") from error
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:  # or what was packed cannot be unpacked
                 told, said = None, f"cannot be reached ({error or type(error).__name__})"
             seconds = float(2**attempt) if told is None else told
             if seconds > LONGEST_WAIT:

@@ -23,8 +23,8 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"(?:cc-)?(?P<code>by(?:-nc)?(?:-nd|-sa)?)(?:-(?P<version>\d\.\d)\b.*)?")
-_PUBLIC = re.compile(r"pdm?|cc-pd|public-domain(?:-mark)?(?:-1\.0)?|pdm-1\.0")
-_ZERO = re.compile(r"cc0(?:-1\.0)?|cc-zero")
+_PUBLIC = re.compile(r"pd|pdm(?:-1\.0)?|cc-pd|public-domain(?:-mark(?:-1\.0)?(?:-universal)?)?")
+_ZERO = re.compile(r"cc0(?:-1\.0)?(?:-universal)?|cc-zero")
 
 
 class NotOffered(ValueError):

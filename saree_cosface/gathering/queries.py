@@ -24,7 +24,9 @@ _SAREE_IN = {
     "GURMUKHI": "ਸਾੜ੍ਹੀ",
 }
 
-_SAYS_CLOTH = frozenset({*CLOTH, "shawl", "embroidery", "rumal", "handloom", "brocade"})
+_SAYS_CLOTH = frozenset(
+    words_of("saree sarees sari saris textile textiles shawl shawls embroidery rumal handloom brocade weaving fabric")
+)
 _SHORTEST = 4  # letters of a name by which another craft is noticed: eri is also a man, and a lake
 
 
@@ -61,16 +63,18 @@ def categories(craft: Craft) -> tuple[str, ...]:
 def elsewhere(record: Found, craft: Craft, taxonomy: Taxonomy) -> Left | None:
     """Why a photo that was found for a craft is not one of it, by its title, tags and categories; None if it may be.
 
-    A title that names another craft, and not this one, was found by the description, where much is compared.
+    Where the title says that it is a cloth, tags may tell of the place as well. A title that names another craft, and
+    not this one, was found by the description, where much is compared.
     """
-    captions = [_spaced(caption) for caption in (record.title, *record.words)]
+    title = _spaced(record.title)
+    captions = [title] if _says_cloth(record.title) else [title, *map(_spaced, record.words)]
     for word in craft.exclude:
         if any(_spaced(word) in caption for caption in captions):
             return left(record, "excluded word", f"its caption says “{word}”, which is something else")
-    if _named(captions[0], (craft.name, *craft.spellings, *craft.native, *craft.search)):
+    if _named(title, (craft.name, *craft.spellings, *craft.native, *craft.search)):
         return None
     for other in taxonomy.crafts:
-        if other.id != craft.id and _named(captions[0], (other.name, *other.search)):
+        if other.id != craft.id and _named(title, (other.name, *other.search)):
             return left(record, "another craft", f"its title names {other.name}")
     return None
 

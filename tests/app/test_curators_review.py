@@ -1,6 +1,7 @@
 """What curators do in the app: review and enrol."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from saree_cosface.answers.enrolment import enrol, undo
 from saree_cosface.answers.enrolment_log import EnrolmentError, enrolments
 from saree_cosface.answers.prediction import predict
 from saree_cosface.answers.provenance import Provenance
+from saree_cosface.curation.deciding import log_beside
 from saree_cosface.curation.decisions import CurationError
 from saree_cosface.curation.log import Clash, CurationLog
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
@@ -24,13 +26,13 @@ from saree_cosface.review.bench import (
     decide,
     decided,
     is_copy,
-    log_beside,
     next_open,
     said_of,
     set_up,
     take_back,
 )
 from saree_cosface.review.card import card, clash_note, progress_bar, sentence
+from saree_cosface.review.reasons import Reason
 from saree_cosface.runs.run import load_run
 from tests.helpers.hostile import HOSTILE, IMAGE, SCRIPT, tame
 
@@ -145,6 +147,21 @@ def test_review_refuses_a_manifest_that_changed_and_a_log_that_is_none(run, benc
     other.write_text("not a log")
     with pytest.raises(CurationError, match=r"notes\.db"):
         set_up(run, collection, other, cache=tiny_cache)
+
+
+def test_that_nobody_has_looked_yet_speaks_for_no_other_craft(bench):
+    first = bench.queue.entries[0]
+    caption = Reason("caption", first.row, 0.1, "“Red saree”, by Asha")
+    entries = [
+        replace(first, rival="patola", reasons=reasons)
+        for reasons in ((caption,), (caption, Reason("outlier", first.row, 0.3, "odd")))
+    ]
+    alone, doubted = (
+        card(replace(bench, queue=replace(bench.queue, entries=(entry,))), 0, said_of(bench, 0)) for entry in entries
+    )
+    assert "Label from a caption" in alone
+    assert "Perhaps Patola instead" not in alone
+    assert "Perhaps Patola instead" in doubted
 
 
 def test_card_stands_without_its_photo(bench, collection):

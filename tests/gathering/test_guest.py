@@ -102,6 +102,7 @@ def test_the_errors_of_a_busy_wiki_are_waited_for(served):
         (status(401), "answers 401"),
         (status(302), "answers 302"),
         (body(b'{"a": 1}', Content_Length="900"), "cannot be reached"),
+        (body(b'{"a": 1}', Content_Encoding="gzip"), "cannot be reached"),
     ],
 )
 def test_what_is_no_answer_says_why(served, answer, why):
@@ -131,6 +132,14 @@ def test_a_redirect_may_lead_only_where_requests_may(served, place):
     with pytest.raises(Forbidden):
         ask(services, guest)
     assert len(services.asked) == 1
+
+
+def test_an_answer_that_takes_for_ever_is_left(served, monkeypatch):
+    services, guest, _ = served
+    services.before = lambda path: said({"a": 1})
+    monkeypatch.setattr("saree_cosface.gathering.guest.LONGEST_ANSWER", -1.0)
+    with pytest.raises(Unavailable, match="answers without end"):
+        ask(services, guest)
 
 
 def test_redirects_are_followed_and_end(served):

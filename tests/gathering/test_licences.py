@@ -15,6 +15,8 @@ CC = "https://creativecommons.org"
         ("by-sa", "by-sa", ""),
         ("CC0", "cc0", "1.0"),
         ("cc-zero", "cc0", "1.0"),
+        ("CC0 1.0 Universal", "cc0", "1.0"),
+        ("Public Domain Mark 1.0", "pdm", "1.0"),
         ("Public domain", "pdm", "1.0"),
         ("pd", "pdm", "1.0"),
         (f"{CC}/licenses/by/2.0/", "by", "2.0"),

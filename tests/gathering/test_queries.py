@@ -61,6 +61,13 @@ def test_what_may_be_of_the_craft_stays(craft, title):
     assert elsewhere(found(title=title), TAXONOMY[craft], TAXONOMY) is None
 
 
+def test_tags_of_a_place_do_no_harm_where_the_title_says_that_it_is_a_cloth():
+    tags = ("Varanasi", "Assi Ghat")
+    assert elsewhere(found(title="Banarasi sarees", words=tags), TAXONOMY["banarasi"], TAXONOMY) is None
+    assert elsewhere(found(title="Banarasi", words=tags), TAXONOMY["banarasi"], TAXONOMY) is not None
+    assert elsewhere(found(title="Banarasi saree and paan"), TAXONOMY["banarasi"], TAXONOMY) is not None
+
+
 def test_a_title_that_names_another_craft_alone_is_left():
     craft = TAXONOMY["banarasi"]
     assert elsewhere(found(title="Paithani saree"), craft, TAXONOMY).reason == "its title names Paithani"
