@@ -19,7 +19,7 @@ ANSWERS, INCOMING, PHOTOS = "answers", "incoming", "photos"
 """Folders: what services have answered; what was fetched and not looked at yet; a folder of photos for each craft."""
 
 MANIFEST = "manifest.csv"
-_MARK, _LOG = "gathering.json", "log.jsonl"
+MARK, _LOG = "gathering.json", "log.jsonl"
 _FORMAT = 1
 _PHOTO = "photo"
 
@@ -154,7 +154,7 @@ def open_ledger(folder: Path) -> Ledger:
 
 
 def _claim(folder: Path) -> None:
-    mark = folder / _MARK
+    mark = folder / MARK
     if folder.exists() and not folder.is_dir():
         raise GatheringError(f"{folder} is a file: choose another folder.")
     if mark.is_file():

@@ -1,18 +1,24 @@
 """What was gathered as others read it: the manifest, and whom to thank under which licence."""
 
+import json
 from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from saree_cosface.console import console
 from saree_cosface.data.csv_text import safe_cell
 from saree_cosface.data.manifest import BASIS, CAPTION, COLUMNS
 from saree_cosface.data.manifest_file import write_manifest
-from saree_cosface.files import write_text
-from saree_cosface.gathering.ledger import MANIFEST, Fetched, Ledger
+from saree_cosface.files import atomic_path, sha256_of, write_json, write_text
+from saree_cosface.gathering.ledger import MANIFEST, MARK, Fetched, Ledger
 from saree_cosface.gathering.records import UNKNOWN
 from saree_cosface.taxonomy import craft_name
 
 CREDITS = "CREDITS.md"
+_WRITTEN = "manifest_sha256"  # of the manifest as it is written here, and as it was before
 
 _BEFORE = """# Credits
 
@@ -33,13 +39,32 @@ def write_listing(ledger: Ledger, licences: Sequence[str]) -> None:
     """
     photos = {craft: ledger.photos(craft, licences) for craft in sorted(ledger.crafts())}
     rows = [_row(entry) for each in photos.values() for entry in each]
+    manifest, credits = ledger.folder / MANIFEST, ledger.folder / CREDITS
+    _keep_edited(manifest)
     if not rows:
-        (ledger.folder / MANIFEST).unlink(missing_ok=True)
-        (ledger.folder / CREDITS).unlink(missing_ok=True)
+        manifest.unlink(missing_ok=True)
+        credits.unlink(missing_ok=True)
         return
     table = pd.DataFrame(rows)
-    write_manifest(table.assign(**{name: "" for name in COLUMNS if name not in table}), ledger.folder / MANIFEST)
-    write_text(ledger.folder / CREDITS, _credits({craft: each for craft, each in photos.items() if each}))
+    before = [sha256_of(manifest)] if manifest.is_file() else []
+    with atomic_path(manifest) as temporary:
+        write_manifest(table.assign(**{name: "" for name in COLUMNS if name not in table}), temporary)
+        mark = {**_mark(manifest.parent), _WRITTEN: [sha256_of(temporary), *before]}
+        write_json(manifest.parent / MARK, mark)  # before the manifest is there, so that a kill leaves no doubt
+    write_text(credits, _credits({craft: each for craft, each in photos.items() if each}))
+
+
+def _keep_edited(manifest: Path) -> None:
+    """Move a manifest aside that somebody has worked on since it was written here: nothing of that is lost."""
+    if manifest.is_file() and sha256_of(manifest) not in _mark(manifest.parent).get(_WRITTEN, []):
+        number = next(n for n in count(1) if not manifest.with_stem(f"{manifest.stem}-edited-{n}").exists())
+        kept = manifest.rename(manifest.with_stem(f"{manifest.stem}-edited-{number}"))
+        said = f"{manifest} was edited since it was written here: that version is {kept} now."
+        console.print(said, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def _mark(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / MARK).read_text(encoding="utf-8")))
 
 
 def _row(entry: Fetched) -> dict[str, str]:

@@ -256,6 +256,20 @@ def test_a_photo_that_somebody_deleted_is_not_wanted(tmp_path):
         assert len(services.files_asked()) == len(set(services.files_asked())) == 3
 
 
+def test_a_manifest_that_somebody_worked_on_is_kept(tmp_path, capsys):
+    with Services(photos(3)) as services:
+        run(tmp_path, services, most=1)
+        run(tmp_path, services, most=2)
+        assert not list(tmp_path.glob("manifest-*"))
+        edited = (tmp_path / "manifest.csv").read_text() + "mine.jpg,patola\n"
+        for number in (1, 2):
+            (tmp_path / "manifest.csv").write_text(edited)
+            run(tmp_path, services, most=3)
+            assert (tmp_path / f"manifest-edited-{number}.csv").read_text() == edited
+    assert len(manifest(tmp_path)) == 3
+    assert "was edited since it was written here" in capsys.readouterr().err
+
+
 def test_an_answer_without_end_ends(tmp_path):
     with Services(photos(1, services=("commons",))) as services:
         endless = {"query": {"pages": []}, "continue": {"gsroffset": 1, "continue": "-||"}}
