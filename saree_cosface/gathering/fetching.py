@@ -25,6 +25,7 @@ LARGEST = 50_000_000
 MOST_PIXELS = 100_000_000
 """Of a photo, as its record says."""
 
+_GONE = frozenset({404, 410})
 _SHOWN = 1024  # bytes kept of what is no photo: enough to say what it is
 
 _SUFFIXES = (
@@ -34,15 +35,17 @@ _SUFFIXES = (
 
 
 class Unfit(ValueError):
-    """What an address holds cannot be used as a photo, now or ever.
+    """What an address holds cannot be used as a photo.
 
     Attributes:
         kind: what sort of thing is wrong.
+        lasting: whether it will be so the next time; a server that refuses may have taken us for somebody else.
     """
 
-    def __init__(self, kind: str, reason: str) -> None:
+    def __init__(self, kind: str, reason: str, *, lasting: bool = True) -> None:
         super().__init__(reason)
         self.kind = kind
+        self.lasting = lasting
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +96,9 @@ def fetch(guest: Guest, url: str, target: Path, *, pause: float = 0.0) -> None:
 
     def read(response: httpx.Response) -> None:
         if response.status_code != 200:
-            raise Unfit("gone", f"the server answers {response.status_code} ({response.reason_phrase})")
+            said = f"the server answers {response.status_code} ({response.reason_phrase})"
+            gone = response.status_code in _GONE
+            raise Unfit("gone" if gone else "refused", said, lasting=gone)
         if response.headers.get("content-encoding", "identity") != "identity":
             raise Unfit("damaged", "packed, which nobody has asked for")
         announced = response.headers.get("content-length", "")

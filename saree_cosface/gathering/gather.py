@@ -209,7 +209,7 @@ def _fetched(work: _Work, record: Found, craft: Craft) -> Fetched:
     """Fetch a photo, unless its file is there, look at it, and write down what became of it.
 
     Raises:
-        Unfit: there is no photo, which is written down.
+        Unfit: there is no photo, which is written down where it lasts.
         Unavailable, Forbidden: it could not be fetched.
     """
     name = stem(record)
@@ -225,7 +225,8 @@ def _fetched(work: _Work, record: Found, craft: Craft) -> Fetched:
             of = "" if same.craft == craft.id else f", found for {same.craft}"
             raise Unfit("duplicate", f"the same picture as {same.path}{of}")
     except Unfit as error:
-        work.ledger.add(Fetched(craft.id, record, error.kind, str(error)))
+        if error.lasting:
+            work.ledger.add(Fetched(craft.id, record, error.kind, str(error)))
         (arrived or incoming).unlink(missing_ok=True)
         raise
     path = folder / PHOTOS / craft.id / f"{name}{seen.suffix}"

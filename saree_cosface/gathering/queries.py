@@ -46,8 +46,8 @@ def queries(craft: Craft) -> tuple[str, ...]:
     found = [first] if _says_cloth(first) else [f"{first} {word}" for word in CLOTH]
     found += [name if _says_cloth(name) else f"{name} {CLOTH[0]}" for name in others]
     native: dict[str, str] = {}
-    for name in craft.native:
-        script = unicodedata.name(name[0], "").split()[0]
+    for name in filter(None, craft.native):
+        script = unicodedata.name(name[0], "").partition(" ")[0]
         if script in _SAREE_IN:
             native.setdefault(script, f"{name} {_SAREE_IN[script]}")
     return tuple(dict.fromkeys([*found, *list(native.values())[:_SCRIPTS]]))

@@ -114,7 +114,7 @@ BAD = {
     "tiny": (body(jpeg(textured(74, 40)), "image/jpeg"), "size"),
     "huge, it says": (body(jpeg(textured(75)), "image/jpeg", Content_Length=str(LARGEST + 1)), "size"),
     "gone": (status(404), "gone"),
-    "forbidden": (status(403), "gone"),
+    "gone for good": (status(410), "gone"),
     "moved within": (status(302, Location="http://127.0.0.1:1/x.jpg"), "refused address"),
     "moved to a neighbour": (status(302, Location="https://192.168.1.1/x.jpg"), "refused address"),
 }
@@ -233,6 +233,14 @@ def test_a_photo_that_cannot_be_had_now_is_asked_for_again_later(tmp_path):
         for photo in services.photos:
             photo.serve = None
         assert run(tmp_path, services, of=[OPENVERSE]).photos == {"banarasi": 6}
+
+
+def test_a_server_that_refuses_is_asked_again_another_day(tmp_path):
+    with Services([Photo("Banarasi kept back", serve=status(403)), *photos(1)]) as services:
+        gathered = run(tmp_path, services, of=[OPENVERSE])
+        assert (gathered.photos, gathered.kinds) == ({"banarasi": 1}, {"refused": 1})
+        services.photos[0].serve, services.photos[0].body = None, jpeg(textured(60))
+        assert run(tmp_path, services, of=[OPENVERSE]).photos == {"banarasi": 2}
 
 
 def test_a_craft_of_which_nothing_is_found(tmp_path):
