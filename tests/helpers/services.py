@@ -11,11 +11,11 @@ told to. To gather from it, look, confirm and train::
             + ["--per-craft", "20", "--contact", "me@example.org", "--api", services.address]
         )
 
-A caption that lies is a photo of one craft under the title of another: ``replace(drawn(("patola",), 1)[0], title="Banarasi
-saree", tags=())``. ``services.asked`` holds the path of every request, in their order. A photo's ``record`` and ``info`` replace fields of
-what the two services tell of it (None takes one away), and ``serve`` answers for its file: a function from the handler,
-such as :func:`status`. ``services.before`` may answer in place of an API: it is given the path, and returns None for
-those that it leaves alone.
+A caption that lies is a photo of one craft under the title of another: ``replace(drawn(("patola",), 1)[0],
+title="Banarasi saree", tags=())``. ``services.asked`` holds the path of every request, in their order. A photo's
+``record`` and ``info`` replace fields of what the two services tell of it (None takes one away), and ``serve``
+answers for its file: a function from the handler, such as :func:`status`. ``services.before`` may answer in place of
+an API: it is given the path, and returns None for those that it leaves alone.
 """
 
 import itertools
