@@ -15,6 +15,7 @@ from saree_cosface.gathering.ledger import GatheringError, open_ledger
 from saree_cosface.gathering.licences import OFFERED
 from saree_cosface.gathering.openverse import OPENVERSE
 from saree_cosface.taxonomy import load_taxonomy
+from tests.helpers.bad_photos import png_header
 from tests.helpers.services import Photo, Services, body, encoded, jpeg, said, status, textured
 
 TAXONOMY = load_taxonomy()
@@ -112,6 +113,7 @@ BAD = {
     "more than announced": (body(jpeg(textured(72)), "image/jpeg", Content_Length="900"), "damaged"),
     "packed": (body(jpeg(textured(73)), "image/jpeg", Content_Encoding="gzip"), "damaged"),
     "tiny": (body(jpeg(textured(74, 40)), "image/jpeg"), "size"),
+    "a bomb": (body(png_header(30_000, 30_000), "image/png"), "size"),
     "huge, it says": (body(jpeg(textured(75)), "image/jpeg", Content_Length=str(LARGEST + 1)), "size"),
     "gone": (status(404), "gone"),
     "gone for good": (status(410), "gone"),

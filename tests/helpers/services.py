@@ -33,6 +33,8 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 from PIL import Image
 
+from tests.helpers import bad_photos
+
 CREATORS = (
     "Asha Rao",
     "Meera Iyer",
@@ -284,10 +286,8 @@ def _drawings(craft: str, size: int, seed: int) -> Iterator[Photo]:
 
 
 def textured(seed: int, side: int = 160) -> np.ndarray:
-    """Blurred noise ``(side, side, 3)``: structure enough for a hash, another for each seed."""
-    rng = np.random.default_rng(seed)
-    small = Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8))
-    return np.asarray(small.resize((side, side), Image.Resampling.BICUBIC))
+    """A picture ``(side, side, 3)`` with structure enough for a hash, another for each seed."""
+    return bad_photos.textured(side, side, seed)
 
 
 def jpeg(pixels: np.ndarray, quality: int = 90) -> bytes:
