@@ -1,8 +1,9 @@
-# make test      install what is missing, then linters, types and tests (the fast ones first), with coverage
-# make demo      from drawn sarees to a report and, with SERVE=1 (the default), the app
-# make install   the virtual environment alone; `make test` and `make demo` do it when needed
-# make clean     remove what tools, builds and the demonstration leave behind; your own runs stay
-# make distclean the same and the virtual environment: what is left is what was cloned, and your own runs
+# make test               install what is missing, then linters, types and tests (the fast ones first), with coverage
+# make test-lower-bounds  the quick tests with the oldest libraries that pyproject.toml allows
+# make demo               from drawn sarees to a report and, with SERVE=1 (the default), the app
+# make install            the virtual environment alone; `make test` and `make demo` do it when needed
+# make clean              remove what tools, builds and the demonstration leave behind; your own runs stay
+# make distclean          the same and the virtual environments: what is left is what was cloned, and your own runs
 #
 # VENV is the virtual environment, PYTHON what creates it: make test VENV=/tmp/venv PYTHON=python3.12
 # PORT is where the app is served, the first free port from 7860 if it is not given; DEMO is the demonstration's folder.
@@ -19,7 +20,7 @@ DEV := $(VENV)/.installed-dev
 SLOW_WORKERS := $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test demo clean distclean
+.PHONY: help install test test-lower-bounds demo clean distclean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -49,43 +50,34 @@ test: $(DEV)
 	  echo "Slow tests:" && \
 	  $(BIN)/python -m pytest tests -m slow --no-loadscope-reorder -n $(SLOW_WORKERS) --cov --cov-append
 
-# Each step makes a file and is left out when that is there and newer than what it is made of: a second start takes
-# seconds, and one that was broken off goes on where it stopped. `rm -r runs/demo` begins anew.
-DEMO ?= runs/demo
-SERVE ?= 1
-SAREE := $(BIN)/saree-cosface
+# On Linux the oldest torch brings gigabytes of CUDA libraries: docs/how-to/release.md tells how to do without them.
+LOWER := .venv-lower-bounds
 
-demo: $(DEMO)/report.html | $(RUNTIME)
-	@echo "Report: $(abspath $(DEMO)/report.html)"
-ifeq ($(SERVE),1)
-	$(SAREE) app $(DEMO)/run --manifest $(DEMO)/corpus/manifest.csv $(if $(PORT),--port $(PORT))
-endif
-
-$(DEMO)/corpus/manifest.csv: | $(RUNTIME)
-	$(SAREE) loom $(DEMO)/corpus
-
-$(DEMO)/run/run.json: $(DEMO)/corpus/manifest.csv configs/demo.yaml | $(RUNTIME)
-	$(SAREE) data check $(DEMO)/corpus/manifest.csv --cache $(DEMO)/cache
-	$(SAREE) train --config configs/demo.yaml --data.manifest $(DEMO)/corpus/manifest.csv \
-		--data.cache $(DEMO)/cache --out $(DEMO)/run --resume
-	$(SAREE) calibrate $(DEMO)/run --cache $(DEMO)/cache --folds 3
+$(LOWER)/.installed: pyproject.toml tests/lower_bounds.py
+	$(PYTHON) -m venv --clear $(LOWER)
+	$(LOWER)/bin/python -m pip install --quiet --upgrade "pip>=25.1" packaging
+	$(LOWER)/bin/python tests/lower_bounds.py > $(LOWER)/constraints.txt
+	$(LOWER)/bin/python -m pip install --quiet --editable . --group dev --constraint $(LOWER)/constraints.txt
 	touch $@
 
-# Every fortieth photo of the shops that were held out is named before the report is written.
-$(DEMO)/report.html: $(DEMO)/run/run.json | $(RUNTIME)
-	$(SAREE) evaluate $(DEMO)/run $(DEMO)/corpus/manifest.csv --cache $(DEMO)/cache
-	$(BIN)/python -c 'import pandas as pd; photos = pd.read_csv("$(DEMO)/run/manifest.csv").query("split == \"test\""); \
-	  print(*photos.path[::40], sep="\0", end="")' | xargs -0 $(SAREE) predict $(DEMO)/run
-	$(SAREE) report $(DEMO)/run $(DEMO)/corpus/manifest.csv --cache $(DEMO)/cache --out $@
+test-lower-bounds: $(LOWER)/.installed
+	$(LOWER)/bin/python -m pytest -m "not slow"
+
+# A second start takes seconds, and one that was broken off goes on where it stopped. `rm -r runs/demo` begins anew.
+DEMO ?= runs/demo
+SERVE ?= 1
+
+demo: $(RUNTIME)
+	$(BIN)/saree-cosface demo --out $(DEMO) $(if $(filter 1,$(SERVE)),--serve $(if $(PORT),--port $(PORT)))
 
 # Folders of the virtual environment and of runs are not searched: what lies there is not ours to remove.
 clean:
 	rm -rf build dist htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* *.egg-info
 	rm -rf $(DEMO)
 	rmdir runs 2>/dev/null || true
-	find . \( -path ./$(VENV) -o -path ./runs -o -path ./.git \) -prune -o \
+	find . \( -path ./$(VENV) -o -path ./$(LOWER) -o -path ./runs -o -path ./.git \) -prune -o \
 	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 	find benchmarks -name '*.lock' -delete
 
 distclean: clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(LOWER)

@@ -18,7 +18,8 @@ from typing import Any
 
 from saree_cosface.machine import caches, threads
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+"""Written here alone: pyproject.toml reads it, and tests hold what else names it to it."""
 
 __all__ = [
     "ArcFace",

@@ -19,6 +19,7 @@ from saree_cosface.commands import (
     compare,
     curate,
     data,
+    demo,
     embed,
     enrol,
     evaluate,
@@ -39,6 +40,7 @@ from saree_cosface.machine import caches, photo_memory, threads
 
 COMMANDS = {
     **{
+        "demo": demo,
         "loom": loom,
         "data": data,
         "backbones": backbones,
@@ -139,7 +141,7 @@ def command_line(asked: str = "") -> tuple[ArgumentParser, dict[str, Command]]:
         prog="saree-cosface",
         version=__version__,
         description="Names the craft tradition of a saree from photographs, by cosine similarity.",
-        epilog="A first tour: loom corpus → data check → train → evaluate → predict; `make demo` does it all.",
+        epilog="A first tour: loom corpus → data check → train → evaluate → predict; `saree-cosface demo` does it all.",
     )
     subcommands = parser.add_subcommands(dest="subcommand", metavar="COMMAND")
     commands: dict[str, Command] = {}

@@ -35,7 +35,7 @@ COMMANDS = (
     "enrolments",
     "export",
 )
-COMMANDS += ("backbones", "calibrate", "audit", "report", "app", "accounts")
+COMMANDS += ("demo", "backbones", "calibrate", "audit", "report", "app", "accounts")
 
 
 @pytest.fixture

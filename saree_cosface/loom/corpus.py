@@ -92,7 +92,7 @@ def draw_corpus(out: Path, options: LoomOptions) -> Path:
         OSError: ``out`` cannot be written.
     """
     out = Path(out)
-    _claim(out, options)
+    claim(out, options)
     for stale in (out / "photos").glob("*/.*.jpg"):  # half-written when an earlier run was killed
         stale.unlink(missing_ok=True)
     work = pieces(options)
@@ -110,8 +110,13 @@ def draw_corpus(out: Path, options: LoomOptions) -> Path:
     return out / "manifest.csv"
 
 
-def _claim(out: Path, options: LoomOptions) -> None:
-    """Write down what the folder's corpus is drawn with, or refuse if it is already something else."""
+def claim(out: Path, options: LoomOptions) -> None:
+    """Write down what the folder's corpus is drawn with, or refuse if it is already something else.
+
+    Raises:
+        ValueError: ``out`` holds a corpus that was drawn with other options.
+        OSError: ``out`` cannot be written.
+    """
     wanted = {"drawing": DRAWING, **asdict(options)}
     del wanted["workers"]
     record = out / "loom.json"

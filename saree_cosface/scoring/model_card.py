@@ -8,6 +8,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from saree_cosface import __version__
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.networks.fingerprint import fingerprint
 from saree_cosface.runs.folder import RunError, recorded_recipe
@@ -18,7 +19,7 @@ from saree_cosface.scoring.failures import failures
 from saree_cosface.taxonomy import load_taxonomy
 
 _NEEDED = {"counts", "metrics", "per_craft", "per_source", "confusion", "photos", "remarks", "skipped"}
-_PACKAGES = ("saree-cosface", "torch", "timm", "numpy", "gradio")
+_PACKAGES = ("torch", "timm", "numpy", "gradio")
 
 
 def model_card(run: Run) -> dict[str, Any]:
@@ -102,7 +103,7 @@ def _photos(run: Run, problems: list[str]) -> dict[str, Any] | None:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    found = {"saree-cosface": __version__}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
