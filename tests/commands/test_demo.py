@@ -75,7 +75,7 @@ def test_every_fortieth_photo_of_those_held_out_is_named(tour):
     assert shlex.split(ran[WAY.index("predict")])[2:] == ["/test 0.jpg", "/test 40.jpg"]
 
 
-@pytest.mark.parametrize("broken", WAY)
+@pytest.mark.parametrize("broken", ["loom", "train", "calibrate", "report"])
 def test_it_stops_where_a_command_fails_and_goes_on_there(tour, broken):
     tour.broken = broken
     code, ran, _ = tour()
