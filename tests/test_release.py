@@ -28,9 +28,8 @@ ELSEWHERE = {name: value for name, value in os.environ.items() if name != "PYTHO
 
 
 def call(*arguments, **options):
-    done = subprocess.run(
-        list(map(str, arguments)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, **options
-    )
+    typed = list(map(str, arguments))
+    done = subprocess.run(typed, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **options)
     assert done.returncode == 0, done.stdout
     return done.stdout
 
@@ -121,7 +120,7 @@ def empty(built, tmp_path_factory):
 def test_the_wheel_goes_the_whole_way_outside_the_checkout(empty, tmp_path):
     found = call(empty / "python", "-c", "import saree_cosface as it; print(it.__file__)", cwd=tmp_path, env=ELSEWHERE)
     assert Path(found.strip()).is_relative_to(empty.parent)
-    smaller = "--loom.pieces_per_craft", "8", "--loom.photos_per_piece", "1", "--loom.size", "96"
+    smaller = "--loom.pieces_per_craft", "6", "--loom.photos_per_piece", "1", "--loom.size", "96"
     demo = [str(each) for each in (empty / "saree-cosface", "demo", "--out", tmp_path / "demo", *smaller)]
     said = call(*demo, cwd=tmp_path, env=ELSEWHERE)
     assert "Step 5 of 5" in said

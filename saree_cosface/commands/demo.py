@@ -1,5 +1,6 @@
 """``saree-cosface demo``: the whole way from drawn sarees to a report and the app, by commands that one could type."""
 
+import os
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -77,7 +78,7 @@ def _run(options: Namespace) -> int:
         for module, typed in step.calls():
             if status := _call(module, typed):
                 return status
-        step.result.touch()  # a command that had nothing to do has left it older than its sources
+        os.utime(step.result)  # which a command that had nothing to do has left older than its sources
     _say(f"Report: {steps[-1].result.absolute()}")
     serve = _typed("app", options.out / "run", "--manifest", options.out / "corpus" / "manifest.csv")
     if not options.serve:
