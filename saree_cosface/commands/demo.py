@@ -143,7 +143,8 @@ def _call(module: ModuleType, typed: str) -> int:
     name, options = "", parser.parse_args(shlex.split(typed))
     while "subcommand" in options:
         name, options = f"{name} {options.subcommand}".strip(), options[options.subcommand]
-    return commands[name](options)
+    status: int = commands[name](options)
+    return status
 
 
 def _say(words: str, style: str | None = None) -> None:
