@@ -1,0 +1,51 @@
+"""A folder that is there whole or not at all."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from saree_cosface.files import require_utf8, shortened
+from saree_cosface.runs.alone import alone
+from saree_cosface.sharing.licences import ShareError
+
+
+@contextmanager
+def new_folder(out: Path, command: str) -> Iterator[Path]:
+    """A folder to be filled within this context, which then becomes ``out``; after an error nothing is left.
+
+    It lies beside ``out``, under a name that begins with a dot. What a killed process has left there is removed by the
+    next one of the same ``out``.
+
+    Args:
+        out: must not be there yet, or be empty.
+        command: what is done, as whoever comes meanwhile is told.
+
+    Raises:
+        ShareError: ``out`` is there already.
+        RunError: somebody else is at work on it, or it cannot be written.
+    """
+    out = Path(os.path.abspath(out))  # noqa: PTH100  # Path.absolute keeps ".."
+    require_utf8(out)
+    _require_free(out)
+    workshop = out.with_name(f".{shortened(out.name)}-{command}")
+    begun = workshop.exists()
+    with alone(workshop, command):
+        folder = workshop / "run"
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            yield folder
+            _require_free(out)
+            folder.replace(out)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    if begun:
+        with suppress(OSError):
+            workshop.rmdir()
+
+
+def _require_free(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ShareError(f"{out} is there already: choose another --out.")
