@@ -105,7 +105,7 @@ def see(run: Run, manifest: Manifest, *, shards: Path | None = None, cache: Path
         ShardError: the folder of embeddings is of another embedder, or damaged.
     """
     if is_without_photos(run, manifest):
-        raise ManifestError(f"{run.folder}: {NO_PHOTOS}; give a manifest of photos that are here.")
+        raise ManifestError(f"{NO_PHOTOS.capitalize()}: give a manifest of photos that are here.")
     same, gone = originals(run, manifest)
     embedded = read_or_embed(run.embedder, same.files(), shards=shards, cache=cache)
     bad = (*gone, *embedded.bad)

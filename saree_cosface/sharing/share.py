@@ -203,7 +203,8 @@ def _write(run: Run, listed: pd.DataFrame, names: Names, made: Path) -> None:
     if run.calibration is not None:
         run.calibration.save(made / CALIBRATION)
     evaluation, _ = evaluation_of(run)
-    if evaluation is not None:
+    # One with other traditions has the names of some that were enrolled and taken back.
+    if evaluation is not None and set(evaluation["confusion"]["classes"]) <= set(run.gallery.crafts):
         write_json(made / "evaluation" / "source" / EVALUATION, _without_names(evaluation, names))
     finished = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
     write_json(made / "run.json", {name: finished.get(name) for name in ("best_epoch", "score", "classes")})
