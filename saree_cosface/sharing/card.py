@@ -17,6 +17,7 @@ from saree_cosface.scoring.found_accuracy import WHOSE
 from saree_cosface.scoring.model_card import model_card
 from saree_cosface.scoring.zones import HEAD, zone_rows
 from saree_cosface.sharing.licences import licence_of
+from saree_cosface.sharing.markdown import bullets, table
 from saree_cosface.taxonomy import craft_name
 
 README, CREDITS = "README.md", "CREDITS.md"
@@ -55,8 +56,8 @@ def card_text(run: Run, photos: pd.DataFrame, doubts: Sequence[str]) -> str:
         ("Licence", _licence(card, doubts)),
         ("How good it is, whole sources held out", _good(card)),
         ("When it gives a name, and when not", _named(card["calibration"])),
-        ("Limits", _list([*card["failures"], *LIMITS])),
-        ("What it must not be used for", _list(NOT_FOR)),
+        ("Limits", bullets([*card["failures"], *LIMITS])),
+        ("What it must not be used for", bullets(NOT_FOR)),
         ("What these files tell of the photos", _TELLS),
         ("Versions", _versions(card)),
     )
@@ -75,7 +76,7 @@ def credits_text(photos: pd.DataFrame) -> str:
     rows = [(row.path, row.source, row.credit, row.licence or "unknown") for row in named.itertuples()]
     text = "# Credits\n\nThe photos themselves are not here. Each is known by its tradition and a number.\n"
     if rows:
-        text += f"\n## Photos whose makers may be named\n\n{_table(('photo', 'source', 'credit', 'licence'), rows)}\n"
+        text += f"\n## Photos whose makers may be named\n\n{table(('photo', 'source', 'credit', 'licence'), rows)}\n"
     others = photos[photos["public"] != "yes"]
     if len(others):
         sources = len(set(others["source"]) - {""})
@@ -93,11 +94,12 @@ def _header(card: Mapping[str, Any]) -> dict[str, Any]:
     plain = card["licence"].lower()
     known = plain in _HUB_LICENCES
     licence = {"license": plain} if known else {"license": "other", "license_name": plain, "license_link": README}
-    scores = _measured(card)
+    found = _measured(card)
+    scores = [(name, found[key]["value"]) for key, name in SCORES if key in found]
     result = {
         "task": {"type": "image-classification", "name": "Craft tradition of a saree"},
         "dataset": {"type": "photos-of-sarees", "name": "Photos of sarees, whole sources held out"},
-        "metrics": [{"type": "accuracy", "name": name, "value": round(score["value"], 4)} for name, score in scores],
+        "metrics": [{"type": "accuracy", "name": name, "value": round(value, 4)} for name, value in scores],
     }
     return {
         **licence,
@@ -109,15 +111,11 @@ def _header(card: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _measured(card: Mapping[str, Any]) -> list[tuple[str, Mapping[str, float]]]:
-    """Names and values of the scores: of an evaluation of this model or, without one, of its calibration."""
+def _measured(card: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The scores by their keys: of an evaluation of this model or, without one, of its calibration."""
     if card["evaluation"] is not None:
-        found = card["evaluation"]["metrics"]
-    elif card["calibration"] is not None:
-        found = card["calibration"]["found"]
-    else:
-        return []
-    return [(name, found[key]) for key, name in SCORES if key in found]
+        return dict(card["evaluation"]["metrics"])
+    return dict(card["calibration"]["found"]) if card["calibration"] is not None else {}
 
 
 def _use() -> str:
@@ -157,12 +155,12 @@ def _rests_on(card: Mapping[str, Any], photos: pd.DataFrame) -> str:
         others = int((held["craft"] == craft).sum())
         rows.append((craft_name(craft), len(mine), len(set(mine["source"]) - {""}), others))
     total = ("all", len(learned), len(set(learned["source"]) - {""}), sum(row[-1] for row in rows))
-    table = _table(("tradition", "photos learned from", "their sources", "photos held out"), [*rows, total])
+    listed = table(("tradition", "photos learned from", "their sources", "photos held out"), [*rows, total])
     public = int((photos["public"] == "yes").sum())
     credited = f" {CREDITS} names the makers of {public}." if public else ""
     return (
         f"{opening}Labels are what their sources say. A source is whoever took the photos: a shop, a museum, a person."
-        f"\n\n{table}\n\nWhat was noted of the licences of all {len(photos)}:{credited}\n\n{_by_licence(photos)}"
+        f"\n\n{listed}\n\nWhat was noted of the licences of all {len(photos)}:{credited}\n\n{_by_licence(photos)}"
     )
 
 
@@ -171,33 +169,38 @@ def _licence(card: Mapping[str, Any], doubts: Sequence[str]) -> str:
         f"The weights, vectors and thresholds in this folder are shared under {card['licence']}. The photos are not in "
         "it, and what their makers have allowed is not changed by it."
     )
-    return f"{text}\n\n{_list(doubts)}" if doubts else text
+    return f"{text}\n\n{bullets(doubts)}" if doubts else text
 
 
 def _good(card: Mapping[str, Any]) -> str:
-    scores = [(name, f"{score['value']:.1%}", _range(score)) for name, score in _measured(card)]
-    table = _table(("score", "share", "95 % interval"), scores)
+    """What an evaluation of this model has measured, and what calibration has found of others trained like it."""
+    parts = []
     if card["evaluation"] is not None:
-        document = card["evaluation"]
-        counts = document["counts"]
-        opening = (
-            f"Measured on {counts['photos']} photos of {counts['sources']} sources of which it had seen no photo. "
-            "Intervals are over pieces; they do not cover the choice of sources."
-        )
-        scored = [
-            (craft_name(craft), score["photos"], f"{score['top1']:.0%}")
-            for craft, score in sorted(document["per_craft"].items(), key=lambda item: item[1]["top1"])
-        ]
-        each = _table(("tradition", "photos", "nearest is right"), scored)
-        verdicts = f"\n\n{verdicts_in_words(document['verdicts'])}" if document.get("verdicts") else ""
-        remarks = "".join(f"\n\n{remark}" for remark in document["remarks"])
-        return f"{opening}\n\n{table}{verdicts}{remarks}\n\n{each}"
-    if card["calibration"] is None:
-        return (
-            "**Not measured.** Nobody has scored this model on sources that it never saw, so nothing is known of how "
-            "often it is right."
-        )
-    found = card["calibration"]["found"]
+        parts.append(_evaluated(card["evaluation"]))
+    if card["calibration"] is not None:
+        parts.append(_found(card["calibration"]["found"]))
+    return "\n\n".join(parts) or (
+        "**Not measured.** Nobody has scored this model on sources that it never saw, so nothing is known of how often "
+        "it is right."
+    )
+
+
+def _evaluated(document: Mapping[str, Any]) -> str:
+    counts = document["counts"]
+    opening = (
+        f"Measured on {counts['photos']} photos of {counts['sources']} sources of which it had seen no photo. "
+        "Intervals are over pieces; they do not cover the choice of sources."
+    )
+    crafts = [
+        (craft_name(craft), score["photos"], f"{score['top1']:.0%}")
+        for craft, score in sorted(document["per_craft"].items(), key=lambda item: item[1]["top1"])
+    ]
+    verdicts = [verdicts_in_words(document["verdicts"])] if document.get("verdicts") else []
+    each = table(("tradition", "photos", "nearest is right"), crafts)
+    return "\n\n".join((opening, _scores(document["metrics"]), *verdicts, *document["remarks"], each))
+
+
+def _found(found: Mapping[str, Any]) -> str:
     opening = (
         f"Found by calibration: {WHOSE}. They scored {found['photos']} training photos of {found['sources']} sources, "
         "each by one that had seen no photo of its source. Intervals are over sources."
@@ -206,8 +209,13 @@ def _good(card: Mapping[str, Any]) -> str:
         (craft_name(craft), score["photos"], score["sources"], f"{score['value']:.0%}", _range(score, "one source"))
         for craft, score in sorted(found["per_craft"].items(), key=lambda item: item[1]["value"])
     ]
-    each = _table(("tradition", "photos", "sources", "nearest is right", "95 % interval"), crafts)
-    return f"{opening}\n\n{table}\n\n{each}"
+    each = table(("tradition", "photos", "sources", "nearest is right", "95 % interval"), crafts)
+    return "\n\n".join((opening, _scores(found), each))
+
+
+def _scores(found: Mapping[str, Any]) -> str:
+    rows = [(name, f"{found[key]['value']:.1%}", _range(found[key])) for key, name in SCORES if key in found]
+    return table(("score", "share", "95 % interval"), rows)
 
 
 def _named(calibration: Mapping[str, Any] | None) -> str:
@@ -220,36 +228,21 @@ def _named(calibration: Mapping[str, Any] | None) -> str:
     return (
         f"A name is given only where at most {rate:.0%} of pieces of other traditions would be named, and at most "
         f"{rate:.0%} of names would be wrong, as far as the photos learned from can tell. What became of these, and of "
-        f"those of crafts left out:\n\n{_table(HEAD, zone_rows(calibration['found']['zones']))}"
+        f"those of crafts left out:\n\n{table(HEAD, zone_rows(calibration['found']['zones']))}"
     )
 
 
 def _versions(card: Mapping[str, Any]) -> str:
     marks = (("model", card["model"]), ("photos", card["manifest_sha256"]), ("split", card["split_hash"]))
     rows = [(name, f"`{value}`") for name, value in marks if value]
-    rows += [(name, value) for name, value in card["versions"].items() if value]
-    return _table(("of", "version or fingerprint"), rows)
+    rows += [(name, value) for name, value in card["versions"].items() if value and name != "taxonomy here"]
+    return table(("of", "version or fingerprint"), rows)
 
 
 def _by_licence(photos: pd.DataFrame) -> str:
     counts = Counter(licence_of(text) for text in photos["licence"])
-    return _table(("licence", "photos"), [(name, str(count)) for name, count in counts.most_common()])
+    return table(("licence", "photos"), [(name, str(count)) for name, count in counts.most_common()])
 
 
 def _range(score: Mapping[str, float], otherwise: str = "–") -> str:
     return f"{score['low']:.1%} – {score['high']:.1%}" if "low" in score else otherwise
-
-
-def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
-
-
-def _cell(value: object) -> str:
-    """Text that stays in its cell, and is no HTML."""
-    text = " ".join(str(value).split())
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace("\\", "\\\\").replace("|", "\\|")

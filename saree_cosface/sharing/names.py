@@ -9,10 +9,17 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
+from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.pieces import piece_keys
+from saree_cosface.data.values import text_of
+from saree_cosface.sharing.licences import ShareError
+
+_YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0", "")
+"""What the column public of a manifest says: whether source and credit of a photo may be named."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,22 @@ class Names:
                 "sha256": table["sha256"],
             }
         )
+
+
+def public_photos(manifest: Manifest, path: Path) -> "pd.Series[bool]":
+    """Whether source and credit of each photo may be named: those of which the column ``public`` says so, of a manifest
+    that has one.
+
+    Raises:
+        ShareError: it says neither yes nor no of a photo; ``path`` is that of the manifest.
+    """
+    if "public" not in manifest.table.columns:
+        return pd.Series(False, index=manifest.table.index)
+    said = manifest.table["public"].map(lambda value: text_of(value).strip().casefold())
+    wrong = said[~said.isin((*_YES, *_NO))]
+    if len(wrong):
+        raise ShareError(f"{path}: the column public says {wrong.iloc[0]!r}; it says yes or no of a photo.")
+    return said.isin(_YES)
 
 
 def keys_of(table: pd.DataFrame) -> list[str]:

@@ -15,7 +15,7 @@ from saree_cosface.sharing.licences import ShareError
 def new_folder(out: Path, command: str) -> Iterator[Path]:
     """A folder to be filled within this context, which then becomes ``out``; after an error nothing is left.
 
-    It lies beside ``out``, under a name that begins with a dot. What a killed process has left there is removed by the
+    It lies beside ``out``, under a name that begins with a dot, and what else is put beside it goes in the end. What a killed process has left there is removed by the
     next one of the same ``out``.
 
     Args:
@@ -32,15 +32,16 @@ def new_folder(out: Path, command: str) -> Iterator[Path]:
     workshop = out.with_name(f".{shortened(out.name)}-{command}")
     begun = workshop.exists()
     with alone(workshop, command):
-        folder = workshop / "run"
+        inside = workshop / "inside"  # beside the lock
+        folder = inside / "run"
         try:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
+            shutil.rmtree(inside, ignore_errors=True)
+            folder.mkdir(parents=True)
             yield folder
             _require_free(out)
             folder.replace(out)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(inside, ignore_errors=True)
     if begun:
         with suppress(OSError):
             workshop.rmdir()

@@ -31,13 +31,10 @@ from saree_cosface.scoring.model_card import evaluation_of
 from saree_cosface.sharing.card import CREDITS, README, card_text, credits_text
 from saree_cosface.sharing.contents import checksums
 from saree_cosface.sharing.licences import UNKNOWN, ShareError, doubts, licence_of, require_licence
-from saree_cosface.sharing.names import Names, neutral_names
+from saree_cosface.sharing.names import Names, neutral_names, public_photos
 from saree_cosface.sharing.new_folder import new_folder
 
 _IDENTITY = ["path", "craft", "source", "piece", "shared_piece"]
-
-_YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0", "")
-"""What the column public of a manifest says: whether source and credit of a photo may be named."""
 
 _DRAWN = "drawn by the loom"
 
@@ -109,7 +106,7 @@ def share(folder: Path, out: Path, licence: str, *, with_enrolled: bool = False)
     licence = require_licence(licence)
     run = load_run(folder)
     manifest = _manifest(run)
-    public = _public(manifest, run.folder / MANIFEST)
+    public = public_photos(manifest, run.folder / MANIFEST)
     enrolled = _enrolled(run, with_enrolled)
     names = neutral_names(_photos(run, manifest, public))
     listed = _listed(manifest, names, public)
@@ -133,17 +130,6 @@ def _manifest(run: Run) -> Manifest:
         raise ShareError(
             f"{error} Without it nobody knows on whose photos the run rests, so it is not shared."
         ) from error
-
-
-def _public(manifest: Manifest, path: Path) -> pd.Series:
-    """Whether source and credit of each photo may be named."""
-    if "public" not in manifest.table.columns:
-        return pd.Series(False, index=manifest.table.index)
-    said = manifest.table["public"].map(lambda value: text_of(value).strip().casefold())
-    wrong = said[~said.isin((*_YES, *_NO))]
-    if len(wrong):
-        raise ShareError(f"{path}: the column public says {wrong.iloc[0]!r}; it says yes or no of a photo.")
-    return said.isin(_YES)
 
 
 def _enrolled(run: Run, agreed: bool) -> tuple[str, ...]:

@@ -12,16 +12,7 @@ from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.files import write_json
 from saree_cosface.runs.gallery import Gallery
 
-PEOPLE = (
-    "Meera Devi Ansari",
-    "Ravi & Söhne",
-    "कमला बाई",
-    "asha.rao@example.org",
-    "Leela",
-    "Sons of Hari",
-    "Uma",
-    "Zoya",
-)
+PEOPLE = ("Meera Devi Ansari", "Ravi & Söhne", "कमला बाई", "asha.rao@example.org", "Leela")
 """Sources, one for each shop of the tiny corpus."""
 
 OTHERS = ("Farida Khatun", "Gita's trousseau", "Nandini", "Padma", "Qamar", "Rukmini", "Sarojini", "Tulsi", "Vimala")

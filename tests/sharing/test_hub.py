@@ -255,7 +255,7 @@ def test_what_is_missing_is_told(given, hub, tmp_path):
     push(given, NAME)
     with pytest.raises(ShareError, match="no revision 'v9'"):
         pull(NAME, tmp_path / "run", revision="v9")
-    with pytest.raises(ValueError, match="repo_id"):
+    with pytest.raises(ValueError, match="Repo id must"):
         pull("a name of mine", tmp_path / "run")
     (tmp_path / "run").mkdir()
     (tmp_path / "run/letter.txt").write_text("dear")

@@ -97,8 +97,9 @@ def test_every_file_is_known_and_listed(given):
 # --- what it says ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_answers_as_the_run_does(named, given, tiny_corpus):
-    photos = read_manifest(tiny_corpus).files()[::9]
+    photos = read_manifest(tiny_corpus).files()[::40]
     before, after = (load_run(folder) for folder in (named, given))
     assert np.array_equal(before.gallery.prototypes, after.gallery.prototypes)
     assert before.gallery.pieces.tolist() == after.gallery.pieces.tolist()
@@ -132,7 +133,7 @@ def test_the_card_is_one_that_hubs_read(given):
     assert card.data.library_name == "saree-cosface"
     (score,) = [each for each in card.data.eval_results if each.metric_name == "Nearest tradition is the right one"]
     assert score.metric_value == 0.4
-    for part in ("loom", "must not be used for", "their sources", "source of", "checksum", "95 % interval"):
+    for part in ("loom", "must not be used for", "their sources", "checksum", "95 % interval"):
         assert part in card.text.lower() or part in card.text, part
     assert "CC-BY-SA-4.0: it asks that what is made" in card.text
 
@@ -164,22 +165,24 @@ def test_of_a_run_that_nobody_measured_the_card_says_so(tiny_run, tmp_path):
 # --- who may be named ------------------------------------------------------------------------------------------------
 
 
-def test_a_source_is_named_where_all_its_photos_are_public(marked, tmp_path):
+def test_a_source_is_named_where_all_its_photos_are_public(named, marked, tmp_path):
+    whole, partly = sorted(set(load_run(named).gallery.references["source"]))[:2]
+
     def public(table):
-        one = (table["source"] == PEOPLE[0]) | ((table["source"] == PEOPLE[1]) & (np.arange(len(table)) % 2 == 0))
-        return np.where(one, "Yes", "")
+        every_other = np.arange(len(table)) % 2 == 0
+        return np.where((table["source"] == whole) | ((table["source"] == partly) & every_other), "Yes", "")
 
     folder = marked(public=public, credit=lambda table: table["source"] + " | <b>by hand</b>\nand again")
     found = share(folder, tmp_path / "given", "CC-BY-4.0")
     assert found.named == 1
     sources = set(load_run(found.folder).gallery.references["source"])
-    assert PEOPLE[0] in sources
-    assert not sources & set(PEOPLE[1:])
+    assert whole in sources
+    assert not sources & set(PEOPLE) - {whole}
     credits = (found.folder / "CREDITS.md").read_text()
-    assert f"{PEOPLE[0]} \\| &lt;b>by hand&lt;/b> and again" in credits
-    assert f"| {PEOPLE[1].replace('&', '&amp;')} \\|" in credits  # some of whose photos are public, and bear a credit
+    assert f"{whole} \\| &lt;b>by hand&lt;/b> and again".replace("&", "&amp;").replace("&amp;lt;", "&lt;") in credits
+    assert f"| {partly.replace('&', '&amp;')} \\|" in credits  # some of its photos are public, and bear a credit
     everything = every_byte(found.folder).lower()
-    for name in (*PEOPLE[2:], *OTHERS):
+    for name in (*set(PEOPLE) - {whole, partly}, *OTHERS):
         assert (name.lower().encode() in everything) == (name == OTHERS[0])  # in a licence that is public
 
 
@@ -229,7 +232,7 @@ def test_one_that_is_broken_off_leaves_nothing(named, tmp_path, monkeypatch, err
 
 
 def test_what_a_killed_one_has_left_goes_with_the_next(named, tmp_path):
-    left = tmp_path / ".given-share/run"
+    left = tmp_path / ".given-share/inside/run"
     left.mkdir(parents=True)
     (left / "half.json").write_text("{")
     share(named, tmp_path / "given", "CC0-1.0")
@@ -318,6 +321,6 @@ def test_the_summary_says_what_to_read(given, named, tmp_path):
     console = Console(file=io.StringIO(), width=200)
     found.print_summary(console)
     said = console.file.getvalue()
-    assert "8 sources go by numbers, 0 by their names" in said
+    assert "5 sources go by numbers, 0 by their names" in said
     assert "README.md" in said
     assert json.loads(json.dumps(found.to_json()))["licence"] == "CC-BY-4.0"
