@@ -15,8 +15,8 @@ from saree_cosface.sharing.licences import ShareError
 def new_folder(out: Path, command: str) -> Iterator[Path]:
     """A folder to be filled within this context, which then becomes ``out``; after an error nothing is left.
 
-    It lies beside ``out``, under a name that begins with a dot, and what else is put beside it goes in the end. What a killed process has left there is removed by the
-    next one of the same ``out``.
+    It lies beside ``out``, in a folder whose name begins with a dot; what else is put there goes in the end. What a
+    killed process has left is removed by the next one of the same ``out``.
 
     Args:
         out: must not be there yet, or be empty.

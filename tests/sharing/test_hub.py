@@ -56,9 +56,7 @@ def altered(given, hub, tmp_path):
         files = files_of(folder)
         if listed:
             document = json.loads(files[SHARE])
-            document["files"] = checksums(folder) | {
-                name: document["files"][name] for name in document["files"] if name not in files
-            }
+            document["files"] = {"run.json": document["files"]["run.json"], **checksums(folder)}
             files[SHARE] = json.dumps(document).encode()
         hub.hold(NAME, files)
 
