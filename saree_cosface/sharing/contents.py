@@ -1,5 +1,6 @@
 """What a shared run consists of, and whether a folder is one: before it goes to a hub, and when it comes from there."""
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -11,7 +12,7 @@ from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.files import sha256_of
 from saree_cosface.options import DataOptions
 from saree_cosface.runs.folder import CONFIG, MANIFEST, RunError
-from saree_cosface.runs.gallery import Gallery
+from saree_cosface.runs.gallery import INDEX, Gallery
 from saree_cosface.runs.share import SHARE, Share, read_share
 from saree_cosface.sharing.card import CREDITS, README
 from saree_cosface.sharing.licences import ShareError
@@ -87,6 +88,10 @@ def _look_inside(folder: Path, share: Share) -> None:
         for name in share.files:
             if name.endswith(".npy"):
                 np.load(folder / name, mmap_mode="r", allow_pickle=False)
+        index = json.loads((folder / "gallery" / INDEX).read_text(encoding="utf-8"))
+        tables = [index["embeddings"], index["references"]]
+        if not {f"gallery/{table}" for table in tables} <= set(share.files):
+            raise ValueError(f"its gallery has tables that do not belong to it: {', '.join(tables)}")
         references = Gallery.load(folder / "gallery").references
         listed = read_manifest(folder / MANIFEST, taxonomy=None).table
         settings = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))

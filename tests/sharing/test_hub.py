@@ -74,6 +74,7 @@ def test_there_and_back(given, hub, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+@pytest.mark.slow
 def test_a_newer_run_takes_the_place_of_the_older_one(given, tiny_run, hub, tmp_path):
     push(given, NAME)
     fewer = shutil.copytree(tiny_run.folder, tmp_path / "fewer")
@@ -166,6 +167,12 @@ def listed_elsewhere(folder):
     table.to_csv(folder / "manifest.csv", index=False)
 
 
+def tables_elsewhere(folder):
+    index = json.loads((folder / "gallery/gallery.json").read_text())
+    index["references"] = f"../../given/gallery/{index['references']}"
+    (folder / "gallery/gallery.json").write_text(json.dumps(index))
+
+
 def cache_elsewhere(folder):
     config = (folder / "config.yaml").read_text()
     (folder / "config.yaml").write_text(config.replace("~/.cache/saree-cosface", "/home/asha/other"))
@@ -185,6 +192,7 @@ def no_weights(folder):
         (thumbnail_elsewhere, "names a file elsewhere .'../../secret.png'"),
         (photo_elsewhere, "names a file elsewhere .'/home/asha/passport.jpg'"),
         (listed_elsewhere, "names a file elsewhere .'../"),
+        (tables_elsewhere, "tables that do not belong to it"),
         (cache_elsewhere, "names a file elsewhere .'/home/asha/other'"),
         (lambda folder: (folder / "run.json").unlink(), "run.json: no such file"),
     ],
@@ -272,16 +280,12 @@ def test_without_a_network_it_is_said(given, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_commands_ask_the_hub_of_the_environment(given, tmp_path):
+def test_the_command_asks_the_hub_of_the_environment(given, tmp_path):
     with serve_hub() as hub:
+        hub.hold(NAME, files_of(given), private=True)
+        command = [sys.executable, "-m", "saree_cosface", "pull", NAME, "--out", str(tmp_path / "run"), "--json"]
         environment = {**os.environ, "HF_ENDPOINT": hub.address, "HF_TOKEN": TOKEN, "HF_HUB_OFFLINE": "0"}
-
-        def call(*arguments):
-            command = [sys.executable, "-m", "saree_cosface", *map(str, arguments), "--json"]
-            done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
-            assert done.returncode == 0, done.stderr
-            return json.loads(done.stdout)
-
-        assert call("push", given, NAME)["address"] == f"{hub.address}/{NAME}"
-        assert call("pull", NAME, "--out", tmp_path / "run")["licence"] == "CC0-1.0"
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["licence"] == "CC0-1.0"
     assert files_of(tmp_path / "run") == files_of(given)

@@ -1,4 +1,3 @@
-import io
 import json
 import shutil
 from dataclasses import asdict
@@ -7,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from huggingface_hub import ModelCard
-from rich.console import Console
 
 from app.desk import Desk
 from app.identify import identify
@@ -145,6 +143,7 @@ def test_the_app_says_what_it_is(given):
     assert "learned from drawings" in page
 
 
+@pytest.mark.slow
 def test_without_an_evaluation_the_card_tells_what_calibration_found(calibrated_run, tmp_path):
     share(calibrated_run.folder, tmp_path / "given", "LicenseRef-Ours")
     card = ModelCard.load(tmp_path / "given/README.md")
@@ -154,6 +153,7 @@ def test_without_an_evaluation_the_card_tells_what_calibration_found(calibrated_
     assert (card.data.license, card.data.license_name) == ("other", "licenseref-ours")
 
 
+@pytest.mark.slow
 def test_of_a_run_that_nobody_measured_the_card_says_so(tiny_run, tmp_path):
     share(tiny_run.folder, tmp_path / "given", "cc0-1.0")
     card = ModelCard.load(tmp_path / "given/README.md")
@@ -192,6 +192,7 @@ def test_what_is_neither_yes_nor_no_is_refused(marked, tmp_path):
         share(marked(public=lambda _: "perhaps"), tmp_path / "given", "CC-BY-4.0")
 
 
+@pytest.mark.slow
 def test_a_shared_run_can_be_shared_again(given, tmp_path):
     again = share(given, tmp_path / "again", "CC-BY-4.0").folder
     assert require_shared(again).files == require_shared(given).files
@@ -274,7 +275,9 @@ def test_it_is_not_calibrated_again(given):
 
 
 @pytest.mark.slow
-def test_its_references_are_mapped_without_pictures(given, tmp_path):
+def test_its_references_are_mapped_without_pictures(given, tmp_path, monkeypatch):
+    # Where they lie does not matter here, and UMAP takes long to load.
+    monkeypatch.setattr("saree_cosface.maps.make.umap_coordinates", lambda embeddings, *_: embeddings[:, :2].copy())
     run, manifest = load_run(given), read_manifest(given / "manifest.csv")
     made = map_collection(run, manifest, tmp_path / "map")
     assert set(made.map.photos["path"]) == set(run.gallery.references["path"])
@@ -315,13 +318,3 @@ def test_the_app_serves_it_and_says_what_it_lacks(given, tiny_corpus):
     )
     assert "no picture" in answer
     assert f"cannot be used ({NO_PHOTOS})" in answer
-
-
-def test_the_summary_says_what_to_read(given, named, tmp_path):
-    found = share(named, tmp_path / "given", "CC-BY-4.0")
-    console = Console(file=io.StringIO(), width=200)
-    found.print_summary(console)
-    said = console.file.getvalue()
-    assert "5 sources go by numbers, 0 by their names" in said
-    assert "README.md" in said
-    assert json.loads(json.dumps(found.to_json()))["licence"] == "CC-BY-4.0"
