@@ -58,8 +58,8 @@ def _shared(card: Mapping[str, Any]) -> str:
         return ""
     return (
         f'<div class="note"><p><b>This model was shared without its photos</b>, under the licence '
-        f"{escape(card['licence'])}. Its references have no pictures, and most of their sources have numbers for "
-        "names: README.md in its folder says what it rests on, CREDITS.md whom it owes.</p></div>"
+        f"{escape(card['licence'])}. Its references have no pictures, and sources that are not public have numbers for "
+        "names. README.md in its folder says what it rests on, CREDITS.md whom it owes.</p></div>"
     )
 
 

@@ -17,7 +17,7 @@ from saree_cosface.scoring.found_accuracy import WHOSE
 from saree_cosface.scoring.model_card import model_card
 from saree_cosface.scoring.zones import HEAD, zone_rows
 from saree_cosface.sharing.licences import licence_of
-from saree_cosface.sharing.markdown import bullets, table
+from saree_cosface.sharing.markdown import bullets, plain, table
 from saree_cosface.taxonomy import craft_name
 
 README, CREDITS = "README.md", "CREDITS.md"
@@ -91,9 +91,9 @@ def _title(card: Mapping[str, Any]) -> str:
 
 
 def _header(card: Mapping[str, Any]) -> dict[str, Any]:
-    plain = card["licence"].lower()
-    known = plain in _HUB_LICENCES
-    licence = {"license": plain} if known else {"license": "other", "license_name": plain, "license_link": README}
+    name = card["licence"].lower()
+    known = name in _HUB_LICENCES
+    licence = {"license": name} if known else {"license": "other", "license_name": name, "license_link": README}
     found = _measured(card)
     scores = [(name, found[key]["value"]) for key, name in SCORES if key in found]
     result = {
@@ -132,7 +132,7 @@ The references have no pictures, and no regions of them can be shown."""
 
 def _what(card: Mapping[str, Any]) -> str:
     names = ", ".join(craft_name(craft) for craft in card["crafts"])
-    later = ", ".join(craft_name(craft) for craft in card["enrolled_crafts"])
+    later = ", ".join(plain(craft_name(craft)) for craft in card["enrolled_crafts"])
     enrolled = f" Enrolled afterwards, without training: {later}." if later else ""
     loss = f", trained with {card['loss']}" if card["loss"] else ""
     return (

@@ -62,7 +62,8 @@ def public_photos(manifest: Manifest, path: Path) -> "pd.Series[bool]":
     that has one.
 
     Raises:
-        ShareError: it says neither yes nor no of a photo; ``path`` is that of the manifest.
+        ShareError: it says neither yes nor no of a photo, or both of photos of one source, where the credit of some
+            would tell whose the others are; ``path`` is that of the manifest.
     """
     if "public" not in manifest.table.columns:
         return pd.Series(False, index=manifest.table.index)
@@ -70,7 +71,14 @@ def public_photos(manifest: Manifest, path: Path) -> "pd.Series[bool]":
     wrong = said[~said.isin((*_YES, *_NO))]
     if len(wrong):
         raise ShareError(f"{path}: the column public says {wrong.iloc[0]!r}; it says yes or no of a photo.")
-    return said.isin(_YES)
+    public = said.isin(_YES)
+    torn = public.groupby(manifest.sources).nunique() > 1
+    for source in torn.index[torn & (torn.index != "")]:
+        raise ShareError(
+            f"{path}: the column public says yes of some photos of {source!r} and no of others, whose maker is then "
+            "known all the same. Say one of both of all photos of a source."
+        )
+    return public
 
 
 def keys_of(table: pd.DataFrame) -> list[str]:
@@ -84,9 +92,9 @@ def neutral_names(table: pd.DataFrame) -> Names:
 
     Args:
         table: path (once each), craft, source, piece, shared_piece, sha256, and whether its source may be named,
-            ``public``. A source is named only if that is so of every photo of it.
+            ``public``, which is the same of all photos of a source.
 
-    >>> rows = [("a.jpg", "Meera", True), ("b.jpg", "Asha", True), ("c.jpg", "Asha", False)]
+    >>> rows = [("a.jpg", "Meera", True), ("b.jpg", "Asha", False), ("c.jpg", "Asha", False)]
     >>> table = pd.DataFrame(rows, columns=["path", "source", "public"]).assign(craft="patola", sha256="")
     >>> neutral_names(table.assign(piece="", shared_piece="")).sources
     {'': '', 'Asha': 'source 01', 'Meera': 'Meera'}

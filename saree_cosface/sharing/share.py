@@ -88,8 +88,8 @@ class Shared:
 def share(folder: Path, out: Path, licence: str, *, with_enrolled: bool = False) -> Shared:
     """Write a run that can be given away: no photo or thumbnail, no path, no name of a source that is not public.
 
-    A source is named where the column ``public`` of the run's manifest says yes for every photo of it; credits are
-    those of the photos of which it says so.
+    A source is named where the column ``public`` of the run's manifest says yes of its photos, whose credits are given
+    then; photos that were enrolled as of such a source go by its name, too.
 
     Args:
         folder: of the run.
@@ -100,7 +100,7 @@ def share(folder: Path, out: Path, licence: str, *, with_enrolled: bool = False)
 
     Raises:
         ShareError: there is something at ``out`` already; SPDX knows no such licence; the run's list of photos is gone,
-            or says of a photo neither yes nor no; or it has enrolled photos.
+            or says of a photo neither yes nor no, or both of one source; or it has enrolled photos.
         RunError: it is no run, or not finished.
     """
     licence = require_licence(licence)
@@ -151,7 +151,8 @@ def _photos(run: Run, manifest: Manifest, public: "pd.Series[bool]") -> pd.DataF
     """Every photo of the run once, those enrolled too, and whether its source may be named."""
     columns = [*_IDENTITY, "sha256"]
     listed = manifest.table[columns].assign(public=public)
-    references = run.gallery.references[columns].assign(public=False)
+    references = run.gallery.references[columns]
+    references = references.assign(public=references["source"].isin(set(listed["source"][public]) - {""}))
     table = pd.concat([listed, references], ignore_index=True)
     table["piece"] = table["piece"].where(table["piece"] != table["path"], "")
     return table.drop_duplicates(_IDENTITY, ignore_index=True)  # the first is the manifest's

@@ -165,26 +165,29 @@ def test_of_a_run_that_nobody_measured_the_card_says_so(tiny_run, tmp_path):
 # --- who may be named ------------------------------------------------------------------------------------------------
 
 
-def test_a_source_is_named_where_all_its_photos_are_public(named, marked, tmp_path):
-    whole, partly = sorted(set(load_run(named).gallery.references["source"]))[:2]
-
-    def public(table):
-        every_other = np.arange(len(table)) % 2 == 0
-        return np.where((table["source"] == whole) | ((table["source"] == partly) & every_other), "Yes", "")
-
-    credit = " | <b>by hand</b>\nand again"
-    folder = marked(public=public, credit=lambda table: table["source"] + credit, licence=lambda _: "CC BY 4.0")
+def test_a_source_is_named_where_its_photos_are_public(named, marked, tmp_path):
+    known = sorted(set(load_run(named).gallery.references["source"]))[0]
+    credit = " | <b>by hand</b>\nand [again](http://example.org)"
+    folder = marked(
+        public=lambda table: np.where(table["source"] == known, "Yes", ""),
+        credit=lambda table: table["source"] + credit,
+        licence=lambda _: "CC BY 4.0",
+    )
     found = share(folder, tmp_path / "given", "CC-BY-4.0")
     assert found.named == 1
     sources = set(load_run(found.folder).gallery.references["source"])
-    assert whole in sources
-    assert not sources & set(PEOPLE) - {whole}
+    assert sources & set(PEOPLE) == {known}
     credits = (found.folder / "CREDITS.md").read_text()
-    assert f"{whole} \\| &lt;b>by hand&lt;/b> and again".replace("&", "&amp;").replace("&amp;lt;", "&lt;") in credits
-    assert f"| {partly.replace('&', '&amp;')} \\|" in credits  # some of its photos are public, and bear a credit
+    assert "\\| &lt;b>by hand&lt;/b> and \\[again](http://example.org) | CC BY 4.0 |" in credits
     everything = every_byte(found.folder).lower()
-    for name in (*set(PEOPLE) - {whole, partly}, *OTHERS):
+    for name in (*set(PEOPLE) - {known}, *OTHERS):
         assert name.lower().encode() not in everything, name
+
+
+def test_photos_of_one_source_are_public_or_none_is(marked, tmp_path):
+    folder = marked(public=lambda table: np.where(np.arange(len(table)) % 2, "yes", "no"))
+    with pytest.raises(ShareError, match="yes of some photos of .* and no of others"):
+        share(folder, tmp_path / "given", "CC-BY-4.0")
 
 
 def test_what_is_neither_yes_nor_no_is_refused(marked, tmp_path):
