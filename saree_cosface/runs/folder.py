@@ -76,7 +76,8 @@ def settings_without_names(folder: Path) -> dict[str, Any]:
     recipe, said = recorded_recipe(folder), _recorded(folder)["data"]
     folds = {name: int(said[name]) for name in ("folds", "test_fold", "validation_fold") if name in said}
     settings = settings_of(DataOptions(Path(MANIFEST)), recipe)
-    return {**settings, "data": {**settings["data"], **folds}}
+    data = {name: value for name, value in settings["data"].items() if name != "cache"}  # each machine has its own
+    return {**settings, "data": {**data, **folds}}
 
 
 def with_precision(recipe: Recipe, out: Path) -> Recipe:

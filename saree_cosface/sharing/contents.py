@@ -10,7 +10,6 @@ import yaml
 
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.files import sha256_of
-from saree_cosface.options import DataOptions
 from saree_cosface.runs.folder import CONFIG, MANIFEST, RunError
 from saree_cosface.runs.gallery import INDEX, Gallery
 from saree_cosface.runs.share import SHARE, Share, read_share
@@ -95,11 +94,11 @@ def _look_inside(folder: Path, share: Share) -> None:
         references = Gallery.load(folder / "gallery").references
         listed = read_manifest(folder / MANIFEST, taxonomy=None).table
         settings = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
-        cache = settings["data"]["cache"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, yaml.YAMLError) as error:
+        cache = settings["data"].get("cache")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, yaml.YAMLError) as error:
         raise ShareError(f"{folder}: damaged, or no shared run of this version ({error}); fetch it again.") from error
     led = [str(path) for path in (*references["path"], *listed["path"]) if len(PurePosixPath(str(path)).parts) != 1]
     led += [str(thumbnail) for thumbnail in references["thumbnail"] if thumbnail]
-    led += [str(cache)] if cache != str(DataOptions.cache) else []
+    led += [str(cache)] if cache is not None else []
     if led:
         raise ShareError(f"{folder}: names a file elsewhere ({led[0]!r}), as no shared run does; do not use it.")

@@ -124,12 +124,14 @@ def share(folder: Path, out: Path, licence: str, *, with_enrolled: bool = False)
 
 
 def _manifest(run: Run) -> Manifest:
+    """The photos that the run has had to do with."""
     try:
-        return read_manifest(run.folder / MANIFEST, taxonomy=None)
+        manifest = read_manifest(run.folder / MANIFEST, taxonomy=None)
     except ManifestError as error:
         raise ShareError(
             f"{error} Without it nobody knows on whose photos the run rests, so it is not shared."
         ) from error
+    return manifest.select(manifest.table["split"].isin(PARTS).to_numpy())
 
 
 def _enrolled(run: Run, agreed: bool) -> tuple[str, ...]:
@@ -181,8 +183,9 @@ def _write(run: Run, listed: pd.DataFrame, names: Names, made: Path) -> None:
         part: sorted(names.sources[each] for each in run.sources.get(part, ()) if each in names.sources)
         for part in PARTS
     }
+    used = {content: part for content, part in run.used.items() if part in PARTS}
     dealt = {"split_hash": run.split_hash, "crops_together": run.crops_together}
-    write_json(made / "parts.json", {"used": dict(run.used), "sources": sources, **dealt})
+    write_json(made / "parts.json", {"used": used, "sources": sources, **dealt})
     run.embedder.save(made / "embedder")
     references = names.of(run.gallery.references).assign(view="", thumbnail="")
     references["piece"] = references["piece"].where(references["piece"] != "", references["path"])

@@ -175,7 +175,7 @@ def tables_elsewhere(folder):
 
 def cache_elsewhere(folder):
     config = (folder / "config.yaml").read_text()
-    (folder / "config.yaml").write_text(config.replace("~/.cache/saree-cosface", "/home/asha/other"))
+    (folder / "config.yaml").write_text(config.replace("data:\n", "data:\n  cache: /home/asha/other\n", 1))
 
 
 def no_weights(folder):

@@ -85,6 +85,17 @@ def test_no_photo_and_no_piece_of_one(given, calibrated_run):
         assert not any(middle in content for content in files)
 
 
+def test_photos_that_the_run_does_without_are_not_told(marked, tmp_path):
+    folder = marked(split=lambda table: table["split"].replace("test", "unused"))
+    gone = set(read_manifest(folder / "manifest.csv", taxonomy=None, where="split == 'unused'").table["sha256"])
+    parts = json.loads((folder / "parts.json").read_text())
+    parts["used"] |= dict.fromkeys(gone, "unused")
+    (folder / "parts.json").write_text(json.dumps(parts))
+    everything = every_byte(share(folder, tmp_path / "given", "CC0-1.0").folder)
+    assert len(gone) == 5
+    assert not any(content.encode() in everything for content in gone)
+
+
 def test_every_file_is_known_and_listed(given):
     listed = set(require_shared(given).files)
     assert {path.relative_to(given).as_posix() for path in given.rglob("*") if path.is_file()} - listed == {
