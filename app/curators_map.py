@@ -86,6 +86,8 @@ def _manifest(desk: Desk) -> Path:
 
 def _opening(desk: Desk) -> str:
     whose = "the photos that this model was made with" if desk.manifest is None else "your collection"
+    if desk.manifest is None and desk.run.share is not None:
+        whose = "the references of this model, which was shared without its photos, so without pictures"
     return f"""<div class="saree"><h2>Map of the collection</h2><p>Every photo near those that are most like it to this
 model: look for photos that lie among another craft, and for clusters of one shop. Of {whose}:
 <code>{escape(where(_manifest(desk)))}</code></p><p class="fine">Drawing takes some seconds for hundreds of photos and

@@ -251,6 +251,8 @@ def _opening(desk: Desk) -> str:
     manifest = _manifest(desk)
     log = desk.log if desk.log is not None else log_beside(manifest)
     whose = "the photos that this model was made with" if desk.manifest is None else "your collection"
+    if desk.manifest is None and desk.run.share is not None:
+        return note("This model was shared without its photos: start the app with --manifest to review your own.")
     return f"""<div class="saree"><h2>Review</h2><p>What is worth another look in a collection, the most urgent first:
 doubtful labels, copies, pieces whose photos disagree. Nothing in the collection is changed; decisions go to a log that
 is only ever added to, and several people may work at once.</p>

@@ -158,7 +158,8 @@ def _opening(run: Run) -> str:
     if run.calibration is not None:
         share = run.calibration.false_accepts
         verdicts = f"A name is given only where, by test, at most {share:.0%} of sarees of other traditions get one."
+    shared = "" if run.share is None else " This model was shared without its photos: its references have no pictures."
     return f"""<div class="saree opening"><div class="temple"></div>
 <h1>{TITLE}</h1>
-<p class="fine">Known here: {names}. {verdicts} Photos stay on this machine and are deleted once they have been looked
-at.</p></div>"""
+<p class="fine">Known here: {names}. {verdicts}{shared} Photos stay on this machine and are deleted once they have been
+looked at.</p></div>"""

@@ -31,6 +31,7 @@ from saree_cosface.commands import (
     predict,
     report,
     review,
+    share,
     train,
 )
 from saree_cosface.commands.common import Command
@@ -51,7 +52,7 @@ COMMANDS = {
     },
     **{"compare": compare, "predict": predict, "enrol": enrol, "enrolments": enrol, "gallery": gallery},
     **{"embed": embed, "export": export, "app": app, "accounts": app, "report": report, "faces": faces, "map": map},
-    **{"review": review, "curate": curate},
+    **{"review": review, "curate": curate, "share": share, "push": share, "pull": share},
 }
 """The module of each command, in the order of the help."""
 

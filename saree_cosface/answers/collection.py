@@ -14,6 +14,7 @@ from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest, ManifestError
 from saree_cosface.runs.originals import originals
 from saree_cosface.runs.run import Run
+from saree_cosface.runs.share import NO_PHOTOS
 from saree_cosface.shards.reading import read_or_embed
 from saree_cosface.taxonomy import load_taxonomy
 
@@ -35,7 +36,7 @@ class Collection:
         run: that looks at them.
         manifest: a row a photo.
         embeddings: of length 1, ``(N, D)``.
-        features: of the backbone, the mean over the views, ``(N, F)``.
+        features: of the backbone, the mean over the views, ``(N, F)``; F is 0 where the photos are not here.
         cosines: to each tradition of the run's gallery, with allowances, ``(N, C)``.
         kinds: of the verdict on each, ``(N,)``; "" where the run is not calibrated.
         sha256: of each photo, ``(N,)``.
@@ -103,6 +104,8 @@ def see(run: Run, manifest: Manifest, *, shards: Path | None = None, cache: Path
         ManifestError: none can.
         ShardError: the folder of embeddings is of another embedder, or damaged.
     """
+    if is_without_photos(run, manifest):
+        raise ManifestError(f"{NO_PHOTOS.capitalize()}: give a manifest of photos that are here.")
     same, gone = originals(run, manifest)
     embedded = read_or_embed(run.embedder, same.files(), shards=shards, cache=cache)
     bad = (*gone, *embedded.bad)
@@ -122,5 +125,41 @@ def see(run: Run, manifest: Manifest, *, shards: Path | None = None, cache: Path
         cosines,
         verdicts,
         np.array([photo_hash(path) for path in kept.files()], dtype=np.str_),
+        bad,
+    )
+
+
+def is_without_photos(run: Run, manifest: Manifest) -> bool:
+    """Whether a manifest is that of a shared run itself, whose photos are elsewhere."""
+    return run.share is not None and manifest.root.resolve() == run.folder.resolve()
+
+
+def see_references(run: Run, manifest: Manifest) -> Collection:
+    """The references of a shared run, by the embeddings that its gallery has of them; they get no verdicts.
+
+    Args:
+        run: that was shared.
+        manifest: its own; photos that are no references have no embedding here, and are told as such.
+
+    Raises:
+        ManifestError: none of the rows is a reference.
+    """
+    table = run.gallery.references
+    position = {path: row for row, path in enumerate(table["path"])}
+    places = np.array([position.get(path, -1) for path in manifest.table["path"]], dtype=np.int_)
+    files = manifest.files()
+    bad = tuple(BadImage(files[row], f"no reference, and {NO_PHOTOS}") for row in np.flatnonzero(places < 0))
+    if len(bad) == len(manifest):
+        raise ManifestError(f"none of the {len(manifest)} photos is a reference; the first: {bad[0]}")
+    kept, places = manifest.select(places >= 0), places[places >= 0]
+    embeddings = np.ascontiguousarray(run.gallery.embeddings[places], np.float32)
+    return Collection(
+        run,
+        kept,
+        embeddings,
+        np.zeros((len(kept), 0), np.float32),
+        run.cosines(embeddings),
+        np.full(len(kept), "", dtype=np.str_),
+        table["sha256"].to_numpy(str)[places],
         bad,
     )

@@ -15,6 +15,7 @@ from saree_cosface.data.images import BadImage, decode
 from saree_cosface.files import shortened
 from saree_cosface.runs.originals import require_original
 from saree_cosface.runs.run import Run
+from saree_cosface.runs.share import NO_PHOTOS
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ def gather_evidence(run: Run, examination: Examination) -> Evidence:
     if reference is None:
         return replace(found, remark="None of the nearest reference pieces is of the first tradition.")
     try:
-        pixels = _pixels_of(reference)
+        pixels = _pixels_of(run, reference)
     except BadImage as error:
         remark = f"No regions can be matched: the photo of the nearest reference piece cannot be used ({error.reason})."
         return replace(found, reference=reference, remark=remark)
@@ -65,8 +66,10 @@ def gather_evidence(run: Run, examination: Examination) -> Evidence:
     return replace(found, reference=reference, pixels=pixels, matches=tuple(matches))
 
 
-def _pixels_of(reference: NearReference) -> NDArray[np.uint8]:
+def _pixels_of(run: Run, reference: NearReference) -> NDArray[np.uint8]:
     """What is seen of a reference, if its file is still the one that was learned from."""
+    if run.share is not None:
+        raise BadImage(Path(reference.path), NO_PHOTOS)
     require_original(Path(reference.path), reference.sha256)
     return decode(Path(reference.path), shrink_to=2 * MATCHED_SIDE)
 
@@ -114,7 +117,7 @@ def write_evidence(run: Run, attribution: Attribution, folder: Path) -> list[dic
             continue
         entry["reference"] = reference.path
         try:
-            pixels = _pixels_of(reference)
+            pixels = _pixels_of(run, reference)
             matches = match_regions(run.embedder, photo, Path(reference.path))
         except BadImage as error:
             entry["remark"] = f"the reference cannot be used: {error}"

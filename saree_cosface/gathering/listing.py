@@ -74,6 +74,7 @@ def _row(entry: Fetched) -> dict[str, str]:
         "craft": entry.craft,
         "source": record.source,
         "licence": record.licence.name,
+        "public": "yes",  # its maker may be named, and has to be in most: `saree-cosface share` asks for it
         "sha256": "" if entry.seen is None else entry.seen.sha256,
         BASIS: CAPTION,
         "title": record.title,

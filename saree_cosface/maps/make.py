@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
 
-from saree_cosface.answers.collection import Collection, see
+from saree_cosface.answers.collection import Collection, is_without_photos, see, see_references
 from saree_cosface.console import announce
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest
@@ -26,12 +26,15 @@ from saree_cosface.metrics.neighbourhood import map_quality, nearest_neighbours
 from saree_cosface.metrics.outliers import outliers
 from saree_cosface.networks.fingerprint import fingerprint
 from saree_cosface.runs.run import Run
+from saree_cosface.runs.share import NO_PHOTOS
 
 COORDINATES, PARAMETERS, PAGE = "coords.parquet", "map.json", "map.html"
 FIGURE, SOURCES, SHEET, BEFORE_AFTER = "map", "sources", "crafts", "before_after"
 
 SHOWN_NEIGHBOURS = 8
 """Neighbours that the page shows of a photo."""
+
+_NO_PICTURES = f"The references of the run alone, and no picture of them: {NO_PHOTOS}."
 
 _NEIGHBOURS = 15  # of a photo, in embedding and map, for the quality that is printed
 
@@ -87,7 +90,8 @@ def map_collection(
 
     Args:
         run: whose embeddings are mapped.
-        manifest: photos; labels need be no crafts.
+        manifest: photos; labels need be no crafts. That of a run that was shared stands for its references, which are
+            mapped without pictures.
         out: folder.
         seed: of the map.
         before: folder of a map made before. Of the same embedder: its photos keep their places, and others are placed
@@ -102,12 +106,14 @@ def map_collection(
     """
     earlier = _earlier(before, out)
     out.mkdir(parents=True, exist_ok=True)  # before the long work, if it cannot be
-    collection = see(run, manifest, shards=shards, cache=cache)
+    without_photos = is_without_photos(run, manifest)
+    collection = see_references(run, manifest) if without_photos else see(run, manifest, shards=shards, cache=cache)
     announce(f"Mapping {len(collection)} photos")
     near = nearest_neighbours(collection.embeddings, max(SHOWN_NEIGHBOURS, _NEIGHBOURS))
     made, said = _map(collection, near, seed, earlier)
     trust, kept = map_quality(collection.embeddings, made.coordinates, _NEIGHBOURS, seed=seed)
     facts = (*_quality(trust, kept, len(collection)), *said, *_caution(collection))
+    facts = (*facts, _NO_PICTURES) if without_photos else facts
     parameters = {
         **made.parameters,
         "run": str(run.folder),

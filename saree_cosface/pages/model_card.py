@@ -11,7 +11,7 @@ from saree_cosface.scoring.found_accuracy import WHOSE
 from saree_cosface.scoring.zones import HEAD, zone_rows
 from saree_cosface.taxonomy import craft_name
 
-_SCORES = (
+SCORES = (
     ("top1", "Nearest tradition is the right one"),
     ("balanced_accuracy", "The same, each craft counting alike"),
     ("family_accuracy", "Right technique"),
@@ -19,7 +19,7 @@ _SCORES = (
     ("rank5", "Right one among the nearest five"),
 )
 
-_NOT_FOR = (
+NOT_FOR = (
     "To authenticate, price, buy, sell or certify. A photograph shows neither fibre nor hand nor loom; a print or a "
     "power-loom copy may have the cosine of the original.",
     "To settle where a piece was made, or whether it may carry a registered name. It says what a piece resembles.",
@@ -28,7 +28,7 @@ _NOT_FOR = (
     "Without looking at the reference pieces. A cosine is a reason to look, not an answer.",
 )
 
-_LIMITS = (
+LIMITS = (
     "Labels that shops and museums give are claims. A model learns the claims, the wrong ones too.",
     "It ranks only traditions that it was taught. A piece of another one that resembles them may still be named.",
     "Scores hold for photos like those measured on; another shop, light or camera may do better or worse.",
@@ -44,13 +44,23 @@ def model_page(card: Mapping[str, Any]) -> str:
         ("How good it is, whole sources held out", _good(card["evaluation"], card["calibration"])),
         ("When it gives a name, and when not", _calibrated(card["calibration"])),
         ("Known failures", _failures(card)),
-        ("What it must not be used for", _list(_NOT_FOR)),
+        ("What it must not be used for", _list(NOT_FOR)),
         ("Versions", _versions(card)),
     )
     body = "".join(f"<section><h3>{escape(title)}</h3>{text}</section>" for title, text in sections)
     problems = "".join(f"<p>{escape(problem)}</p>" for problem in card["problems"])
     trouble = f'<div class="note problem" role="alert">{problems}</div>' if problems else ""
-    return f'<div class="saree about"><h2>About this model</h2>{trouble}{_drawn(card)}{body}</div>'
+    return f'<div class="saree about"><h2>About this model</h2>{trouble}{_shared(card)}{_drawn(card)}{body}</div>'
+
+
+def _shared(card: Mapping[str, Any]) -> str:
+    if card["licence"] is None:
+        return ""
+    return (
+        f'<div class="note"><p><b>This model was shared without its photos</b>, under the licence '
+        f"{escape(card['licence'])}. Its references have no pictures, and sources that are not public have numbers for "
+        "names. README.md in its folder says what it rests on, CREDITS.md whom it owes.</p></div>"
+    )
 
 
 def _drawn(card: Mapping[str, Any]) -> str:
@@ -102,7 +112,7 @@ def _good(evaluation: Mapping[str, Any] | None, calibration: Mapping[str, Any] |
 
 def _found(calibration: Mapping[str, Any]) -> str:
     found = calibration["found"]
-    rows = [(name, f"{score['value']:.0%}", _range(score)) for key, name in _SCORES[:2] for score in [found[key]]]
+    rows = [(name, f"{score['value']:.0%}", _range(score)) for key, name in SCORES[:2] for score in [found[key]]]
     crafts: list[Sequence[object]] = [
         (craft_name(craft), score["photos"], score["sources"], f"{score['value']:.0%}", _range(score))
         for craft, score in sorted(found["per_craft"].items(), key=lambda item: item[1]["value"])
@@ -127,7 +137,7 @@ def _evaluated(document: Mapping[str, Any]) -> str:
     counts = document["counts"]
     rows = [
         (name, f"{score['value']:.0%}", f"{score['low']:.0%} – {score['high']:.0%}" if "low" in score else "–")
-        for key, name in _SCORES
+        for key, name in SCORES
         if (score := document["metrics"].get(key)) is not None
     ]
     opening = (
@@ -196,14 +206,14 @@ def _failures(card: Mapping[str, Any]) -> str:
         )
         told = f" By calibration the nearest is right for fewer than half of the photos of {poor}." if poor else ""
         opening = f"<p>Not measured on this model itself.{escape(told)} What holds of every such model:</p>"
-        return opening + _list(_LIMITS)
+        return opening + _list(LIMITS)
     if card["evaluation"] is None:
-        return f"<p>Not measured, so none is known by number. What holds of every such model:</p>{_list(_LIMITS)}"
+        return f"<p>Not measured, so none is known by number. What holds of every such model:</p>{_list(LIMITS)}"
     document = card["evaluation"]
     sets = ""
     if document.get("confidence"):
         sets = f'<p class="fine">{escape(sets_in_words(document["confidence"]["sets"]))}</p>'
-    return _list([*card["failures"], *_LIMITS]) + sets
+    return _list([*card["failures"], *LIMITS]) + sets
 
 
 def _versions(card: Mapping[str, Any]) -> str:

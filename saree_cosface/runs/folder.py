@@ -67,6 +67,19 @@ def recorded_cache(folder: Path) -> Path:
     return cache if cache.is_dir() else located(DataOptions.cache)
 
 
+def settings_without_names(folder: Path) -> dict[str, Any]:
+    """The options of a run without what names a file, a folder or a photo of this machine.
+
+    Raises:
+        RunError: as in :func:`recorded_recipe`.
+    """
+    recipe, said = recorded_recipe(folder), _recorded(folder)["data"]
+    folds = {name: int(said[name]) for name in ("folds", "test_fold", "validation_fold") if name in said}
+    settings = settings_of(DataOptions(Path(MANIFEST)), recipe)
+    data = {name: value for name, value in settings["data"].items() if name != "cache"}  # each machine has its own
+    return {**settings, "data": {**data, **folds}}
+
+
 def with_precision(recipe: Recipe, out: Path) -> Recipe:
     """The recipe with "auto" decided, as it was when the run began: a resumed run must compute as before."""
     if recipe.model.precision != "auto":

@@ -6,6 +6,7 @@ embedder/         card and weights            gallery/          references of th
 last.ckpt         to resume from              metrics.csv, learning_curves.png, tensorboard/
 calibration/      thresholds and probabilities, once the run is calibrated
 run.json          written last: there is no finished run without it
+share.json        in a run that was shared: its licence and files; it has no photos, and other names for sources
 """
 
 import json
@@ -25,6 +26,7 @@ from saree_cosface.runs.any_gallery import AnyGallery
 from saree_cosface.runs.calibration import FOLDER, Calibration
 from saree_cosface.runs.folder import RunError
 from saree_cosface.runs.gallery import Gallery, require_postgres
+from saree_cosface.runs.share import Share, read_share
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Run:
         sources: the sources that training or validation saw, by part.
         split_hash: of the split that dealt them; "" where the manifest did.
         crops_together: whether photos were dealt so that crops of one photograph lie on one side.
+        share: what it was given away with, where it was shared: its photos are not here then. None otherwise.
     """
 
     folder: Path
@@ -48,6 +51,7 @@ class Run:
     sources: Mapping[str, frozenset[str]]
     split_hash: str
     crops_together: bool = False
+    share: Share | None = None
 
     @cached_property
     def calibration(self) -> Calibration | None:
@@ -116,6 +120,7 @@ def load_run(folder: Path, *, gallery: str = "") -> Run:
         {part: frozenset(map(tidy, names)) for part, names in sources.items()},
         split_hash,
         bool(parts.get("crops_together", False)),
+        read_share(folder),
     )
 
 

@@ -35,6 +35,7 @@ from saree_cosface.runs.calibration import FOLDER, Calibration, CalibrationError
 from saree_cosface.runs.folder import MANIFEST, recorded_recipe
 from saree_cosface.runs.originals import recorded
 from saree_cosface.runs.run import Run
+from saree_cosface.runs.share import NO_PHOTOS
 from saree_cosface.scoring.found_accuracy import found_accuracy
 from saree_cosface.scoring.open_set import FARS, open_set_scores
 from saree_cosface.scoring.out_of_fold import OutOfFold, require_folds, require_rate, score_out_of_fold
@@ -65,7 +66,7 @@ def calibrate(
 
     Raises:
         CalibrationError: the training photos are of too few sources or crafts; or of some craft no more than half of
-            them are left, as they were when they were learned from.
+            them are left, as they were when they were learned from; or the run was shared, without any.
         RunError: somebody else is at work in the run, or it cannot be written.
 
     >>> from saree_cosface import load_run
@@ -73,6 +74,11 @@ def calibrate(
     >>> found.crafts, load_run(run_folder).calibration.cosine == found.cosine
     (('chanderi', 'jamdani', 'leheriya'), True)
     """
+    if run.share is not None:
+        raise CalibrationError(
+            f"{run.folder}: {NO_PHOTOS}, and it is with those that one is calibrated. Whoever has them can calibrate "
+            "the run that it was made from, and share it again."
+        )
     if not 0 < false_accepts < 1:
         raise CalibrationError(f"false_accepts is {false_accepts}; it is a share, above 0 and below 1.")
     if folds < 2:

@@ -20,10 +20,18 @@ from saree_cosface.metrics.identification import cmc
 from saree_cosface.metrics.intervals import Interval, bootstrap_interval
 from saree_cosface.metrics.retrieval import map_at_r, recall_at_k
 from saree_cosface.runs.run import Run
+from saree_cosface.runs.share import NO_PHOTOS
 from saree_cosface.scoring.confidence import confidence_scores, known_verdicts
 from saree_cosface.scoring.probes import EvaluationError, Probes
 from saree_cosface.scoring.shortcut import Arrays, pooled_cosines, shortcut_gap
 from saree_cosface.taxonomy import Taxonomy, load_taxonomy
+
+CHOSE_EPOCH = "These photos chose the epoch of the weights, so the scores flatter a little: hold a test fold out."
+UNKNOWN_SOURCES = (
+    f"{NO_PHOTOS.capitalize()}, and with other names for its sources: the very photos that it learned from are left "
+    "out, but copies and crops of them, and others of their sources, are scored as if they were new. README.md and "
+    "CREDITS.md in its folder say what it rests on."
+)
 
 
 def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
@@ -49,9 +57,7 @@ def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
     predictions = cosines.argmax(axis=1)
     remarks = []
     if probes.validation_only:
-        remarks.append(
-            "These photos chose the epoch of the weights, so the scores flatter a little: hold a test fold out."
-        )
+        remarks.append(CHOSE_EPOCH)
     seen = run.sources["train"] | run.sources["validation"] | set(run.gallery.references["source"].tolist()) - {""}
     for alike in lookalikes([*sorted(seen), *sorted(set(manifest.sources.tolist()) - seen)]):
         if not seen.issuperset(alike):
@@ -59,7 +65,9 @@ def score(run: Run, probes: Probes, protocol: Protocol) -> dict[str, Any]:
                 f"The sources {' and '.join(map(repr, alike))} look alike, and not all of them were held out: if they"
                 " are one, give it one spelling."
             )
-    if probes.unlooked:
+    if run.share is not None:
+        remarks.append(UNKNOWN_SOURCES)
+    elif probes.unlooked:
         remarks.append(
             f"{len(probes.unlooked)} of {len(run.gallery)} references cannot be read or have changed (the first: "
             f"{probes.unlooked[0]}), so copies and crops of these are scored as if they were never seen: restore them."

@@ -25,6 +25,7 @@ _PACKAGES = ("torch", "timm", "numpy", "gradio")
 def model_card(run: Run) -> dict[str, Any]:
     """All that the folder of a run says of its model, as one JSON document.
 
+    ``licence`` is that of a run that was shared, and None for others.
     ``evaluation`` and ``calibration`` are None where there is none; ``problems`` says what is there and cannot be read.
     """
     problems: list[str] = []
@@ -45,6 +46,7 @@ def model_card(run: Run) -> dict[str, Any]:
         "photos": _photos(run, problems),
         "manifest_sha256": card.manifest_sha256,
         "split_hash": run.split_hash,
+        "licence": None if run.share is None else run.share.licence,
         "calibration": run.calibration.to_json() if run.calibration is not None else None,
         "evaluation": evaluation,
         "failures": failures(evaluation) if evaluation is not None else [],

@@ -59,6 +59,7 @@ def test_photos_come_with_all_that_their_credit_needs(tmp_path):
     assert set(table["basis"]) == {"caption"}
     assert table["source"].tolist() == ["Asha Rao at flickr"] * 2 + ["'=Meera at wikimedia"]
     assert table["licence"].tolist() == ["CC BY-SA 4.0"] * 2 + ["CC0 1.0"]
+    assert set(table["public"]) == {"yes"}
     assert table["licence_url"][0] == "https://creativecommons.org/licenses/by-sa/4.0/"
     assert table["landing"][0] == "https://example.org/photos/000000000000"
     for part in ("Banarasi saree 0", "Asha Rao", "CC BY-SA 4.0", table["licence_url"][0], table["landing"][0]):
