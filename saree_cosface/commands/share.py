@@ -6,6 +6,7 @@ from jsonargparse import Namespace
 
 from saree_cosface.commands.common import Command, Subcommands, add_json, add_run, finish, new_parser
 from saree_cosface.console import console
+from saree_cosface.sharing.licences import NOT_CHOSEN
 
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
@@ -18,7 +19,9 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     )
     add_run(share)
     share.add_argument("--out", type=Path, required=True, help="folder to make")
-    share.add_argument("--licence", type=str, required=True, help="of what is shared, as SPDX names it: CC-BY-4.0")
+    share.add_argument(
+        "--licence", type=str, default=NOT_CHOSEN, help="of what is shared, as SPDX names it, such as CC-BY-4.0"
+    )
     share.add_argument(
         "--with-enrolled", action="store_true", help="photos enrolled after training go in, too, as vectors"
     )

@@ -16,7 +16,7 @@ from saree_cosface.scoring.confidence import verdicts_in_words
 from saree_cosface.scoring.found_accuracy import WHOSE
 from saree_cosface.scoring.model_card import model_card
 from saree_cosface.scoring.zones import HEAD, zone_rows
-from saree_cosface.sharing.licences import licence_of
+from saree_cosface.sharing.licences import NOT_CHOSEN, licence_of
 from saree_cosface.sharing.markdown import bullets, plain, table
 from saree_cosface.taxonomy import craft_name
 
@@ -165,9 +165,10 @@ def _rests_on(card: Mapping[str, Any], photos: pd.DataFrame) -> str:
 
 
 def _licence(card: Mapping[str, Any], doubts: Sequence[str]) -> str:
+    shared = f" are shared under {card['licence']}" if card["licence"] != NOT_CHOSEN else " have no licence"
     text = (
-        f"The weights, vectors and thresholds in this folder are shared under {card['licence']}. The photos are not in "
-        "it, and what their makers have allowed is not changed by it."
+        f"The weights, vectors and thresholds in this folder{shared}. The photos are not in it, and what their makers "
+        "have allowed is not changed by it."
     )
     return f"{text}\n\n{bullets(doubts)}" if doubts else text
 

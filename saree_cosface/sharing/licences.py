@@ -10,6 +10,9 @@ class ShareError(ValueError):
     """A run cannot be shared, or what was shared not be used; the message says why and what to do."""
 
 
+NOT_CHOSEN = "LicenseRef-not-chosen"
+"""Of a run of which nobody has said what others may do with it."""
+
 OTHER, UNKNOWN = "stated in other words", "unknown"
 """Of photos whose licence is none that is known here, and of those that have none."""
 
@@ -82,13 +85,18 @@ def doubts(licence: str, photos: Mapping[str, int]) -> tuple[str, ...]:
     '3 photos are under CC-BY-SA-4.0'
     """
     said = []
+    if licence == NOT_CHOSEN:
+        said.append(
+            "No licence was chosen (--licence): without one nobody else may use, change or pass on what goes out, but as "
+            "the law allows."
+        )
     for name, none in ((OTHER, f"have a licence {OTHER}"), (UNKNOWN, "have no licence that is known")):
         if name in photos:
             said.append(
                 f"{photos[name]} of {sum(photos.values())} photos {none}: make sure that those whose they are agree, "
                 "since vectors made from them go out."
             )
-    for name, count in photos.items():
+    for name, count in photos.items() if licence != NOT_CHOSEN else ():
         parts = name.split("-")
         if "SA" in parts and _without_version(name) != _without_version(licence):
             said.append(

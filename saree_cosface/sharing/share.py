@@ -30,7 +30,7 @@ from saree_cosface.scoring.held_out import CHOSE_EPOCH
 from saree_cosface.scoring.model_card import evaluation_of
 from saree_cosface.sharing.card import CREDITS, README, card_text, credits_text
 from saree_cosface.sharing.contents import checksums
-from saree_cosface.sharing.licences import UNKNOWN, ShareError, doubts, licence_of, require_licence
+from saree_cosface.sharing.licences import NOT_CHOSEN, UNKNOWN, ShareError, doubts, licence_of, require_licence
 from saree_cosface.sharing.names import Names, neutral_names, public_photos
 from saree_cosface.sharing.new_folder import new_folder
 
@@ -85,7 +85,7 @@ class Shared:
         out.print(read, highlight=False, markup=False, soft_wrap=True)
 
 
-def share(folder: Path, out: Path, licence: str, *, with_enrolled: bool = False) -> Shared:
+def share(folder: Path, out: Path, licence: str = NOT_CHOSEN, *, with_enrolled: bool = False) -> Shared:
     """Write a run that can be given away: no photo or thumbnail, no path, no name of a source that is not public.
 
     A source is named where the column ``public`` of the run's manifest says yes of its photos, whose credits are given
@@ -94,7 +94,7 @@ def share(folder: Path, out: Path, licence: str, *, with_enrolled: bool = False)
     Args:
         folder: of the run.
         out: folder to make.
-        licence: of what is shared, by its name in SPDX.
+        licence: of what is shared, by its name in SPDX; where none is chosen, that is said.
         with_enrolled: photos that were enrolled after training go in, too: their vectors and the name of their
             tradition. Without it a run that has such is refused.
 

@@ -33,8 +33,17 @@ def test_a_run_is_shared_and_answers(call, tiny_run, tiny_corpus, tmp_path):
     assert load_run(tmp_path / "given").share.licence == "CC0-1.0"
 
 
-def test_a_licence_has_to_be_chosen(call, tiny_run, tmp_path):
-    assert call("share", tiny_run.folder, "--out", tmp_path / "given")[0] == 2
+def test_where_no_licence_is_chosen_that_is_said(call, tiny_run, tmp_path):
+    code, _, err = call("share", tiny_run.folder, "--out", tmp_path / "given")
+    assert code == 0
+    assert "No licence was chosen" in err
+    card = (tmp_path / "given" / "README.md").read_text(encoding="utf-8")
+    assert "license: other\nlicense_name: licenseref-not-chosen\n" in card
+    assert "in this folder have no licence." in card
+    assert "No licence was chosen" in card
+
+
+def test_a_licence_is_one_that_spdx_knows(call, tiny_run, tmp_path):
     code, _, err = call("share", tiny_run.folder, "--out", tmp_path / "given", "--licence", "CC BY")
     assert code == 1
     assert "no licence of SPDX" in err
