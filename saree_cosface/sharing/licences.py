@@ -87,8 +87,8 @@ def doubts(licence: str, photos: Mapping[str, int]) -> tuple[str, ...]:
     said = []
     if licence == NOT_CHOSEN:
         said.append(
-            "No licence was chosen (--licence): without one nobody else may use, change or pass on what goes out, but as "
-            "the law allows."
+            "No licence was chosen (--licence): without one nobody else may use, change or pass on what goes out, but "
+            "as the law allows."
         )
     for name, none in ((OTHER, f"have a licence {OTHER}"), (UNKNOWN, "have no licence that is known")):
         if name in photos:
