@@ -77,11 +77,18 @@ def umap_coordinates(
 def _umap() -> Any:
     """UMAP, which takes numba, that is slow to import.
 
+    UMAP has most of itself compiled anew in every process, which takes a hundred times as long as a map of some dozen
+    photos; numba keeps it on disk where it is told to.
+
     Raises:
         ValueError: numba keeps what it compiles on disk, and finds no folder for that.
     """
     try:
-        from umap import UMAP
+        from umap import UMAP, layouts, umap_
+
+        for each in (*vars(umap_).values(), *vars(layouts).values()):
+            if hasattr(each, "enable_caching"):  # which what numba compiles has
+                each.enable_caching()
     except RuntimeError as error:
         raise ValueError(
             f"no map can be drawn ({error}); set NUMBA_CACHE_DIR or TMPDIR to a folder that can be written."
