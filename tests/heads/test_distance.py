@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytorch_metric_learning import losses, miners, reducers
 from pytorch_metric_learning.distances import LpDistance
-from torch import distributed, multiprocessing
+from torch import distributed
 from torch.nn import functional as F
 
 from saree_cosface.heads import Head, Softmax, SoftmaxCenter, SoftmaxContrastive, Triplet
+from tests.helpers.ranks import joined
 
 
 def batch(size, dim, classes, seed=0, dtype=torch.float64):
@@ -333,28 +334,24 @@ def test_what_is_learned_without_a_gradient_is_resumed(make, name):
     assert torch.equal(getattr(head, name), getattr(resumed, name)), "only a forward pass in training mode moves them"
 
 
-def _share(rank, folder, embeddings, labels):
+def _share(embeddings, labels):
     """What one of two processes does; the second has the larger part of the batch."""
-    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    rows = slice(0, 5) if rank == 0 else slice(5, None)
+    rows = slice(0, 5) if distributed.get_rank() == 0 else slice(5, None)
     kept = {}
     for make, name in ((SoftmaxCenter, "centers"), (Triplet, "weight")):
         head = make(4, 3).double()
         head(embeddings[rows], labels[rows])
-        kept[name] = getattr(head, name)
-    torch.save(kept, f"{folder}/{rank}.pt")
-    distributed.destroy_process_group()
+        kept[name] = getattr(head, name).detach()
+    return kept
 
 
 @pytest.mark.slow
 def test_processes_agree(tmp_path):
     """Two processes with parts of a batch keep what one process with the whole batch keeps."""
     embeddings, labels = batch(14, 4, 3)
-    multiprocessing.spawn(_share, (str(tmp_path), embeddings, labels), nprocs=2)
+    shares = joined(_share, 2, tmp_path / "ranks", embeddings, labels)
     for make, name in ((SoftmaxCenter, "centers"), (Triplet, "weight")):
         whole = make(4, 3).double()
         whole(embeddings, labels)
-        for rank in range(2):
-            torch.testing.assert_close(
-                torch.load(tmp_path / f"{rank}.pt", weights_only=True)[name], getattr(whole, name)
-            )
+        for share in shares:
+            torch.testing.assert_close(share[name], getattr(whole, name).detach())

@@ -10,11 +10,13 @@ from torch import distributed, multiprocessing
 def joined(function, ranks, folder, *arguments, seconds=240):
     """What ``function(*arguments)`` returns on each rank: a dictionary of tensors, numbers and lists.
 
-    The processes start anew, so ``function`` is one of a module; they exchange over gloo, with a thread each.
+    The processes come from a server that has loaded torch and the module of ``function`` once, and know nothing of this
+    one; they exchange over gloo, with a thread each.
     """
     folder.mkdir()
+    multiprocessing.set_forkserver_preload([function.__module__])  # heeded by the first to start the server
     context = multiprocessing.start_processes(
-        _start, (function, ranks, folder, arguments), nprocs=ranks, join=False, start_method="spawn"
+        _start, (function, ranks, folder, arguments), nprocs=ranks, join=False, start_method="forkserver"
     )
     end = time.monotonic() + seconds
     try:
