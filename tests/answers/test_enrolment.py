@@ -160,16 +160,16 @@ def test_traditions_of_any_script_are_told_apart_and_shown_as_typed(run, tiny_co
 
 
 @pytest.mark.slow
-def test_what_was_enrolled_is_not_scored(run, tiny_corpus):
+def test_what_was_enrolled_is_not_scored(run, tiny_corpus, tiny_cache):
     manifest = read_manifest(tiny_corpus, where=SOME)
-    held_out = unseen_probes(load_run(run), manifest).manifest
+    held_out = unseen_probes(load_run(run), manifest, cache=tiny_cache).manifest
     first = held_out.files()[0]
     alone = enrol(run, str(held_out.crafts[0]), [first])
-    assert first not in unseen_probes(load_run(run), manifest).manifest.files()
+    assert first not in unseen_probes(load_run(run), manifest, cache=tiny_cache).manifest.files()
     undo(run)
     source = str(held_out.sources[0])
     enrol(run, alone.enrolment.craft, [first], source=source)
-    probes = unseen_probes(load_run(run), manifest)
+    probes = unseen_probes(load_run(run), manifest, cache=tiny_cache)
     assert source not in probes.manifest.sources
     assert probes.skipped["source among the references"] == int((held_out.sources == source).sum()) - 1
 

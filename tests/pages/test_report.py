@@ -56,15 +56,15 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def page(tiny_run, tiny_corpus, tmp_path_factory):
+def page(tiny_run, tiny_corpus, tiny_cache, tmp_path_factory):
     out = tmp_path_factory.mktemp("report") / "report.html"
-    assert write_report(tiny_run, tiny_corpus, out) == out
+    assert write_report(tiny_run, tiny_corpus, out, cache=tiny_cache) == out
     return out
 
 
 @pytest.fixture(scope="module")
-def probes(tiny_run, tiny_corpus):
-    return unseen_probes(tiny_run, read_manifest(tiny_corpus))
+def probes(tiny_run, tiny_corpus, tiny_cache):
+    return unseen_probes(tiny_run, read_manifest(tiny_corpus), cache=tiny_cache)
 
 
 @pytest.mark.slow
@@ -153,7 +153,7 @@ def test_coordinates_are_kept_beside_the_report(page, tiny_run, probes):
 
 
 @pytest.mark.slow
-def test_awkward_names_are_escaped_and_lost_photos_left_out(tiny_run, tmp_path, probes):
+def test_awkward_names_are_escaped_and_lost_photos_left_out(tiny_run, tiny_cache, tmp_path, probes):
     held_out = probes.manifest
     table = held_out.table.assign(note="", confounded="")
     name = "<img src=x onerror=alert(1)> & \"é'.jpg"
@@ -163,7 +163,8 @@ def test_awkward_names_are_escaped_and_lost_photos_left_out(tiny_run, tmp_path, 
             target.write_bytes(file.read_bytes())
         table.loc[row, ["path", "source"]] = [target.name, "<script>alert(2)</script>"]
     write_manifest(table, tmp_path / "manifest.csv")
-    parsed = Page(write_report(tiny_run, tmp_path / "manifest.csv", tmp_path / "report.html").read_text("utf-8"))
+    written = write_report(tiny_run, tmp_path / "manifest.csv", tmp_path / "report.html", cache=tiny_cache)
+    parsed = Page(written.read_text("utf-8"))
     assert "script" not in parsed.tags
     assert "x" not in parsed.addresses
     assert "onerror=alert(1)" in parsed.text

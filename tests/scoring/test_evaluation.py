@@ -39,16 +39,16 @@ def manifest(tiny_corpus):
 
 
 @pytest.fixture(scope="module")
-def evaluated(tiny_run, tiny_corpus, tmp_path_factory):
+def evaluated(tiny_run, tiny_corpus, tiny_cache, tmp_path_factory):
     out = tmp_path_factory.mktemp("evaluation")
-    return evaluate(tiny_run, tiny_corpus, where=SOME, out=out), out
+    return evaluate(tiny_run, tiny_corpus, where=SOME, out=out, cache=tiny_cache), out
 
 
 # --- who is scored ---------------------------------------------------------------------------------------------------
 
 
-def test_the_test_fold_is_scored_and_nothing_else(tiny_run, manifest):
-    probes = unseen_probes(tiny_run, manifest)
+def test_the_test_fold_is_scored_and_nothing_else(tiny_run, tiny_cache, manifest):
+    probes = unseen_probes(tiny_run, manifest, cache=tiny_cache)
     held_out = pd.read_csv(tiny_run.folder / "manifest.csv").query("split == 'test'")
     assert sorted(probes.manifest.table["sha256"]) == sorted(held_out["sha256"])
     assert not set(probes.manifest.sources) & (tiny_run.sources["train"] | tiny_run.sources["validation"])
@@ -57,8 +57,8 @@ def test_the_test_fold_is_scored_and_nothing_else(tiny_run, manifest):
     assert len(probes.embeddings) == len(probes.manifest)
 
 
-def test_other_crafts_are_left_out_and_counted(tiny_run, tiny_corpus):
-    probes = unseen_probes(tiny_run, read_manifest(tiny_corpus))
+def test_other_crafts_are_left_out_and_counted(tiny_run, tiny_corpus, tiny_cache):
+    probes = unseen_probes(tiny_run, read_manifest(tiny_corpus), cache=tiny_cache)
     assert set(probes.manifest.crafts) <= set(CRAFTS)
     assert probes.skipped["craft not among those trained on"] > 10
     assert sum(probes.skipped.values()) + len(probes.manifest) == 12 * 8
@@ -132,13 +132,13 @@ def test_copies_of_references_are_excluded_and_references_that_are_gone_are_told
 
 
 @pytest.mark.slow
-def test_a_source_that_was_enrolled_in_other_letters_is_told(tiny_run, manifest, tmp_path):
+def test_a_source_that_was_enrolled_in_other_letters_is_told(tiny_run, tiny_cache, manifest, tmp_path):
     run = load_run(shutil.copytree(tiny_run.folder, tmp_path / "run"))
     held_out = manifest.select(np.isin(manifest.sources, sorted(run.sources["test"])) & (manifest.crafts == "chanderi"))
     source = str(held_out.sources[0])
     enrol(run.folder, "chanderi", [save(tmp_path / "new.png", textured(64, 64, 40))], source=source.upper())
     run = load_run(run.folder)
-    found = score(run, unseen_probes(run, held_out), "source")
+    found = score(run, unseen_probes(run, held_out, cache=tiny_cache), "source")
     assert any(f"{source.upper()!r} and {source!r} look alike" in each for each in found["remarks"])
 
 
@@ -154,16 +154,16 @@ def test_a_piece_seen_in_training_is_excluded_where_its_source_is_not(tiny_run, 
 
 
 @pytest.mark.slow
-def test_the_piece_and_the_source_of_an_enrolled_photo_are_left_out(tiny_run, manifest, tmp_path):
+def test_the_piece_and_the_source_of_an_enrolled_photo_are_left_out(tiny_run, tiny_cache, manifest, tmp_path):
     """Also where it was enrolled without saying them: the manifest knows."""
     held_out = pd.read_csv(tiny_run.folder / "manifest.csv").query("split == 'test'")
     run = load_run(shutil.copytree(tiny_run.folder, tmp_path / "run"))
     row = int(np.flatnonzero(manifest.table["sha256"].isin(held_out["sha256"]))[0])
     enrol(run.folder, manifest.crafts[row], [manifest.files()[row]])
     source = manifest.sources[row]
-    assert source in unseen_probes(run, manifest).manifest.sources
-    assert source not in unseen_probes(load_run(run.folder), manifest).manifest.sources
-    without = unseen_probes(load_run(run.folder), manifest, needs_source=False)
+    assert source in unseen_probes(run, manifest, cache=tiny_cache).manifest.sources
+    assert source not in unseen_probes(load_run(run.folder), manifest, cache=tiny_cache).manifest.sources
+    without = unseen_probes(load_run(run.folder), manifest, needs_source=False, cache=tiny_cache)
     assert manifest.pieces[row] not in without.manifest.pieces
     assert source in without.manifest.sources
 
@@ -177,18 +177,18 @@ def test_other_things_that_are_not_there_are_no_pass(calibrated_run, tiny_corpus
     assert not (tmp_path / "out").exists()
 
 
-def test_validation_photos_are_scored_only_for_want_of_others_and_it_is_said(tiny_run, manifest):
+def test_validation_photos_are_scored_only_for_want_of_others_and_it_is_said(tiny_run, tiny_cache, manifest):
     rows = np.isin(manifest.sources, list(tiny_run.sources["validation"]))
-    probes = unseen_probes(tiny_run, manifest.select(rows))
+    probes = unseen_probes(tiny_run, manifest.select(rows), cache=tiny_cache)
     assert probes.validation_only
     assert any("hold a test fold out" in remark for remark in score(tiny_run, probes, "source")["remarks"])
 
 
-def test_crafts_without_references_cannot_be_scored(tiny_run, manifest):
+def test_crafts_without_references_cannot_be_scored(tiny_run, tiny_cache, manifest):
     table = tiny_run.gallery.references
     without = tiny_run.gallery.remove(table.loc[table["craft"] == "chanderi", "path"].tolist())
     run = replace(tiny_run, gallery=without)
-    probes = unseen_probes(run, manifest)
+    probes = unseen_probes(run, manifest, cache=tiny_cache)
     assert set(probes.manifest.crafts) == {"jamdani", "leheriya"}
     assert "craft without a reference in the gallery" in probes.skipped
     document = score(run, probes, "source")
@@ -262,17 +262,18 @@ def test_what_is_written_is_what_is_returned(tiny_run, evaluated, tiny_corpus):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["piece", "random"])
-def test_other_protocols_say_that_they_flatter(tiny_run, tiny_corpus, tmp_path, protocol):
-    document = evaluate(tiny_run, tiny_corpus, protocol=protocol, where=SOME, out=tmp_path).to_json()
+def test_other_protocols_say_that_they_flatter(tiny_run, tiny_corpus, tiny_cache, tmp_path, protocol):
+    made = evaluate(tiny_run, tiny_corpus, protocol=protocol, where=SOME, out=tmp_path, cache=tiny_cache)
+    document = made.to_json()
     assert document["protocol"] == protocol
     assert any("not the score on a new source" in remark for remark in document["remarks"])
     assert document["shortcut_gap"] is not None
 
 
 @pytest.mark.slow
-def test_the_default_folder_is_in_the_run(tiny_run, tiny_corpus, tmp_path):
+def test_the_default_folder_is_in_the_run(tiny_run, tiny_corpus, tiny_cache, tmp_path):
     run = replace(tiny_run, folder=tmp_path)
-    evaluate(run, tiny_corpus, where=SOME)
+    evaluate(run, tiny_corpus, where=SOME, cache=tiny_cache)
     assert (tmp_path / "evaluation" / "source" / "evaluation.json").is_file()
 
 
