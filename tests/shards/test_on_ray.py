@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from saree_cosface.cli import main
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.shards.folder import ShardError
 from saree_cosface.shards.making import embed_collection
@@ -18,15 +17,15 @@ from tests.helpers.bad_photos import noise, save, textured
 
 pytestmark = pytest.mark.slow
 
-PHOTOS, SHARD = 60, 4
+PHOTOS, SHARD = 40, 4
 
 
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory):
-    """Manifest of sixty photos, the eleventh of which is damaged."""
+    """Manifest of forty photos, the eleventh of which is damaged."""
     folder = tmp_path_factory.mktemp("collection")
     for number in range(PHOTOS):
-        save(folder / f"{number:02d}.png", textured(700, 600, number))
+        save(folder / f"{number:02d}.png", textured(300, 200, number))
     noise(folder).rename(folder / "10.png")
     lines = [f"{number:02d}.png,patola" for number in range(PHOTOS)]
     (folder / "manifest.csv").write_text("\n".join(["path,craft", *lines]) + "\n")
@@ -87,15 +86,15 @@ def command_of(process):
         return ""
 
 
-def test_the_command_goes_on_with_what_was_begun_locally(tiny_run, tiny_corpus, tiny_cache, cluster, tmp_path):
+def test_the_command_goes_on_with_what_was_begun_locally(tiny_run, tiny_corpus, tiny_cache, cluster, tmp_path, capsys):
     out = tmp_path / "out"
     manifest = read_manifest(tiny_corpus)
     embed_collection(tiny_run.embedder, manifest, out, shard=40, cache=tiny_cache)
     (out / "part-000001.parquet").unlink()
-    call = [sys.executable, "-m", "saree_cosface", "embed", tiny_run.folder, tiny_corpus, "--out", out, "--shard", "40"]
-    options = ["--engine", "ray", "--address", cluster, "--cache", tiny_cache]
-    ended = subprocess.run([*call, *options], capture_output=True, text=True, check=True, timeout=300)
-    assert "2 of 3 shards are there already." in ended.stderr
+    options = ["--shard", 40, "--engine", "ray", "--address", cluster, "--cache", tiny_cache]
+    with pytest.raises(SystemExit, match="0"):
+        main([str(each) for each in ("embed", tiny_run.folder, tiny_corpus, "--out", out, *options)])
+    assert "2 of 3 shards are there already." in capsys.readouterr().err
     assert rows_of(out)["row"].tolist() == list(range(len(manifest)))
 
 
