@@ -61,16 +61,18 @@ def _import(options: Namespace) -> int:
 def _check(options: Namespace) -> int:
     from saree_cosface.data.check import check_manifest
     from saree_cosface.data.manifest_file import read_manifest
-    from saree_cosface.features.crops import crops_among
 
     manifest = read_manifest(options.manifest, where=options.where, on_unknown="keep")
-    embeddings = None
+    embeddings, crops = None, []
     if options.run is not None:
         from saree_cosface.features.embedding import embeddings_with_gaps
         from saree_cosface.runs.run import load_run
 
         embeddings = embeddings_with_gaps(load_run(options.run).embedder, manifest.files())
-    crops = crops_among(manifest.files(), cache=options.cache) if options.crops else []
+    if options.crops:
+        from saree_cosface.features.crops import crops_among
+
+        crops = crops_among(manifest.files(), cache=options.cache)
     report = check_manifest(manifest, crops=crops, embeddings=embeddings)
     report.print_table(console)
     return finish(options, report.to_json(), ok=report.ok)
