@@ -40,11 +40,13 @@ $(DEV): pyproject.toml $(RUNTIME)
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	touch $@
 
+# Python may keep what it compiles, also where it is told not to: each process of the tests would else compile all of
+# them and the package anew.
 test: $(DEV)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	@SAREE_COSFACE_TESTED=$$(mktemp -d) && export SAREE_COSFACE_TESTED && trap 'rm -rf "$$SAREE_COSFACE_TESTED"' EXIT && \
+	@unset PYTHONDONTWRITEBYTECODE && SAREE_COSFACE_TESTED=$$(mktemp -d) && export SAREE_COSFACE_TESTED && trap 'rm -rf "$$SAREE_COSFACE_TESTED"' EXIT && \
 	  echo "Quick tests:" && \
 	  $(BIN)/python -m pytest -m "not slow" --cov --cov-report= --cov-fail-under=0 && \
 	  echo "Slow tests:" && \
