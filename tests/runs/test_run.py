@@ -1,10 +1,9 @@
 import json
+import multiprocessing
 import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -389,6 +388,17 @@ def test_a_manifest_with_bad_photos_is_trained_without_them(tmp_path, tiny_cache
     assert {sha256 for sha256, part in run.used.items() if part == "train"} >= set(run.gallery.references["sha256"])
 
 
+begun_by_a_server = multiprocessing.get_context("forkserver")
+begun_by_a_server.set_forkserver_preload([__name__])  # so that it loads the program once, for all that are killed
+
+
+def in_a_process(arguments, said, errors):
+    """A command, whose streams go into files."""
+    for stream, path in ((1, said), (2, errors)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+    main(arguments)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
@@ -407,21 +417,20 @@ def test_kill_minus_nine_at_any_moment(tiny_corpus, tiny_cache, tmp_path, option
         ]
 
     def kill_once(out, begun, delay, *more):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "saree_cosface", *command(out, *more)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        said, errors = tmp_path / "stdout", tmp_path / "stderr"
+        process = begun_by_a_server.Process(target=in_a_process, args=(command(out, *more), said, errors))
+        process.start()
         try:
             deadline = time.monotonic() + 120
-            while not begun.exists() and process.poll() is None and time.monotonic() < deadline:
+            while not begun.exists() and process.is_alive() and time.monotonic() < deadline:
                 time.sleep(0.02)
             time.sleep(delay)
         finally:
             process.kill()
-        result, errors = process.communicate()
-        assert process.returncode in (-signal.SIGKILL, 0), errors.decode()
-        assert result == b""
+            process.join()
+        errors = errors.read_bytes()
+        assert process.exitcode in (-signal.SIGKILL, 0), errors.decode()
+        assert said.read_bytes() == b""
         for clutter in (b"weights_only", b"GPU available", b"Tip:", b"Warning", b"litlogger", b"INFO"):
             assert clutter not in errors
 
