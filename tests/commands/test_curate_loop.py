@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from saree_cosface.cli import main
+from saree_cosface.maps import by_craft, by_source, changes, craft_sheet
 from saree_cosface.maps.embedding import MapError
+from saree_cosface.maps.print_page import save_sheet
 from tests.helpers.tiny import SOME
 
 
@@ -100,8 +102,17 @@ def test_from_the_map_to_the_next_version_and_back(tiny_run, tiny_cache, place, 
     assert decided.isdisjoint(entry["path"] for entry in queue["queue"])
 
 
+@pytest.fixture
+def pictures_alone(monkeypatch):
+    """Figures as PNG: the other formats are looked at above, and take most of the time of a map of few photos."""
+    for module in (by_craft, by_source, changes, craft_sheet):
+        monkeypatch.setattr(module, "save_sheet", lambda figure, path, _: save_sheet(figure, path, (".png",)))
+
+
 @pytest.mark.slow
-def test_new_photos_join_a_map_and_another_model_is_turned_onto_it(tiny_run, tiny_cache, place, capsys, monkeypatch):
+def test_new_photos_join_a_map_and_another_model_is_turned_onto_it(
+    tiny_run, tiny_cache, place, monkeypatch, pictures_alone
+):
     from saree_cosface.data.manifest_file import read_manifest
     from saree_cosface.maps import make as mapping
 
@@ -124,7 +135,9 @@ def test_new_photos_join_a_map_and_another_model_is_turned_onto_it(tiny_run, tin
 
 
 @pytest.mark.slow
-def test_a_map_of_few_photos_claims_nothing_and_leaves_nothing_of_the_one_before(tiny_run, tiny_cache, place):
+def test_a_map_of_few_photos_claims_nothing_and_leaves_nothing_of_the_one_before(
+    tiny_run, tiny_cache, place, pictures_alone
+):
     from saree_cosface.data.manifest_file import read_manifest
     from saree_cosface.maps.make import map_collection
 
