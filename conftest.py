@@ -25,7 +25,31 @@ hypothesis.settings.load_profile("untimed")
 # What is faster on this machine would have to be found out, and could be another way in each worker.
 os.environ.setdefault("SAREE_COSFACE_RUNTIME", "openvino")
 
+LONGEST = (
+    "tests/app/test_curators_review_browser.py",
+    "tests/shards/test_on_ray.py",
+    "tests/test_notebooks.py",
+    "tests/commands/test_curate_loop.py",
+    "tests/app/test_page_served.py",
+    "tests/app/test_identify_browser.py",
+    "tests/runs/test_run.py",
+    "tests/networks/test_int8.py",
+    "tests/training/test_fit_together.py",
+    "tests/scoring/test_context.py",
+    "tests/scoring/test_int8.py",
+    "tests/faces/test_toy.py",
+    "tests/pages/test_report.py",
+    "tests/answers/test_examination.py",
+)
+"""Modules whose slow tests take most of a minute and more each, the longest first."""
+
 pytest_plugins = ("tests.helpers.tiny", "tests.helpers.postgres")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that no worker is left with it, or with more behind it, in the end."""
+    place = {module: number for number, module in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.nodeid.split("::")[0], len(place)))
 
 
 def pytest_collection_finish() -> None:
