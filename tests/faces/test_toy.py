@@ -102,7 +102,7 @@ def test_an_interrupted_figure_goes_on(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_margin_pushes_classes_apart_and_together(tmp_path):
-    document = run_toy(tmp_path, digits(), epochs=8, progress=False)
+    document = run_toy(tmp_path, digits(), epochs=6, progress=False)
     assert json.loads((tmp_path / "toy_digits.json").read_text()) == json.loads(json.dumps(document))
     rows = {row["name"]: row for row in document["rows"]}
     assert list(rows) == ["softmax", "LMCL, m = 0", "LMCL, m = 0.1", "LMCL, m = 0.2"]
