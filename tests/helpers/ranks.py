@@ -14,7 +14,8 @@ def joined(function, ranks, folder, *arguments, seconds=240):
     one; they exchange over gloo, with a thread each.
     """
     folder.mkdir()
-    multiprocessing.set_forkserver_preload([function.__module__])  # heeded by the first to start the server
+    # Heeded by the first to start the server. The compiler of torch is loaded by any optimizer, too.
+    multiprocessing.set_forkserver_preload([function.__module__, "torch._dynamo"])
     context = multiprocessing.start_processes(
         _start, (function, ranks, folder, arguments), nprocs=ranks, join=False, start_method="forkserver"
     )
