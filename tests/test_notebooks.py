@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom: one on drawn sarees, the other without any data."""
+"""The notebooks run from top to bottom: on drawn sarees, or without any data."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,9 @@ from nbformat.v4 import new_code_cell
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-SAREES, COSFACE = ROOT / "notebooks" / "your_own_sarees.ipynb", ROOT / "notebooks" / "cosface_explained.ipynb"
+SAREES, COSFACE, NOTHING = (
+    ROOT / "notebooks" / f"{name}.ipynb" for name in ("your_own_sarees", "cosface_explained", "from_nothing")
+)
 PROBE = """
 import json
 print(json.dumps({
@@ -106,4 +108,45 @@ def test_cosface_is_explained_by_running_it(tmp_path, monkeypatch):
     assert said["last"]["softmax"] < 0.01 < said["last"]["NSL, s = 16"] < said["last"]["LMCL, s = 16"]
     assert said["found"] == ["losses", "normalization", "sweep_margins", "sweep_scales"]  # as measured, beside the code
     assert len(figures_of(notebook)) == 6
+    assert list(tmp_path.iterdir()) == [tmp_path / "work"]  # nothing is written elsewhere
+
+
+GATHERED = """
+import json
+print(json.dumps({
+    "listed": manifest.crafts.tolist(),
+    "wrong": WRONG,
+    "lies": [lie.title for lie in lies],
+    "learned": [path.name for path in sc.read_manifest(run.folder / "manifest.csv").files()],
+    "held_out": sorted(run.sources["test"]),
+    "sources": sorted(run.sources["train"]),
+    "scored": evaluation.to_json()["counts"]["photos"],
+    "same": same,
+    "files": sorted(path.suffix for path in (WORK / "shared").rglob("*") if path.is_file()),
+}))
+"""
+
+
+@pytest.mark.slow
+def test_from_nothing_to_a_run_that_is_given_away(tmp_path, monkeypatch):
+    monkeypatch.delenv("CONTACT", raising=False)
+    monkeypatch.setenv("TINY", "1")
+    monkeypatch.setenv("WORK", str(tmp_path / "work"))
+    notebook = nbformat.read(NOTHING, as_version=4)
+    notebook.cells.append(new_code_cell(GATHERED))
+    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+
+    said = json.loads(notebook.cells[-1].outputs[0].text)
+    assert {craft: said["listed"].count(craft) for craft in set(said["listed"])} == {
+        **{"bandhani": 8},
+        **dict.fromkeys(("kasavu", "kota_doria", "leheriya"), 6),
+    }
+    assert len(said["wrong"]) == len(said["lies"]) == 2  # captions that lie have come, and were seen
+    assert len(said["learned"]) == 24
+    assert not {Path(path).name for path in said["wrong"]} & set(said["learned"])
+    assert not set(said["held_out"]) & set(said["sources"])
+    assert said["scored"] > 0
+    assert said["same"]
+    assert not {".jpg", ".png"} & set(said["files"])
+    assert len(figures_of(notebook)) == 2  # a contact sheet and the confusion matrix
     assert list(tmp_path.iterdir()) == [tmp_path / "work"]  # nothing is written elsewhere
