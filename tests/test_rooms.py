@@ -28,7 +28,7 @@ ROOMS = (
         "training",
         "runs",
     ),
-    *("answers", "scoring", "html", "maps", "review", "pages", "sharing", "faces", "app", "commands", "cli"),
+    *("answers", "scoring", "html", "maps", "review", "pages", "sharing", "faces", "cards", "app", "commands", "cli"),
 )
 """From the ground up: a module imports from its own room and from those before it. ``root`` is what every room uses."""
 

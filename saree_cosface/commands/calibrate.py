@@ -31,6 +31,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 def _run(options: Namespace) -> int:
     from saree_cosface.runs.run import load_run
     from saree_cosface.scoring.calibrate import calibrate, print_calibration
+    from saree_cosface.sharing.own_card import write_own_card
 
     calibration = calibrate(
         load_run(options.run),
@@ -40,4 +41,5 @@ def _run(options: Namespace) -> int:
         cache=options.cache,
     )
     print_calibration(calibration, console)
+    write_own_card(load_run(options.run))
     return finish(options, calibration.to_json())

@@ -1,10 +1,10 @@
-"""``saree-cosface data import``, ``data check`` and ``data gather``: manifests made, checked, and filled."""
+"""``saree-cosface data import``, ``check``, ``gather`` and ``card``: manifests made, checked, filled, described."""
 
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from saree_cosface.commands import gather
+from saree_cosface.commands import data_card, gather
 from saree_cosface.commands.common import Command, Subcommands, add_cache, add_json, add_where, finish, new_parser
 from saree_cosface.console import console
 
@@ -40,7 +40,13 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     add_json(checking, "the findings")
     data_commands.add_subcommand("check", checking, help="find what is wrong with a manifest")
     data_commands.add_subcommand("gather", gather.parser(), help="gather openly licensed photographs")
-    return {"data import": _import, "data check": _check, "data gather": gather.gather_photos}
+    data_commands.add_subcommand("card", data_card.parser(), help="describe a collection")
+    return {
+        "data import": _import,
+        "data check": _check,
+        "data gather": gather.gather_photos,
+        "data card": data_card.run,
+    }
 
 
 def _import(options: Namespace) -> int:

@@ -50,9 +50,11 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 def _run(options: Namespace) -> int:
     from saree_cosface.runs.run import load_run
     from saree_cosface.scoring.evaluation import evaluate
+    from saree_cosface.sharing.own_card import write_own_card
 
+    run = load_run(options.run)
     result = evaluate(
-        load_run(options.run),
+        run,
         options.manifest,
         protocol=options.protocol,
         where=options.where,
@@ -64,4 +66,6 @@ def _run(options: Namespace) -> int:
         out=options.out,
     )
     result.print_table(console)
+    if options.out is None:
+        write_own_card(run)
     return finish(options, result.to_json())

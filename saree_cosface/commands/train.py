@@ -32,12 +32,16 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 def _run(options: Namespace) -> int:
     from saree_cosface.runs.create import create_run
+    from saree_cosface.sharing.own_card import write_own_card
     from saree_cosface.training.loop import first_process
 
     data = DataOptions(**options.data.as_dict())
     data = replace(data, confirmed=data.confirmed or options.confirmed)
+    finished = (options.out / "run.json").is_file()  # before: it is only looked at
     run = create_run(data, recipe_of(options), options.out, resume=options.resume)
     if first_process():
+        if not finished:
+            write_own_card(run)
         said = f"Run: {run.folder}  ({len(run.gallery)} references of {len(run.classes)} crafts)"
         console.print(said, highlight=False)
     return 0

@@ -58,6 +58,7 @@ _TRANSPOSE = {
 }
 
 _ORIENTATION = 0x0112
+_FIRST_ON_ITS_SIDE = 5  # of the orientations, from which on width and height change places
 pillow_heif.register_heif_opener()
 
 
@@ -117,6 +118,30 @@ def decode(path: Path, *, shrink_to: int | None = None) -> NDArray[np.uint8]:
     except Exception as error:  # plug-ins raise almost anything on hostile bytes: SyntaxError, struct.error, ...
         detail = str(error) or type(error).__name__
         raise BadImage(path, f"damaged or cut short ({detail})") from error
+
+
+def size_and_format(path: Path) -> tuple[int, int, str]:
+    """Width and height of a photo in pixels, as it is seen upright, and its format by Pillow's name, undecoded.
+
+    Raises:
+        BadImage: its header cannot be read. One whose header can may still be damaged: :func:`decode` finds that out.
+    """
+    path = Path(path)
+    head = _read_head(path)
+    try:
+        with warnings.catch_warnings(), path.open("rb") as file, _opened(file) as image:
+            warnings.filterwarnings("ignore", message="Corrupt EXIF")
+            # Of a TIFF Pillow tells the size that it will have upright.
+            width, height = image._tile_size if isinstance(image, TiffImageFile) else image.size
+            if _orientation(image) >= _FIRST_ON_ITS_SIDE:
+                width, height = height, width
+            return width, height, str(image.format)
+    except Refused as error:
+        raise BadImage(path, str(error)) from error
+    except UnidentifiedImageError as error:
+        raise BadImage(path, _unidentified(head)) from error
+    except Exception as error:  # as in decode
+        raise BadImage(path, f"damaged or cut short ({str(error) or type(error).__name__})") from error
 
 
 def _read_head(path: Path) -> bytes:

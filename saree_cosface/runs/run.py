@@ -6,6 +6,7 @@ embedder/         card and weights            gallery/          references of th
 last.ckpt         to resume from              metrics.csv, learning_curves.png, tensorboard/
 calibration/      thresholds and probabilities, once the run is calibrated
 run.json          written last: there is no finished run without it
+README.md         the model's card, which train, calibrate and evaluate write
 share.json        in a run that was shared: its licence and files; it has no photos, and other names for sources
 """
 

@@ -1,6 +1,6 @@
-"""The card of a shared run, as hubs show it, and whom it owes: README.md and CREDITS.md, in Markdown.
+"""The card of a run, as hubs show it, and whom a shared one owes: README.md and CREDITS.md, in Markdown.
 
-Both are written from what the shared folder holds, in which nobody is named who may not be.
+In both nobody is named who may not be.
 """
 
 from collections import Counter
@@ -14,6 +14,7 @@ from saree_cosface.pages.model_card import LIMITS, NOT_FOR, SCORES
 from saree_cosface.runs.run import Run
 from saree_cosface.scoring.confidence import verdicts_in_words
 from saree_cosface.scoring.found_accuracy import WHOSE
+from saree_cosface.scoring.held_out import CHOSE_EPOCH
 from saree_cosface.scoring.model_card import model_card
 from saree_cosface.scoring.zones import HEAD, zone_rows
 from saree_cosface.sharing.licences import NOT_CHOSEN, licence_of
@@ -22,7 +23,7 @@ from saree_cosface.taxonomy import craft_name
 
 README, CREDITS = "README.md", "CREDITS.md"
 
-_HUB_LICENCES = frozenset(
+HUB_LICENCES = frozenset(
     {
         *("apache-2.0", "mit", "bsd-3-clause", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "cc0-1.0", "unlicense"),
         *("cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-3.0", "cc-by-nc-4.0"),
@@ -40,25 +41,31 @@ Sources that nobody has marked as public have numbers for names: each is one pho
 told apart because each counts alike in what a tradition is compared with."""
 
 
-def card_text(run: Run, photos: pd.DataFrame, doubts: Sequence[str]) -> str:
-    """The card of a shared run, with the header that hubs read.
+_KEPT = """This folder is the run as it was trained. It names photos, sources and folders, and may hold thumbnails: it
+is not to be given away. `saree-cosface share RUN --out FOLDER --licence LICENCE` makes one that can be, which answers
+alike; whoever gives it away chooses the licence."""
+
+
+def card_text(run: Run, photos: pd.DataFrame, doubts: Sequence[str] = ()) -> str:
+    """The card of a run, with the header that hubs read.
 
     Args:
-        run: that is shared.
-        photos: as it lists them.
+        run: one that was shared, or one that was trained here.
+        photos: as a shared run lists them.
         doubts: what speaks against its licence.
     """
     card = model_card(run)
+    shared = run.share is not None
     sections = (
-        ("Use", _use()),
+        ("Use", _use() if shared else _KEPT),
         ("What it is", _what(card)),
         ("The photos that it rests on", _rests_on(card, photos)),
-        ("Licence", _licence(card, doubts)),
+        ("Licence", _licence(card, doubts) if shared else ""),
         ("How good it is, whole sources held out", _good(card)),
         ("When it gives a name, and when not", _named(card["calibration"])),
         ("Limits", bullets([*card["failures"], *LIMITS])),
         ("What it must not be used for", bullets(NOT_FOR)),
-        ("What these files tell of the photos", _TELLS),
+        ("What these files tell of the photos", _TELLS if shared else ""),
         ("Versions", _versions(card)),
     )
     body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections if text)
@@ -91,8 +98,8 @@ def _title(card: Mapping[str, Any]) -> str:
 
 
 def _header(card: Mapping[str, Any]) -> dict[str, Any]:
-    name = card["licence"].lower()
-    known = name in _HUB_LICENCES
+    name = (card["licence"] or "").lower()
+    known = name in HUB_LICENCES
     licence = {"license": name} if known else {"license": "other", "license_name": name, "license_link": README}
     found = _measured(card)
     scores = [(name, found[key]["value"]) for key, name in SCORES if key in found]
@@ -102,7 +109,7 @@ def _header(card: Mapping[str, Any]) -> dict[str, Any]:
         "metrics": [{"type": "accuracy", "name": name, "value": round(value, 4)} for name, value in scores],
     }
     return {
-        **licence,
+        **(licence if name else {}),
         "library_name": "saree-cosface",
         "pipeline_tag": "image-classification",
         "tags": ["saree", "textiles", "cosface", "metric-learning"],
@@ -157,7 +164,7 @@ def _rests_on(card: Mapping[str, Any], photos: pd.DataFrame) -> str:
     total = ("all", len(learned), len(set(learned["source"]) - {""}), sum(row[-1] for row in rows))
     listed = table(("tradition", "photos learned from", "their sources", "photos held out"), [*rows, total])
     public = int((photos["public"] == "yes").sum())
-    credited = f" {CREDITS} names the makers of {public}." if public else ""
+    credited = f" {CREDITS} names the makers of {public}." if public and card["licence"] else ""
     return (
         f"{opening}Labels are what their sources say. A source is whoever took the photos: a shop, a museum, a person."
         f"\n\n{listed}\n\nWhat was noted of the licences of all {len(photos)}:{credited}\n\n{_by_licence(photos)}"
@@ -198,7 +205,8 @@ def _evaluated(document: Mapping[str, Any]) -> str:
     ]
     verdicts = [verdicts_in_words(document["verdicts"])] if document.get("verdicts") else []
     each = table(("tradition", "photos", "nearest is right"), crafts)
-    return "\n\n".join((opening, _scores(document["metrics"]), *verdicts, *document["remarks"], each))
+    chosen = [CHOSE_EPOCH] if CHOSE_EPOCH in document["remarks"] else []  # the others may name somebody
+    return "\n\n".join((opening, _scores(document["metrics"]), *verdicts, *chosen, each))
 
 
 def _found(found: Mapping[str, Any]) -> str:

@@ -20,6 +20,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(f"| {' | '.join(map(plain, line))} |" for line in lines)
 
 
+def quoted(code: str) -> str:
+    """What may stand between backticks, in one line."""
+    return " ".join(code.split()).replace("`", "'")
+
+
 def plain(value: object) -> str:
     """Text in one line that stays in its cell, and is no HTML, link or picture."""
     text = " ".join(str(value).split()).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")

@@ -105,11 +105,8 @@ def share(folder: Path, out: Path, licence: str = NOT_CHOSEN, *, with_enrolled: 
     """
     licence = require_licence(licence)
     run = load_run(folder)
-    manifest = _manifest(run)
-    public = public_photos(manifest, run.folder / MANIFEST)
     enrolled = _enrolled(run, with_enrolled)
-    names = neutral_names(_photos(run, manifest, public))
-    listed = _listed(manifest, names, public)
+    names, listed = listed_photos(run)
     with new_folder(out, "share") as made:
         _write(run, listed, names, made)
         Share(licence, {}).save(made)  # by which the card finds out that it is of a shared run
@@ -121,6 +118,18 @@ def share(folder: Path, out: Path, licence: str = NOT_CHOSEN, *, with_enrolled: 
     sources = {name: other for name, other in names.sources.items() if name}
     named = sum(name == other for name, other in sources.items())
     return Shared(Path(out), licence, len(listed), named, len(sources) - named, enrolled, told)
+
+
+def listed_photos(run: Run) -> tuple[Names, pd.DataFrame]:
+    """The photos of a run as it lists them where it is shared, and the names that everything has there.
+
+    Raises:
+        ShareError: the run's list of photos is gone, or says of a photo neither yes nor no.
+    """
+    manifest = _manifest(run)
+    public = public_photos(manifest, run.folder / MANIFEST)
+    names = neutral_names(_photos(run, manifest, public))
+    return names, _listed(manifest, names, public)
 
 
 def _manifest(run: Run) -> Manifest:

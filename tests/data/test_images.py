@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from saree_cosface.data import images
-from saree_cosface.data.images import BadImage, decode
+from saree_cosface.data.images import BadImage, decode, size_and_format
 from saree_cosface.data.photos import find_photos, map_files
 from saree_cosface.data.refusal import Refused
 from tests.helpers import bad_photos as bad
@@ -83,6 +83,31 @@ def test_every_exif_orientation(orientation, suffix, tmp_path):
     pixels = decode(path)
     assert pixels.shape == upright.shape
     assert np.abs(pixels.astype(int) - upright).mean() < 8
+
+
+@pytest.mark.parametrize("make", bad.ODD, ids=lambda make: make.__name__)
+def test_size_and_format_are_those_of_the_decoded_photo(make, tmp_path):
+    path = make(tmp_path)
+    width, height, kind = size_and_format(path)
+    assert (height, width) == decode(path).shape[:2]
+    assert kind in (*images._FORMATS, "MPO")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp", "heic"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_the_size_is_that_of_the_upright_photo(orientation, suffix, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(bad.picture()).save(path, exif=exif.tobytes())
+    assert size_and_format(path)[:2] == decode(path).shape[1::-1]
+    assert size_and_format(path)[0] == (96 if orientation < 5 else 72)
+
+
+@pytest.mark.parametrize("make", [bad.zero_byte, bad.html_named_jpg, bad.noise, bad.folder_named_jpg, bad.broken_link])
+def test_a_file_without_a_readable_header_has_no_size(make, tmp_path):
+    with pytest.raises(BadImage, match=bad.BAD[make]):
+        size_and_format(make(tmp_path))
 
 
 def test_broken_exif_leaves_the_pixels_as_stored(tmp_path):
