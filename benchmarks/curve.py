@@ -1,0 +1,94 @@
+"""Whether curves hold what they say: fitted on half of each craft's sources, do they foretell the accuracy with all?
+
+    python benchmarks/curve.py MANIFEST [--where core] [--deals 10] [--share 0.5] [--seed 0]
+
+Each deal takes the first half of every craft's sources in an order of its own, as a collection that is only half as
+large; `source_curve` sees nothing else. What it expects of as many sources as trainings on the whole collection learn
+from is compared with what these are measured to reach, balanced over crafts and of each craft. Told are how many of the
+intervals of 80 % hold the measured accuracy, how wide they are, how far the value is off, and how far one is off who
+expects no change. Features and answers are kept in the cache: a second call takes minutes less.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from saree_cosface.commands.recipes import read_recipe
+from saree_cosface.console import console
+from saree_cosface.data.manifest_file import read_manifest
+from saree_cosface.options import DataOptions
+from saree_cosface.scoring.curve import source_curve
+from saree_cosface.scoring.growing import first_sources
+
+
+def part(manifest, share, seed, folder):
+    """A manifest of the first sources of each craft, in an order that follows from the seed."""
+    names, source = np.unique(manifest.sources, return_inverse=True)
+    order = np.random.default_rng([seed, 1]).permutation(len(names))[source]
+    crafts, labels = np.unique(manifest.crafts, return_inverse=True)
+    rows = first_sources(labels, order, np.arange(len(labels)), np.full(len(crafts), share))
+    chosen = manifest.select(rows)
+    path = folder / f"part{seed}.csv"
+    chosen.table.assign(path=[str(file.absolute()) for file in chosen.files()]).to_csv(path, index=False)
+    return path
+
+
+def compared(small, whole):
+    """What a curve of a part expects of the whole collection, beside what was measured there."""
+    of_whole = {craft.craft: craft for craft in whole.crafts}
+    factor = np.mean([of_whole[craft.craft].measured[-1][0] / craft.sources for craft in small.crafts])
+    rows = [("all crafts", small, np.mean([of_whole[craft.craft].accuracy for craft in small.crafts]))]
+    rows += [(craft.craft, craft, of_whole[craft.craft].accuracy) for craft in small.crafts]
+    return [
+        {"of": name, "factor": float(factor), "measured": float(truth), "as now": curve.accuracy}
+        | curve.expected(factor)._asdict()
+        for name, curve, truth in rows
+    ]
+
+
+def summed(rows):
+    """Of many comparisons."""
+    truth, value, low, high, now = (
+        np.array([row[name] for row in rows]) for name in ("measured", "value", "low", "high", "as now")
+    )
+    return {
+        "held": int(np.sum((low <= truth) & (truth <= high))),
+        "of": len(rows),
+        "too high": int(np.sum(truth < low)),
+        "too low": int(np.sum(truth > high)),
+        "width": float(np.mean(high - low)),
+        "off": float(np.mean(np.abs(value - truth))),
+        "bias": float(np.mean(value - truth)),
+        "off, expecting no change": float(np.mean(np.abs(now - truth))),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--where")
+    parser.add_argument("--deals", type=int, default=10)
+    parser.add_argument("--share", type=float, default=0.5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", type=Path, default=DataOptions.cache)
+    options = parser.parse_args()
+    model = read_recipe("sarees").model
+    measured = {"seed": options.seed, "cache": options.cache}
+    whole = source_curve(options.manifest, model, where=options.where, **measured)
+    manifest = read_manifest(options.manifest, where=options.where)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for deal in range(options.deals):
+            small = source_curve(part(manifest, options.share, deal, Path(folder)), model, **measured)
+            rows.append(compared(small, whole))
+            console.print(json.dumps(rows[-1][0]), highlight=False, markup=False, soft_wrap=True)
+    of_all, of_each = [each[0] for each in rows], [row for each in rows for row in each[1:]]
+    found = {"all crafts": summed(of_all), "each craft": summed(of_each), "deals": of_all}
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
