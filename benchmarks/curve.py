@@ -1,9 +1,9 @@
 """Whether curves hold what they say: fitted on half of each craft's sources, do they foretell the accuracy with all?
 
-    python benchmarks/curve.py MANIFEST [--where core] [--deals 10] [--share 0.5] [--seed 0]
+    python benchmarks/curve.py MANIFEST [--where core] [--deals 10] [--share 0.5]
 
 Each deal takes the first half of every craft's sources in an order of its own, as a collection that is only half as
-large; `source_curve` sees nothing else. What it expects of as many sources as trainings on the whole collection learn
+large; the curve sees nothing else. What it expects of as many sources as trainings on the whole collection learn
 from is compared with what these are measured to reach, balanced over crafts and of each craft. Told are how many of the
 intervals of 80 % hold the measured accuracy, how wide they are, how far the value is off, and how far one is off who
 expects no change. Features and answers are kept in the cache: a second call takes minutes less.
@@ -11,29 +11,27 @@ expects no change. Features and answers are kept in the cache: a second call tak
 
 import argparse
 import json
-import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from saree_cosface.commands.recipes import read_recipe
 from saree_cosface.console import console
-from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.options import DataOptions
-from saree_cosface.scoring.curve import source_curve
+from saree_cosface.scoring.comparable import Comparable
+from saree_cosface.scoring.curve import curve_of
 from saree_cosface.scoring.growing import first_sources
 
 
-def part(manifest, share, seed, folder):
-    """A manifest of the first sources of each craft, in an order that follows from the seed."""
-    names, source = np.unique(manifest.sources, return_inverse=True)
+def part(photos, share, seed):
+    """Photos of the first sources of each craft, in an order that follows from the seed."""
+    names, source = np.unique(photos.manifest.sources, return_inverse=True)
     order = np.random.default_rng([seed, 1]).permutation(len(names))[source]
-    crafts, labels = np.unique(manifest.crafts, return_inverse=True)
-    rows = first_sources(labels, order, np.arange(len(labels)), np.full(len(crafts), share))
-    chosen = manifest.select(rows)
-    path = folder / f"part{seed}.csv"
-    chosen.table.assign(path=[str(file.absolute()) for file in chosen.files()]).to_csv(path, index=False)
-    return path
+    rows = first_sources(photos.labels, order, np.arange(len(source)), np.full(len(photos.classes), share))
+    content = f"{photos.content_sha256}, {rows.tolist()}"
+    manifest, labels, copies = photos.manifest.select(rows), photos.labels[rows], photos.copies[rows]
+    return replace(photos, manifest=manifest, content_sha256=content, labels=labels, copies=copies, splits={})
 
 
 def compared(small, whole):
@@ -72,19 +70,16 @@ def main():
     parser.add_argument("--where")
     parser.add_argument("--deals", type=int, default=10)
     parser.add_argument("--share", type=float, default=0.5)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=DataOptions.cache)
     options = parser.parse_args()
-    model = read_recipe("sarees").model
-    measured = {"seed": options.seed, "cache": options.cache}
-    whole = source_curve(options.manifest, model, where=options.where, **measured)
-    manifest = read_manifest(options.manifest, where=options.where)
+    model, cache = read_recipe("sarees").model, options.cache
+    photos = Comparable.read(options.manifest, ["source"], where=options.where, seeds=1, folds=5, cache=cache)
+    whole = curve_of(photos, model, cache=cache)
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for deal in range(options.deals):
-            small = source_curve(part(manifest, options.share, deal, Path(folder)), model, **measured)
-            rows.append(compared(small, whole))
-            console.print(json.dumps(rows[-1][0]), highlight=False, markup=False, soft_wrap=True)
+    for deal in range(options.deals):
+        small = curve_of(part(photos, options.share, deal), model, cache=cache, progress=False)
+        rows.append(compared(small, whole))
+        console.print(json.dumps(rows[-1][0]), highlight=False, markup=False, soft_wrap=True)
     of_all, of_each = [each[0] for each in rows], [row for each in rows for row in each[1:]]
     found = {"all crafts": summed(of_all), "each craft": summed(of_each), "deals": of_all}
     print(json.dumps(found, indent=2))

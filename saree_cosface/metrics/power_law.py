@@ -16,7 +16,7 @@ from scipy.optimize import least_squares
 
 Floats = NDArray[np.float64]
 
-_SOURCE = 0.45  # standard deviation of the share that is right, from one source of a class to another
+_SOURCE = 0.25  # standard deviation of the share that is right, from one source of a class to another
 _EXPONENT, _EXPONENT_SPREAD = np.log(0.5), 1.0  # of c, in logarithms, before anything is measured
 _OTHERS_SPREAD = 0.5  # of r, around 0
 _BEND_SPREAD = 1.0  # of t, in logarithms, around that of the other classes
@@ -29,7 +29,7 @@ class Counts:
     Attributes:
         craft: index of the class, ``(R,)``; every class below the largest has a row.
         source: whose photos were asked about, ``(R,)``.
-        deal: group of trainings, ``(R,)``.
+        deal: number of the group of trainings, ``(R,)``; below 0 for those that belong with every group.
         own: sources of the class that were learned from, ``(R,)``.
         others: share of those of the other classes, ``(R,)``, above 0.
         photos: how many, ``(R,)``.
@@ -77,28 +77,34 @@ class PowerLaw:
 def fit(counts: Counts) -> PowerLaw:
     """The law that fits best, in weighted least squares.
 
-    Every source counts as it has photos, within a class; a class as it has sources, in what all share.
+    Every source counts as it has photos, within a class; a class as it has sources, in what all share; and of all deals
+    together as much as of one.
     """
     cells = _Cells(counts)
-    return _law(cells.solve(np.ones(len(counts.craft)), np.zeros(cells.parameters), cells.start()))
+    return _law(cells.solve(cells.alike, np.zeros(cells.parameters), cells.start()))
 
 
 def drawn(counts: Counts, number: int, seed: int = 0) -> PowerLaw:
     """Laws that might be as well: ``number`` of them, by a Bayesian bootstrap of sources and deals.
 
-    Each source and each deal has a random weight, of an exponential distribution of mean 1 (Rubin, The Bayesian
-    Bootstrap, Annals of Statistics 9:130, 1981), and what was believed before is moved at random as far as it is
-    uncertain (Newton and Raftery, Journal of the Royal Statistical Society B 56:3, 1994), so that a class of three
-    sources, all of them right, is not taken for certain.
+    Each source that was asked about has a random weight, of an exponential distribution (Rubin, The Bayesian Bootstrap,
+    Annals of Statistics 9:130, 1981). Of all deals one is taken: that the shares of its sources happened to be better
+    or worse ones than those of others stands for that the sources there are happen to be, since half of them at random
+    vary from one another as a collection does from others of its size (Shao and Wu, A General Theory for Jackknife
+    Variance Estimation, Annals of Statistics 17:1176, 1989). What is believed of a class is moved at random by as much
+    as it is uncertain (Newton and Raftery, Approximate Bayesian Inference with the Weighted Likelihood Bootstrap,
+    Journal of the Royal Statistical Society B 56:3, 1994), so that one of three sources, all right, is not certain.
     """
     cells = _Cells(counts)
-    best = cells.solve(np.ones(len(counts.craft)), np.zeros(cells.parameters), cells.start())
+    best = cells.solve(cells.alike, np.zeros(cells.parameters), cells.start())
     rng = np.random.default_rng(seed)
-    sources, deals = counts.source.max() + 1, counts.deal.max() + 1
+    deals = np.unique(counts.deal[counts.deal >= 0])
     found = []
     for _ in range(number):
-        weights = rng.exponential(size=sources)[counts.source] * rng.exponential(size=deals)[counts.deal]
-        found.append(cells.solve(weights, rng.normal(size=cells.parameters), best))
+        dealt = (counts.deal == rng.choice(deals)) | (counts.deal < 0)
+        weights = rng.exponential(size=counts.source.max() + 1)[counts.source] * dealt
+        push = np.concatenate([np.zeros(3), rng.normal(size=cells.parameters - 3)])
+        found.append(cells.solve(weights, push, best))
     return _law(np.stack(found))
 
 
@@ -115,11 +121,13 @@ class _Cells:
         (craft, self.own, self.others), cell = np.unique(conditions, axis=1, return_inverse=True)
         self.craft, self.cell = craft.astype(np.int_), cell.ravel()
         self.right = counts.right
-        # As many sources as would tell as much if all had equally many photos.
-        of_source = np.zeros((counts.craft.max() + 1, counts.source.max() + 1))
-        np.add.at(of_source, (counts.craft, counts.source), counts.photos)
-        effective = of_source.sum(axis=1) ** 2 / (of_source**2).sum(axis=1)
         self.photos = counts.photos
+        deals = len(np.unique(counts.deal[counts.deal >= 0]))
+        self.alike = np.where(counts.deal < 0, 1.0, 1 / max(deals, 1))  # of the trainings of each deal
+        of_source = np.zeros((counts.craft.max() + 1, counts.source.max() + 1))
+        np.add.at(of_source, (counts.craft, counts.source), self.alike * counts.photos)
+        # As many sources as would tell as much if all had equally many photos.
+        effective = of_source.sum(axis=1) ** 2 / (of_source**2).sum(axis=1)
         self.worth = (effective / of_source.sum(axis=1))[counts.craft]  # of a photo, in sources
         self.parameters = 3 + len(of_source)
 

@@ -9,7 +9,9 @@ Decision Making 12:8, 2012; Viering and Loog, The Shape of Learning Curves: a Re
 """
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +20,15 @@ from saree_cosface.metrics.power_law import Counts, Floats, PowerLaw, drawn, fit
 from saree_cosface.options import ModelOptions
 from saree_cosface.scoring.comparable import Comparable
 from saree_cosface.scoring.curve_table import FURTHEST, CraftCurve, CurveError, Expected, SourceCurve, bounds
-from saree_cosface.scoring.growing import SHARES, Trials, sources_of_each, trials
+from saree_cosface.scoring.growing import SHARES, WHOLE, Trials, sources_of_each, trials
 
 __all__ = ["CraftCurve", "CurveError", "Expected", "SourceCurve", "source_curve"]
 
 FEWEST = 3
 """Sources that a craft needs to have a curve: with two, one is learned from and the other asked about, and no more."""
 
-DEALS = 6
-"""Each has a training for every fold and share."""
+DEALS = 8
+"""Orders in which sources are added."""
 
 _DRAWS = 500
 
@@ -57,10 +59,29 @@ def source_curve(
         CurveError: no craft has photos of :data:`FEWEST` sources.
     """
     photos = Comparable.read(manifest_path, ["source"], where=where, seeds=1, folds=folds, cache=cache)
+    settings = {"manifest": str(manifest_path), "where": where}
+    return curve_of(photos, model, folds=folds, seed=seed, cache=cache, progress=progress, settings=settings)
+
+
+def curve_of(
+    photos: Comparable,
+    model: ModelOptions,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    cache: Path,
+    progress: bool = True,
+    settings: Mapping[str, Any] | None = None,
+) -> SourceCurve:
+    """The same of photos that were read already; ``settings`` are told with what was measured.
+
+    Raises:
+        CurveError: no craft has photos of :data:`FEWEST` sources.
+    """
     of_each = sources_of_each(photos, np.arange(len(photos.labels)))
     crafts = np.flatnonzero(of_each >= FEWEST)
     if not len(crafts):
-        raise CurveError(f"{manifest_path}: no craft has photos of {FEWEST} sources or more: add photos of others.")
+        raise CurveError(f"no craft has photos of {FEWEST} sources or more: add photos of others.")
     found = trials(photos, model, deals=DEALS, folds=folds, seed=seed, cache=cache, progress=progress)
     counts = _counts(found, crafts)
     law, laws = fit(counts), drawn(counts, _DRAWS, seed)
@@ -73,8 +94,7 @@ def source_curve(
     needed, needs = (_sources_to_median(each, own) for each in (law, laws))
     return SourceCurve(
         settings={
-            "manifest": str(manifest_path),
-            "where": where,
+            **(settings or {}),
             "folds": folds,
             "deals": DEALS,
             "seed": seed,
@@ -133,7 +153,7 @@ def _measured(found: Trials, crafts: NDArray[np.int_], share: float) -> tuple[Fl
 
 def _drawn_accuracies(found: Trials, crafts: NDArray[np.int_], seed: int) -> Floats:
     """How often each craft might as well have been named rightly, had other sources been asked about: ``(B, C)``."""
-    rows = found.share == max(SHARES)
+    rows = found.deal == WHOLE
     rng = np.random.default_rng(seed)
     draws = []
     for _ in range(_DRAWS):

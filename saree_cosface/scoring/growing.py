@@ -1,9 +1,9 @@
 """Trainings on growing shares of each craft's sources, and how often each is right about sources that it never saw.
 
-A *deal* has folds of whole sources, and an order of all sources. Beside each fold a training takes, of each craft, the
-first so many sources in that order: what is learned from grows, and nothing is lost again. In every other deal all
-crafts grow together; in those between, each craft takes its shares in an order of its own, which tells what its own
-sources are worth from what those of the others are.
+Whole sources are held out, a fold at a time. Beside a fold one training takes all sources, and others take fewer, in
+several deals: each puts the sources in an order, and of each craft the first so many in that order are learned from.
+First all crafts grow together; then one half of the crafts has all its sources and the other a quarter, and the other
+way round, which tells what a craft's own sources are worth from what those of the others are.
 
 Nothing is learned by a loss: frozen features are read out by the whitened cosine, from which LMCL may start and beyond
 which it does not get on frozen features. What every training answers is kept in the cache, so that a second call, or
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from saree_cosface.console import console, track
 from saree_cosface.data.images import DECODER
-from saree_cosface.data.splits import make_split
+from saree_cosface.data.splits import Split, make_split
 from saree_cosface.data.views import PyramidViews
 from saree_cosface.features.extraction import photo_features
 from saree_cosface.files import write_json
@@ -31,11 +31,14 @@ from saree_cosface.machine.caches import located
 from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.runtime import runtime_of
 from saree_cosface.options import ModelOptions
-from saree_cosface.scoring.baselines import Means, Moments, whitened_cosine
+from saree_cosface.scoring.baselines import Features, Means, Moments, whitened_cosine
 from saree_cosface.scoring.comparable import Comparable, ComparisonError, known_answers
 
-SHARES = (0.25, 0.5, 0.75, 1.0)
-"""Of the sources of a craft that are not held out, which a deal learns from in turn."""
+SHARES = (0.25, 0.5, 0.75)
+"""Of the sources of every craft that are not held out, which a deal learns from in turn."""
+
+WHOLE = -1
+"""The number of the deal of which the training on all sources is: of none."""
 
 _METHOD = 1  # raised when answers that were kept are no longer those that would be computed
 
@@ -47,10 +50,10 @@ class Trials:
     Attributes:
         craft: index of the craft, ``(R,)``.
         source: index of the source, ``(R,)``.
-        deal: of the training, ``(R,)``.
+        deal: of the training, :data:`WHOLE` where it learned from all that was not held out, ``(R,)``.
         own: how many sources of this craft it learned from, ``(R,)``.
         others: and which share of the sources of another craft, on average, ``(R,)``.
-        share: of the sources that were not held out, if it was the same of every craft, else NaN, ``(R,)``.
+        share: of the sources that were not held out, or NaN where it was not the same of every craft, ``(R,)``.
         photos: how many there are, ``(R,)``.
         right: how many of them it named rightly, ``(R,)``.
     """
@@ -66,24 +69,20 @@ class Trials:
 
 
 @dataclass(frozen=True, eq=False)
-class _Fold:
-    """What is held out, and what is learned from beside it.
+class _Deal:
+    """Trainings beside a fold.
 
     Attributes:
-        name: of the deal and the fold.
+        fold: its number.
         deal: number of the deal.
-        test: rows of the photos that are asked about, ``(T,)``.
-        beside: of all others, ascending.
-        steps: rows of the photos that each training learns from, a step each.
-        shares: of the sources, that a step takes of every craft alike; NaN where it does not.
+        test: rows of the photos of the fold, ``(T,)``.
+        steps: share of the sources of every craft, NaN where they differ, and the rows that are learned from.
     """
 
-    name: str
+    fold: int
     deal: int
     test: NDArray[np.int_]
-    beside: NDArray[np.int_]
-    steps: tuple[NDArray[np.int_], ...]
-    shares: tuple[float, ...]
+    steps: tuple[tuple[float, NDArray[np.int_]], ...]
 
 
 def trials(
@@ -95,46 +94,44 @@ def trials(
         photos: of crafts of two sources or more.
         model: backbone and pooling, frozen.
         deals: how many.
-        folds: of each, by source.
-        seed: of the deals.
+        folds: by source.
+        seed: of folds and deals.
         cache: of features and answers.
         progress: whether a bar is shown.
 
     Raises:
         ComparisonError: a photo has become unreadable meanwhile.
     """
-    readout = _Readout(photos, model, cache)
-    folder: Path | None = located(cache) / "curves" / _signature(photos, model, readout.runtime, deals, folds, seed)
-    work = list(_folds(photos, deals, folds, seed))
+    split = make_split(photos.manifest, "source", n_folds=folds, seed=seed, duplicate_groups=photos.copies)
+    readout = _Readout(photos, model, split, cache)
+    folder: Path | None = located(cache) / "curves" / _signature(photos, model, readout.runtime, folds, seed)
+    work = list(_deals(photos, split, deals, folds, seed))
     found = []
-    for fold in track(work, "Growing the collection") if progress else work:
-        cell = None if folder is None else folder / f"{fold.name}.json"
-        answers = None if cell is None else known_answers(cell, (len(SHARES), len(fold.test)))
+    for each in track(work, "Growing the collection") if progress else work:
+        cell = None if folder is None else folder / f"fold{each.fold}-deal{each.deal}.json"
+        answers = None if cell is None else known_answers(cell, (len(each.steps), len(each.test)))
         if answers is None:
-            answers = readout(fold)
+            answers = readout(each)
             if cell is not None and not _kept(cell, answers):
                 folder = None
-        for rows, share, said in zip(fold.steps, fold.shares, answers, strict=True):
-            found.append(_counted(photos, fold, rows, share, said))
+        found += [_counted(photos, each, *step, said) for step, said in zip(each.steps, answers, strict=True)]
     return Trials(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
-def _folds(photos: Comparable, deals: int, folds: int, seed: int) -> Iterator[_Fold]:
+def _deals(photos: Comparable, split: Split, deals: int, folds: int, seed: int) -> Iterator[_Deal]:
     crafts = len(photos.classes)
     names, source = np.unique(photos.manifest.sources, return_inverse=True)
-    for deal in range(deals):
-        dealt = seed * deals + deal
-        rng = np.random.default_rng(dealt)
-        order = rng.permutation(len(names))[source]
-        alike = deal % 2 == 0
-        shares = np.stack([np.array(SHARES) if alike else rng.permutation(SHARES) for _ in range(crafts)])
-        split = make_split(photos.manifest, "source", n_folds=folds, seed=dealt, duplicate_groups=photos.copies)
-        for fold in range(folds):
-            beside, test = split.rows(photos.manifest, fold)
-            steps = tuple(first_sources(photos.labels, order, beside, each) for each in shares.T)
-            yield _Fold(
-                f"deal{deal}-fold{fold}", deal, test, beside, steps, SHARES if alike else (np.nan,) * len(SHARES)
-            )
+    for fold in range(folds):
+        beside, test = split.rows(photos.manifest, fold)
+        yield _Deal(fold, WHOLE, test, ((1.0, beside),))
+        for deal in range(deals):
+            rng = np.random.default_rng([seed, deal])  # the same beside every fold
+            order = rng.permutation(len(names))[source]
+            first = rng.permutation(crafts) < crafts // 2
+            shares = [(share, np.full(crafts, share)) for share in SHARES]
+            shares += [(np.nan, np.where(grown, 1.0, SHARES[0])) for grown in (first, ~first)]
+            steps = tuple((share, first_sources(photos.labels, order, beside, of_each)) for share, of_each in shares)
+            yield _Deal(fold, deal, test, steps)
 
 
 def first_sources(
@@ -166,19 +163,19 @@ def sources_of_each(photos: Comparable, rows: NDArray[np.int_]) -> NDArray[np.in
 
 
 def _counted(
-    photos: Comparable, fold: _Fold, rows: NDArray[np.int_], share: float, answers: NDArray[np.int_]
+    photos: Comparable, deal: _Deal, share: float, rows: NDArray[np.int_], answers: NDArray[np.int_]
 ) -> tuple[NDArray[Any], ...]:
     """What a training on some rows answered, as columns of :class:`Trials`."""
     own = sources_of_each(photos, rows)
     shares = own / sources_of_each(photos, np.arange(len(photos.labels)))
     others = (shares.sum() - shares) / (len(shares) - 1)
-    label, source = photos.labels[fold.test], np.unique(photos.manifest.sources, return_inverse=True)[1][fold.test]
+    label, source = photos.labels[deal.test], np.unique(photos.manifest.sources, return_inverse=True)[1][deal.test]
     (craft, of), pair = np.unique(np.stack([label, source]), axis=1, return_inverse=True)
     pair = pair.ravel()
     return (
         craft,
         of,
-        np.full(len(craft), fold.deal),
+        np.full(len(craft), deal.deal),
         own[craft].astype(np.float64),
         others[craft],
         np.full(len(craft), share),
@@ -191,20 +188,26 @@ class _Readout:
     """Reads out frozen features, which are computed when the first answer is not yet known.
 
     Moments are taken in the channels' principal directions over all photos beside a fold, whatever is learned from of
-    these: directions know no craft, and to find them anew for every share takes four times as long.
+    these: directions know no craft, and to find them anew for every training would take most of the time.
     """
 
-    def __init__(self, photos: Comparable, model: ModelOptions, cache: Path) -> None:
-        self._photos, self._model, self._cache = photos, model, cache
+    def __init__(self, photos: Comparable, model: ModelOptions, split: Split, cache: Path) -> None:
+        self._photos, self._model, self._split, self._cache = photos, model, split, cache
         self._backbone = create_backbone(model.backbone, pooling=model.pooling, depths=model.depths)
         self.runtime = runtime_of(self._backbone)
+        self._directed: tuple[int, Features] | None = None  # of the fold that is at hand
 
-    def __call__(self, fold: _Fold) -> NDArray[np.int_]:
-        """What each training beside a fold takes its photos for: ``(4, T)``."""
+    def __call__(self, deal: _Deal) -> NDArray[np.int_]:
+        """What each training takes the photos of the fold for: ``(S, T)``."""
         labels, sources = self._photos.labels, self._photos.manifest.sources
-        features = self._features.directed_by(fold.beside)
-        test = features[fold.test]
-        return np.stack([whitened_cosine(features[rows], labels[rows], test, sources[rows]) for rows in fold.steps])
+        features = self._beside(deal.fold)
+        test = features[deal.test]
+        return np.stack([whitened_cosine(features[rows], labels[rows], test, sources[rows]) for _, rows in deal.steps])
+
+    def _beside(self, fold: int) -> Features:
+        if self._directed is None or self._directed[0] != fold:
+            self._directed = fold, self._features.directed_by(self._split.rows(self._photos.manifest, fold)[0])
+        return self._directed[1]
 
     @cached_property
     def _features(self) -> Means | Moments:
@@ -220,11 +223,11 @@ class _Readout:
         return read
 
 
-def _signature(photos: Comparable, model: ModelOptions, runtime: str, deals: int, folds: int, seed: int) -> str:
+def _signature(photos: Comparable, model: ModelOptions, runtime: str, folds: int, seed: int) -> str:
     """Of all that answers depend on."""
     settings = {**asdict(model), "runtime": runtime, "decoder": DECODER, "method": _METHOD, "shares": SHARES}
     settings |= {"photos": photos.content_sha256, "copies": photos.copies.tolist()}
-    settings |= {"deals": deals, "folds": folds, "seed": seed}
+    settings |= {"folds": folds, "seed": seed}
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -59,30 +59,34 @@ def test_shares_grow_by_whole_sources_and_lose_nothing(pairs, seed):
 
 def test_no_training_knows_a_source_that_it_is_asked_about(photos):
     sources = photos.manifest.sources
-    folds = list(growing._folds(photos, 2, 2, 0))
-    for fold in folds:
-        assert not set(sources[fold.beside]) & set(sources[fold.test])
-        assert all(set(rows) <= set(fold.beside) for rows in fold.steps)
-        if fold.deal == 0:
-            assert fold.steps[-1].tolist() == fold.beside.tolist()
-            assert fold.shares == growing.SHARES
-    for deal in range(2):
-        asked = [row for fold in folds if fold.deal == deal for row in fold.test]
+    split = photos.splits["source", 0]
+    deals = list(growing._deals(photos, split, 2, 2, 0))
+    for each in deals:
+        beside = sorted(set(range(len(photos.labels))) - set(each.test))
+        assert not set(sources[beside]) & set(sources[each.test])
+        assert all(set(rows) <= set(beside) for _, rows in each.steps)
+        if each.deal == growing.WHOLE:
+            assert [share for share, _ in each.steps] == [1.0]
+            assert each.steps[0][1].tolist() == beside
+        else:
+            one, other = ({int(own) for own in sources_of_each(photos, rows)} for _, rows in each.steps[-2:])
+            assert len(one) > 1  # here crafts do not grow alike
+            assert len(other) > 1
+    for deal in (growing.WHOLE, 0, 1):
+        asked = [row for each in deals if each.deal == deal for row in each.test]
         assert sorted(asked) == list(range(len(photos.labels)))
-    apart = [sources_of_each(photos, rows).tolist() for fold in folds if fold.deal == 1 for rows in fold.steps]
-    assert any(len(set(own)) > 1 for own in apart)  # in the second deal crafts do not grow alike
 
 
 @pytest.mark.slow
 def test_what_was_answered_is_kept_and_counted(photos, tmp_path, untrained, monkeypatch):
     options = {"deals": 2, "folds": 2, "seed": 0, "cache": tmp_path, "progress": False}
     found = trials(photos, MODEL, **options)
-    whole = found.share == 1.0
+    whole = found.deal == growing.WHOLE
     assert found.photos[whole].sum() == len(photos.labels)
     assert (found.right <= found.photos).all()
     assert found.others[whole] == pytest.approx(0.5, abs=0.2)  # half of the sources are held out
     cells = sorted(tmp_path.glob("curves/*/*.json"))
-    assert len(cells) == 2 * 2
+    assert len(cells) == 2 * 3
     cells[0].write_text("[0, 1", encoding="utf-8")  # a file of another program, or of a disk that was full
     cells[1].unlink()
     computed = []
@@ -95,7 +99,7 @@ def test_what_was_answered_is_kept_and_counted(photos, tmp_path, untrained, monk
     )
     assert json.loads(cells[0].read_text(encoding="utf-8"))
     trials(photos, replace(MODEL, directions=3), **options)  # another network is asked anew
-    assert len(computed) == 2 + 4
+    assert len(computed) == 2 + 6
 
 
 @pytest.mark.slow
