@@ -83,11 +83,11 @@ def curve_of(
     if not len(crafts):
         raise CurveError(f"no craft has photos of {FEWEST} sources or more: add photos of others.")
     found = trials(photos, model, deals=DEALS, folds=folds, seed=seed, cache=cache, progress=progress)
-    counts = _counts(found, crafts)
+    counts = _counts(found, crafts, of_each)
     law, laws = fit(counts), drawn(counts, _DRAWS, seed)
     own = of_each[crafts].astype(np.float64)
     learned, right = (
-        np.stack(each) for each in zip(*(_measured(found, crafts, share) for share in SHARES), strict=True)
+        np.stack(each) for each in zip(*(_measured(found, crafts, share) for share in (*SHARES, 1.0)), strict=True)
     )
     accuracies = _drawn_accuracies(found, crafts, seed)
     gain, gains = (_gains(each, own, len(of_each)) for each in (law, laws))
@@ -127,15 +127,18 @@ def curve_of(
     )
 
 
-def _counts(found: Trials, crafts: NDArray[np.int_]) -> Counts:
+def _counts(found: Trials, crafts: NDArray[np.int_], of_each: NDArray[np.int_]) -> Counts:
     """Of the crafts that have a curve, from trainings that knew of them."""
     rows = np.isin(found.craft, crafts) & (found.own > 0)
+    alike = ~np.isnan(found.share[rows])
+    ratio = found.others[rows] * of_each[found.craft[rows]] / found.own[rows]
     return Counts(
         np.searchsorted(crafts, found.craft[rows]),
         found.source[rows],
         found.deal[rows],
         found.own[rows],
-        found.others[rows],
+        np.where(alike, 1.0, ratio),  # whole sources make no share exact
+        alike,
         found.photos[rows],
         found.right[rows],
     )
@@ -170,8 +173,9 @@ def _gains(law: PowerLaw, own: Floats, crafts: int) -> Floats:
     now = law.accuracy(own).mean(axis=-1)
     gains = []
     for craft, one in enumerate(np.eye(len(own))):
-        others = 1 + (1 - one) / (own[craft] * (crafts - 1))  # of the others' sources, on average over crafts
-        gains.append(law.accuracy(own + one, others).mean(axis=-1) - now)
+        # To the craft itself the shares of the others are smaller now, to each other craft one of them is larger.
+        ratio = np.where(one, own / (own + 1), 1 + 1 / (own[craft] * (crafts - 1)))
+        gains.append(law.accuracy(own + one, ratio).mean(axis=-1) - now)
     return np.stack(gains, axis=-1)
 
 
@@ -180,7 +184,7 @@ def _sources_to_median(law: PowerLaw, own: Floats) -> Floats:
     more than can be said: ``(C,)``, or ``(B, C)`` of B laws."""
     median = np.median(law.accuracy(own), axis=-1, keepdims=True)
     with np.errstate(over="ignore"):
-        needed: Floats = np.clip(law.sources_for(median), own, 2 * FURTHEST * own)
+        needed: Floats = np.clip(law.sources_for(median, own), own, 2 * FURTHEST * own)
     return needed
 
 

@@ -207,7 +207,7 @@ def bounds(draws: Floats) -> tuple[float, float]:
 def _accuracy(crafts: Sequence[CraftCurve], law: PowerLaw, laws: PowerLaw, factor: float) -> Expected:
     check_factor(factor)
     own = factor * np.array([craft.sources for craft in crafts], np.float64)
-    return Expected(float(law.accuracy(own, factor).mean()), *bounds(laws.accuracy(own, factor).mean(axis=-1)))
+    return Expected(float(law.accuracy(own).mean()), *bounds(laws.accuracy(own).mean(axis=-1)))
 
 
 def _drawn(curve: CraftCurve | SourceCurve, factors: Sequence[float]) -> dict[str, list[float]]:

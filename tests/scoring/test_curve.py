@@ -5,6 +5,7 @@ import math
 from io import StringIO
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from rich.console import Console
@@ -135,6 +136,22 @@ def test_a_collection_is_measured_and_continued(tiny_corpus, tmp_path, untrained
     for craft in found.crafts:
         assert craft.interval[0] <= craft.accuracy <= craft.interval[1]
         assert craft.gain_interval[0] <= craft.gain <= craft.gain_interval[1]
+
+
+@pytest.mark.slow
+def test_crafts_of_few_sources_are_told_and_have_no_curve(tiny_corpus, tmp_path, untrained):
+    table = pd.read_csv(tiny_corpus).assign(path=lambda each: str(tiny_corpus.parent) + "/" + each["path"])
+    sources = sorted(set(table["source"]))
+    kept = {"chanderi": 2, "leheriya": 3, "jamdani": 1}
+    few = pd.concat([table[(table.craft == craft) & table.source.isin(sources[:n])] for craft, n in kept.items()])
+    few.to_csv(tmp_path / "few.csv", index=False)
+    found = source_curve(tmp_path / "few.csv", MODEL, folds=2, cache=tmp_path)
+    assert [craft.craft for craft in found.crafts] == ["leheriya"]
+    assert found.few == {"chanderi": 2}  # that of one source cannot be held out, and is not among the photos
+    json.dumps(found.to_json(), allow_nan=False)
+    few[few.craft != "leheriya"].to_csv(tmp_path / "fewer.csv", index=False)
+    with pytest.raises(ComparisonError, match="fewer than two crafts"):
+        source_curve(tmp_path / "fewer.csv", MODEL, folds=2, cache=tmp_path)
 
 
 def test_what_cannot_be_measured_is_refused(tiny_corpus, tmp_path):
