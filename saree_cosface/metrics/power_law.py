@@ -20,7 +20,7 @@ from scipy.optimize import least_squares, minimize_scalar
 
 Floats = NDArray[np.float64]
 
-_SOURCE = 0.25  # standard deviation of the share that is right, from one source of a class to another
+_SOURCE = 0.45  # standard deviation of the share that is right, from one source of a class to another
 _EXPONENT, _EXPONENT_SPREAD = np.log(0.5), 0.5  # of c, in logarithms, before anything is measured
 _BEND_SPREAD = 2.0  # of t, in logarithms, around that of the other classes
 _OTHERS = (-2.0, 0.8)  # bounds of r; at 1 a class would gain nothing by sources of its own

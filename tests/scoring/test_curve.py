@@ -72,7 +72,7 @@ def test_more_sources_are_expected_to_help_and_nothing_is_said_of_more_than_thre
     assert [each.value for each in expected] == sorted(each.value for each in expected)
     assert all(each.low < each.value < each.high for each in expected)
     assert expected[3].value == pytest.approx(np.mean([craft.expected(2.0).value for craft in found.crafts]))
-    assert found.crafts[1].expected(2.0).value == pytest.approx(1 - (1 + 16 * 2**0.2 / 5) ** -0.5)
+    assert found.crafts[1].expected(2.0).value == pytest.approx(1 - (1 + 16 / 5) ** -0.5)
     for factor in (3.01, 0, -1, math.nan, math.inf):
         for each in (found, found.crafts[0]):
             with pytest.raises(CurveError, match="at most 3 times"):
@@ -108,17 +108,19 @@ def test_the_table_has_a_row_a_craft_and_tells_of_those_without_a_curve():
 def test_a_source_is_worth_what_it_adds_to_its_craft_and_to_the_others():
     gains = curve._gains(LAW, OWN, 3)
     now = LAW.accuracy(OWN)
-    others = np.array([1.0, 1 + 1 / 20, 1 + 1 / 20])  # the first craft has 10 sources, and each has two others
-    assert gains[0] == pytest.approx((LAW.accuracy(np.array([11.0, 8.0, 6.0]), others) - now).mean())
+    # The first craft has 10 sources, and each of the others has two others.
+    grown = LAW.accuracy(np.array([11.0, 8.0, 6.0]), np.array([10 / 11, 1 + 1 / 20, 1 + 1 / 20]))
+    assert gains[0] == pytest.approx((grown - now).mean())
     assert curve._gains(around(LAW), OWN, 3).shape == (50, 3)
 
 
 def test_how_many_sources_a_craft_needs_is_told_up_to_three_times_as_many():
     needed = curve._sources_to_median(LAW, OWN)
-    median = LAW.accuracy(OWN)[1]
     assert needed[:2].tolist() == [10.0, 8.0]
-    assert LAW.of(2).accuracy(np.array([64.0])) == pytest.approx(median)  # eight times 8
     assert needed[2] == 36.0  # more than can be said
+    law = PowerLaw(LAW.exponent, LAW.others, np.array([2.0, 5.0, 6.0]))
+    found = curve._sources_to_median(law, OWN)[2]
+    assert law.of(2).accuracy(np.array([found]), 6 / found) == pytest.approx(law.accuracy(OWN)[1])
     assert curve._to_median(10.0, np.full(9, 12.0), 10.0) is None
     assert curve._to_median(12.0, np.array([11.0, 12.0, 36.0]), 10.0).high == math.inf
 
