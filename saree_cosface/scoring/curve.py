@@ -30,7 +30,7 @@ FEWEST = 3
 DEALS = 8
 """Orders in which sources are added."""
 
-_DRAWS = 500
+_DRAWS = 300
 
 
 def source_curve(

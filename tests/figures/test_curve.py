@@ -1,4 +1,5 @@
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from saree_cosface.figures import curve
@@ -39,7 +40,7 @@ def test_a_curve_is_legible(tmp_path, monkeypatch, crafts):
     save = curve.save_figure
     monkeypatch.setattr(curve, "save_figure", lambda figure, path: (save(figure, path), figures.append(figure)))
     curve_figure(document(crafts), tmp_path / "curve.png")
-    figures[0].canvas.draw()
+    FigureCanvasAgg(figures[0]).draw()
     assert_legible(figures[0])
     assert len(figures[0].axes) == 1 + crafts
     whole, *each = figures[0].axes

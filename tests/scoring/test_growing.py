@@ -45,7 +45,7 @@ def test_shares_grow_by_whole_sources_and_lose_nothing(pairs, seed):
     order = np.random.default_rng(seed).permutation(10)[sources]
     rows = np.arange(len(labels))
     before = np.zeros(0, np.int_)
-    for share in growing.SHARES:
+    for share in (*growing.SHARES, 1.0):
         taken = first_sources(labels, order, rows, np.full(4, share))
         assert set(before) <= set(taken)
         for craft in set(labels):
