@@ -78,7 +78,7 @@ def _craft(axes: Axes, craft: Mapping[str, Any]) -> None:
     axes.plot([each["sources"] for each in measured], [each["accuracy"] for each in measured], "o", color=INK, ms=3)
     axes.axvline(craft["sources"], color=MUTED, linewidth=1, linestyle=":")
     axes.set(xlim=(0, None), ylim=(0, 1))
-    axes.set_title(one_line(f"{craft_name(craft['craft'])} ({craft['sources']})", 24), fontsize=9)
+    axes.set_title(f"{one_line(craft_name(craft['craft']), 18)} ({craft['sources']})", fontsize=9)
     axes.tick_params(labelsize=8)
     plain(axes)
     axes.grid(color="#EEEEEE")

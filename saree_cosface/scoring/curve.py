@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.metrics.power_law import Counts, Floats, PowerLaw, drawn, fit
+from saree_cosface.metrics.power_law import Counts, Floats, PowerLaw, drawn
 from saree_cosface.options import ModelOptions
 from saree_cosface.scoring.comparable import Comparable
 from saree_cosface.scoring.curve_table import FURTHEST, CraftCurve, CurveError, Expected, SourceCurve, bounds
@@ -84,14 +84,14 @@ def curve_of(
         raise CurveError(f"no craft has photos of {FEWEST} sources or more: add photos of others.")
     found = trials(photos, model, deals=DEALS, folds=folds, seed=seed, cache=cache, progress=progress)
     counts = _counts(found, crafts, of_each)
-    law, laws = fit(counts), drawn(counts, _DRAWS, seed)
+    laws = drawn(counts, _DRAWS, seed)
     own = of_each[crafts].astype(np.float64)
     learned, right = (
         np.stack(each) for each in zip(*(_measured(found, crafts, share) for share in (*SHARES, 1.0)), strict=True)
     )
     accuracies = _drawn_accuracies(found, crafts, seed)
-    gain, gains = (_gains(each, own, len(of_each)) for each in (law, laws))
-    needed, needs = (_sources_to_median(each, own) for each in (law, laws))
+    gains = _gains(laws, own, len(of_each))
+    needs = _sources_to_median(laws, own)
     return SourceCurve(
         settings={
             **(settings or {}),
@@ -109,11 +109,10 @@ def curve_of(
                 photos=int(np.count_nonzero(photos.labels == craft)),
                 accuracy=float(right[-1, row]),
                 interval=bounds(accuracies[:, row]),
-                gain=float(gain[row]),
+                gain=float(gains[:, row].mean()),
                 gain_interval=bounds(gains[:, row]),
-                to_median=_to_median(needed[row], needs[:, row], own[row]),
+                to_median=_to_median(needs[:, row], own[row]),
                 measured=tuple(zip(learned[:, row].tolist(), right[:, row].tolist(), strict=True)),
-                law=law.of(row),
                 laws=laws.of(row),
             )
             for row, craft in enumerate(crafts.tolist())
@@ -122,7 +121,6 @@ def curve_of(
         accuracy=float(right[-1].mean()),
         interval=bounds(accuracies.mean(axis=1)),
         measured=tuple(zip((learned / own).mean(axis=1).tolist(), right.mean(axis=1).tolist(), strict=True)),
-        law=law,
         laws=laws,
     )
 
@@ -188,7 +186,9 @@ def _sources_to_median(law: PowerLaw, own: Floats) -> Floats:
     return needed
 
 
-def _to_median(needed: float, needs: Floats, own: float) -> Expected | None:
+def _to_median(needs: Floats, own: float) -> Expected | None:
+    """What is said of that: the middle of what it may be, since much of it is beyond what can be said."""
+    needed = float(np.median(needs))
     if needed <= own:
         return None
-    return Expected(*(math.inf if each > FURTHEST * own else float(each) for each in (needed, *bounds(needs))))
+    return Expected(*(math.inf if each > FURTHEST * own else each for each in (needed, *bounds(needs))))

@@ -53,8 +53,7 @@ class CraftCurve:
         to_median: with how many sources it would be named as often as the median craft is now, if only its own grew in
             number; infinite where that is beyond :data:`FURTHEST` times as many. None where it is so already.
         measured: how many of its sources were learned from on average, and the accuracy then, a pair a share.
-        law: of this craft alone.
-        laws: that might be as well.
+        laws: of this craft alone, any of which may be the right one.
     """
 
     craft: str
@@ -66,7 +65,6 @@ class CraftCurve:
     gain_interval: tuple[float, float]
     to_median: Expected | None
     measured: tuple[tuple[float, float], ...]
-    law: PowerLaw
     laws: PowerLaw
 
     def expected(self, factor: float) -> Expected:
@@ -75,7 +73,7 @@ class CraftCurve:
         Raises:
             CurveError: that is 0 or less, or more than :data:`FURTHEST`.
         """
-        return _accuracy([self], self.law, self.laws, factor)
+        return _accuracy([self], self.laws, factor)
 
     def to_json(self, factors: Sequence[float] = FACTORS) -> dict[str, Any]:
         """One JSON document; infinite is None."""
@@ -106,8 +104,7 @@ class SourceCurve:
         accuracy: balanced over the crafts with a curve, of trainings on all sources but those of a fold.
         interval: of the accuracy, low and high.
         measured: share of the sources there are that was learned from on average, and the accuracy then.
-        law: of the crafts with a curve.
-        laws: that might be as well.
+        laws: of the crafts with a curve, any of which may be the right one.
     """
 
     settings: Mapping[str, Any]
@@ -118,7 +115,6 @@ class SourceCurve:
     accuracy: float
     interval: tuple[float, float]
     measured: tuple[tuple[float, float], ...]
-    law: PowerLaw
     laws: PowerLaw
 
     def expected(self, factor: float) -> Expected:
@@ -127,7 +123,7 @@ class SourceCurve:
         Raises:
             CurveError: that is 0 or less, or more than :data:`FURTHEST`.
         """
-        return _accuracy(self.crafts, self.law, self.laws, factor)
+        return _accuracy(self.crafts, self.laws, factor)
 
     def to_json(self, factors: Sequence[float] = FACTORS) -> dict[str, Any]:
         """One JSON document, with what is expected of so many times the sources."""
@@ -140,8 +136,8 @@ class SourceCurve:
             "expected": {f"{factor:g}": _document(*self.expected(factor)) for factor in factors},
             "measured": [{"share": share, "accuracy": accuracy} for share, accuracy in self.measured],
             "curve": _drawn(self, factors),
-            "exponent": _document(float(self.law.exponent), *bounds(self.laws.exponent)),
-            "others": _document(float(self.law.others), *bounds(self.laws.others)),
+            "exponent": _document(*expectation(self.laws.exponent)),
+            "others": _document(*expectation(self.laws.others)),
             "crafts": [craft.to_json(factors) for craft in self.crafts],
             "too_few_sources": dict(self.few),
         }
@@ -204,10 +200,15 @@ def bounds(draws: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _accuracy(crafts: Sequence[CraftCurve], law: PowerLaw, laws: PowerLaw, factor: float) -> Expected:
+def expectation(draws: Floats) -> Expected:
+    """The mean of what a number may be, ``(B,)``, and its interval."""
+    return Expected(float(draws.mean()), *bounds(draws))
+
+
+def _accuracy(crafts: Sequence[CraftCurve], laws: PowerLaw, factor: float) -> Expected:
     check_factor(factor)
     own = factor * np.array([craft.sources for craft in crafts], np.float64)
-    return Expected(float(law.accuracy(own).mean()), *bounds(laws.accuracy(own).mean(axis=-1)))
+    return expectation(laws.accuracy(own).mean(axis=-1))
 
 
 def _drawn(curve: CraftCurve | SourceCurve, factors: Sequence[float]) -> dict[str, list[float]]:

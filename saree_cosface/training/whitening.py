@@ -98,7 +98,7 @@ class _Scatter:
         return Whitening(matrix, self.centre)
 
 
-def _unit(moved: NDArray[np.float32]) -> NDArray[np.float32]:
+def _unit(moved: NDArray[np.floating]) -> NDArray[np.float32]:
     result: NDArray[np.float32] = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-12)
     return result
 

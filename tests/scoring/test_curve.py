@@ -62,7 +62,7 @@ def a_curve():
         )
     )
     return SourceCurve(
-        {"manifest": "m.csv"}, 90, 20, crafts, {"gadwal": 2}, 0.4, (0.3, 0.5), ((0.2, 0.3), (0.8, 0.4)), LAW, laws
+        {"manifest": "m.csv"}, 90, 20, crafts, {"gadwal": 2}, 0.4, (0.3, 0.5), ((0.2, 0.3), (0.8, 0.4)), laws
     )
 
 
@@ -72,7 +72,7 @@ def test_more_sources_are_expected_to_help_and_nothing_is_said_of_more_than_thre
     assert [each.value for each in expected] == sorted(each.value for each in expected)
     assert all(each.low < each.value < each.high for each in expected)
     assert expected[3].value == pytest.approx(np.mean([craft.expected(2.0).value for craft in found.crafts]))
-    assert found.crafts[1].expected(2.0).value == pytest.approx(1 - (1 + 16 / 5) ** -0.5)
+    assert found.crafts[1].expected(2.0).value == pytest.approx(1 - (1 + 16 / 5) ** -0.5, abs=0.02)
     for factor in (3.01, 0, -1, math.nan, math.inf):
         for each in (found, found.crafts[0]):
             with pytest.raises(CurveError, match="at most 3 times"):
@@ -121,8 +121,8 @@ def test_how_many_sources_a_craft_needs_is_told_up_to_three_times_as_many():
     law = PowerLaw(LAW.exponent, LAW.others, np.array([2.0, 5.0, 6.0]))
     found = curve._sources_to_median(law, OWN)[2]
     assert law.of(2).accuracy(np.array([found]), 6 / found) == pytest.approx(law.accuracy(OWN)[1])
-    assert curve._to_median(10.0, np.full(9, 12.0), 10.0) is None
-    assert curve._to_median(12.0, np.array([11.0, 12.0, 36.0]), 10.0).high == math.inf
+    assert curve._to_median(np.array([10.0, 10.0, 14.0]), 10.0) is None
+    assert curve._to_median(np.array([11.0, 12.0, 60.0]), 10.0)[::2] == (12.0, math.inf)
 
 
 @pytest.mark.slow
