@@ -54,7 +54,6 @@ def a_curve():
             (0.0, 0.02),
             needed,
             ((2.0, 0.3),),
-            LAW.of(row),
             laws.of(row),
         )
         for row, (name, needed) in enumerate(
