@@ -32,6 +32,8 @@ DEALS = 8
 
 _DRAWS = 300
 
+_NONE = "{}: no craft has photos of {} sources or more that share no picture: add photos of other sources."
+
 
 def source_curve(
     manifest_path: Path,
@@ -81,8 +83,11 @@ def curve_of(
     of_each = sources_of_each(photos, np.arange(len(photos.labels)))
     crafts = np.flatnonzero(of_each >= FEWEST)
     if not len(crafts):
-        raise CurveError(f"no craft has photos of {FEWEST} sources or more: add photos of others.")
+        raise CurveError(_NONE.format(photos.manifest.root, FEWEST))
     found = trials(photos, model, deals=DEALS, folds=folds, seed=seed, cache=cache, progress=progress)
+    crafts = np.intersect1d(crafts, found.craft[found.own > 0])  # not those all of whose sources share pictures
+    if not len(crafts):
+        raise CurveError(_NONE.format(photos.manifest.root, FEWEST))
     counts = _counts(found, crafts, of_each)
     laws = drawn(counts, _DRAWS, seed)
     own = of_each[crafts].astype(np.float64)
@@ -117,7 +122,9 @@ def curve_of(
             )
             for row, craft in enumerate(crafts.tolist())
         ),
-        few={str(photos.classes[craft]): int(of_each[craft]) for craft in np.flatnonzero(of_each < FEWEST)},
+        few={
+            str(photos.classes[craft]): int(of_each[craft]) for craft in np.setdiff1d(np.arange(len(of_each)), crafts)
+        },
         accuracy=float(right[-1].mean()),
         interval=bounds(accuracies.mean(axis=1)),
         measured=tuple(zip((learned / own).mean(axis=1).tolist(), right.mean(axis=1).tolist(), strict=True)),
