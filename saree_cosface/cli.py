@@ -18,6 +18,7 @@ from saree_cosface.commands import (
     calibrate,
     compare,
     curate,
+    curve,
     data,
     demo,
     embed,
@@ -52,7 +53,7 @@ COMMANDS = {
     },
     **{"compare": compare, "predict": predict, "enrol": enrol, "enrolments": enrol, "gallery": gallery},
     **{"embed": embed, "export": export, "app": app, "accounts": app, "report": report, "faces": faces, "map": map},
-    **{"review": review, "curate": curate, "share": share, "push": share, "pull": share},
+    **{"review": review, "curate": curate, "curve": curve, "share": share, "push": share, "pull": share},
 }
 """The module of each command, in the order of the help."""
 

@@ -1,5 +1,6 @@
 """The photos on which methods are compared: those that can be read, of crafts of two sources or more."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,6 +99,15 @@ class Comparable:
         content = manifest_of(manifest.table.assign(sha256=reading.sha256[rows]), manifest.root)
         classes, labels = np.unique(manifest.crafts, return_inverse=True)
         return cls(manifest, content.sha256, classes, labels, copies, splits)
+
+
+def known_answers(cell: Path, shape: tuple[int, ...]) -> NDArray[np.int_] | None:
+    """Answers that were kept in a file; None where they are not there, or are something else."""
+    try:
+        answers = np.array(json.loads(cell.read_text(encoding="utf-8")), dtype=np.int_)
+    except (OSError, ValueError, TypeError):
+        return None
+    return answers if answers.shape == shape else None
 
 
 def require_read(read: PhotoFeatures) -> None:

@@ -34,7 +34,7 @@ from saree_cosface.networks.runtime import runtime_of
 from saree_cosface.options import HeadOptions, Recipe
 from saree_cosface.runs.alone import alone
 from saree_cosface.scoring.baselines import FROZEN, Means, Moments
-from saree_cosface.scoring.comparable import Comparable, ComparisonError, require_read
+from saree_cosface.scoring.comparable import Comparable, ComparisonError, known_answers, require_read
 from saree_cosface.scoring.comparison_summary import PROTOCOLS, summary
 from saree_cosface.scoring.comparison_table import LMCL, Comparison
 from saree_cosface.training.fit import fit
@@ -100,7 +100,7 @@ def _compare(
     for protocol, seed, fold, name in track(work, "Comparing"):
         train, test = splits[protocol, seed].rows(manifest, fold)
         cell = out / "cells" / signature / f"{_slug(name)}-{protocol}-seed{seed}-fold{fold}.json"
-        answers = _known(cell, len(test))
+        answers = known_answers(cell, (len(test),))
         if answers is None:
             head = methods[name]
             if head is None:
@@ -184,14 +184,6 @@ def _signature(photos: Comparable, recipe: Recipe, folds: int, computed: Mapping
     settings["copies"] = photos.copies.tolist()  # which decide the folds
     settings["decoder"] = DECODER
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _known(cell: Path, count: int) -> NDArray[np.int_] | None:
-    try:
-        answers = np.array(json.loads(cell.read_text(encoding="utf-8")), dtype=np.int_)
-    except (OSError, ValueError, TypeError):
-        return None
-    return answers if answers.shape == (count,) else None
 
 
 def _slug(name: str) -> str:

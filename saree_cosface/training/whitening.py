@@ -41,9 +41,7 @@ class Whitening:
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Unit embeddings: ``(N, F) -> (N, D)``."""
-        moved = (features - self.centre) @ self.matrix
-        result: NDArray[np.float32] = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-12)
-        return result
+        return _unit((features - self.centre) @ self.matrix)
 
 
 def whitening(features: NDArray[np.float32], labels: NDArray[np.int_], dimensions: int, shrinkage: float) -> Whitening:
@@ -100,6 +98,11 @@ class _Scatter:
         return Whitening(matrix, self.centre)
 
 
+def _unit(moved: NDArray[np.floating]) -> NDArray[np.float32]:
+    result: NDArray[np.float32] = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-12)
+    return result
+
+
 def best_shrinkage(
     features: NDArray[np.float32], labels: NDArray[np.int_], sources: NDArray[np.str_], dimensions: int
 ) -> float:
@@ -113,11 +116,12 @@ def best_shrinkage(
     answers = {shrinkage: np.full(len(labels), -1) for shrinkage in SHRINKAGES}
     for train, test in GroupKFold(folds, shuffle=True, random_state=0).split(features, labels, sources):
         scatter = _Scatter.of(features[train], labels[train], dimensions)
+        placed = (features - scatter.centre) @ scatter.components  # once for all shrinkages, since it takes longest
+        present = np.unique(labels[train])
         for shrinkage, given in answers.items():
-            found = scatter.whitening(shrinkage)
-            present = np.unique(labels[train])
-            means = prototypes(found(features[train]), labels[train], train, sources[train], present.tolist())
-            given[test] = present[(found(features[test]) @ means.T).argmax(axis=1)]
+            found = _unit(placed @ scatter.root(shrinkage))
+            means = prototypes(found[train], labels[train], train, sources[train], present.tolist())
+            given[test] = present[(found[test] @ means.T).argmax(axis=1)]
     right = {
         shrinkage: float(np.mean([np.mean(given[labels == label] == label) for label in np.unique(labels)]))
         for shrinkage, given in answers.items()
