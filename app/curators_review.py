@@ -27,6 +27,7 @@ from saree_cosface.review.bench import (
 from saree_cosface.review.card import card, clash_note, craft_choices, label_name, progress_bar, sentence
 from saree_cosface.runs.folder import recorded_cache
 
+from .curators_next import next_panel
 from .desk import Desk
 from .opening import heard, note, script, tab_style, when_opened, where
 
@@ -82,6 +83,7 @@ def review_tab(desk: Desk) -> None:
             overrule = gr.Button(
                 "Overrule  O", variant="stop", visible=False, elem_id="review-overrule", min_width=100, size="md"
             )
+    next_panel(desk)
     outputs = [view, place, craft, kept, why, clash, overrule, tools, begin, opening]
 
     def bench() -> Bench:

@@ -29,6 +29,7 @@ from saree_cosface.commands import (
     gallery,
     loom,
     map,
+    next,
     predict,
     report,
     review,
@@ -53,7 +54,8 @@ COMMANDS = {
     },
     **{"compare": compare, "predict": predict, "enrol": enrol, "enrolments": enrol, "gallery": gallery},
     **{"embed": embed, "export": export, "app": app, "accounts": app, "report": report, "faces": faces, "map": map},
-    **{"review": review, "curate": curate, "curve": curve, "share": share, "push": share, "pull": share},
+    **{"review": review, "curate": curate, "curve": curve, "next": next},
+    **{"share": share, "push": share, "pull": share},
 }
 """The module of each command, in the order of the help."""
 

@@ -39,6 +39,7 @@ class Collection:
         features: of the backbone, the mean over the views, ``(N, F)``; F is 0 where the photos are not here.
         cosines: to each tradition of the run's gallery, with allowances, ``(N, C)``.
         kinds: of the verdict on each, ``(N,)``; "" where the run is not calibrated.
+        familiarity: of each, ``(N,)``; NaN where the run is not calibrated.
         sha256: of each photo, ``(N,)``.
         bad: those that could not be read, or have changed.
     """
@@ -49,6 +50,7 @@ class Collection:
     features: NDArray[np.float32]
     cosines: NDArray[np.float32]
     kinds: NDArray[np.str_]
+    familiarity: NDArray[np.float32]
     sha256: NDArray[np.str_]
     bad: tuple[BadImage, ...]
 
@@ -114,9 +116,10 @@ def see(run: Run, manifest: Manifest, *, shards: Path | None = None, cache: Path
     kept = same.select(embedded.rows)
     cosines = run.cosines(embedded.embeddings)
     verdicts = np.full(len(kept), "", dtype="<U9")
+    familiarity = np.full(len(kept), np.nan, np.float32)
     if run.calibration is not None:
-        sides = run.cosines(embedded.sides)
-        verdicts = kinds(cosines, sides, run.calibration.photos(embedded.features), run.calibration)
+        sides, familiarity = run.cosines(embedded.sides), run.calibration.photos(embedded.features)
+        verdicts = kinds(cosines, sides, familiarity, run.calibration)
     return Collection(
         run,
         kept,
@@ -124,6 +127,7 @@ def see(run: Run, manifest: Manifest, *, shards: Path | None = None, cache: Path
         embedded.features,
         cosines,
         verdicts,
+        familiarity,
         np.array([photo_hash(path) for path in kept.files()], dtype=np.str_),
         bad,
     )

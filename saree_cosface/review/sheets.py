@@ -10,6 +10,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from saree_cosface.console import track
 from saree_cosface.data.images import BadImage, decode
+from saree_cosface.data.manifest import Manifest
 from saree_cosface.figures.style import INK, MUTED, PALETTE, any_names, save_figure
 from saree_cosface.review.queue import COMPARED, Entry, Queue
 from saree_cosface.review.reasons import KINDS
@@ -103,10 +104,9 @@ def _heading(figure: Figure, axes: mpl.axes.Axes, title: str, text: str) -> None
     axes.text(0, 1, text, transform=below, fontsize=6.5, color=INK, va="top", linespacing=1.25)
 
 
-def _photo(axes: mpl.axes.Axes, queue: Queue, row: int, colour: str) -> None:
+def draw_photo(axes: mpl.axes.Axes, manifest: Manifest, row: int, colour: str) -> None:
+    """Draw the photo of a row in a frame of a colour, small; one that has gone as an empty one."""
     axes.set(xticks=[], yticks=[])
-    manifest = queue.collection.manifest
-    photo = manifest.table.iloc[row]
     try:
         axes.imshow(decode(manifest.file(row), shrink_to=_SIDE), interpolation="antialiased")
     except BadImage:
@@ -115,7 +115,12 @@ def _photo(axes: mpl.axes.Axes, queue: Queue, row: int, colour: str) -> None:
     axes.set_anchor("NW")
     for spine in axes.spines.values():
         spine.set(color=colour, linewidth=1.5)
-    axes.set_xlabel(_short(str(photo["source"]), 18), fontsize=5.5, color=MUTED, labelpad=1.5)
+
+
+def _photo(axes: mpl.axes.Axes, queue: Queue, row: int, colour: str) -> None:
+    manifest = queue.collection.manifest
+    draw_photo(axes, manifest, row, colour)
+    axes.set_xlabel(_short(str(manifest.table["source"].iloc[row]), 18), fontsize=5.5, color=MUTED, labelpad=1.5)
 
 
 def _short(text: str, most: int) -> str:

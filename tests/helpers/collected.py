@@ -31,8 +31,8 @@ def collected(crafts, features=None, *, sources=None, pieces=None, files=None, p
     used = {} if parts is None else dict(zip(sha256.tolist(), parts, strict=True))
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)
     run = SimpleNamespace(used=used, folder=Path("/run"), gallery=SimpleNamespace(crafts=sorted(set(crafts))))
-    kinds = np.full(count, "")
-    return Collection(run, manifest, unit, features, np.zeros((count, len(set(crafts))), np.float32), kinds, sha256, ())
+    kinds, cosines = np.full(count, ""), np.zeros((count, len(set(crafts))), np.float32)
+    return Collection(run, manifest, unit, features, cosines, kinds, np.full(count, np.nan), sha256, ())
 
 
 def bundles(kinds, spread=1.0, seed=0, width=300):
