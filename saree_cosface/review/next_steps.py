@@ -235,5 +235,5 @@ def _print_choice(choice: Choice, out: Console) -> None:
 
 
 def _points(share: Expected, unit: str = "") -> str:
-    value, low, high = (100 * each for each in share)
+    value, low, high = (round(100 * each, 1) + 0.0 for each in share)  # which has no minus before 0
     return f"{value:.1f}{unit} [{low:.1f}, {high:.1f}]"

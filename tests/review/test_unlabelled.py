@@ -108,7 +108,9 @@ def test_new_sources_come_first_and_are_told(run, labelled, folder, tmp_path, ti
     assert "first of its source" in first.chosen[0].reasons
 
 
-def test_nothing_to_choose_is_an_error_that_says_why(run, calibrated_run, tiny_run, labelled, folder, tmp_path):
+def test_nothing_to_choose_is_an_error_that_says_why(
+    run, calibrated_run, tiny_run, labelled, folder, tmp_path, tiny_cache
+):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ManifestError, match="holds no photo"):
         choose(run, labelled, tmp_path / "empty", 50)
@@ -119,17 +121,17 @@ def test_nothing_to_choose_is_an_error_that_says_why(run, calibrated_run, tiny_r
     (tmp_path / "broken").mkdir()
     shutil.copy(folder / "broken.jpg", tmp_path / "broken")
     with pytest.raises(ManifestError, match="none of its photos"):
-        choose(run, labelled, tmp_path / "broken", 50)
+        choose(run, labelled, tmp_path / "broken", 50, cache=tiny_cache)
     with pytest.raises(ManifestError, match="have a label in the manifest already"):
         choose(run, labelled, labelled.files()[0].parent, 50)
     (tmp_path / "copies").mkdir()
     shutil.copy(folder / "again.jpg", tmp_path / "copies")
     with pytest.raises(ManifestError, match="1 show a picture that is there already"):
-        choose(run, labelled, tmp_path / "copies", 50)
+        choose(run, labelled, tmp_path / "copies", 50, cache=tiny_cache)
     wary = replace(run)
     wary.__dict__["calibration"] = replace(calibrated_run.calibration, familiarity=1.0)
     with pytest.raises(ManifestError, match="unlike every photo"):
-        choose(wary, labelled, folder, 50)
+        choose(wary, labelled, folder, 50, cache=tiny_cache)
 
 
 def test_what_the_manifest_lists_is_not_chosen(run, tiny_corpus, labelled, tiny_cache):
