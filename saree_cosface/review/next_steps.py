@@ -39,15 +39,16 @@ class CraftStep:
     Attributes:
         craft: its id.
         sources: that it has.
-        photos: that it has; None where too few sources are known to tell more.
-        accuracy: share of its photos of unseen sources that are named rightly; None likewise.
+        photos: that it has.
+        accuracy: share of its photos of unseen sources that are named rightly; None where too few sources are known to
+            tell.
         gain: what one more source is expected to add to balanced accuracy over all crafts; None likewise.
         after: what that is expected to be then; None likewise.
     """
 
     craft: str
     sources: int
-    photos: int | None = None
+    photos: int
     accuracy: float | None = None
     gain: Expected | None = None
     after: float | None = None
@@ -58,7 +59,7 @@ class CraftStep:
 
         >>> CraftStep("gadwal", 6, 14, 0.4, Expected(0.006, 0.002, 0.011), 0.5).says
         'Gadwal: 6 sources; one more is expected to raise balanced accuracy by 0.6 points [0.2, 1.1].'
-        >>> CraftStep("kasavu", 1).says
+        >>> CraftStep("kasavu", 1, 4).says
         'Kasavu: 1 source; what one more is worth can be told from 3 sources on.'
         """
         has = f"{craft_name(self.craft)}: {self.sources} source{'s' * (self.sources != 1)}"
@@ -116,10 +117,9 @@ class NextSteps:
         for name in ("sources", "photos", "accuracy", "one more source adds"):
             table.add_column(name, justify="right")
         for craft in self.crafts:
-            numbers = ("", "", "not known")
-            if craft.gain is not None and craft.accuracy is not None:
-                numbers = (str(craft.photos), f"{craft.accuracy:.1%}", _points(craft.gain))
-            table.add_row(Text(craft_name(craft.craft)), str(craft.sources), *numbers)
+            accuracy = "" if craft.accuracy is None else f"{craft.accuracy:.1%}"
+            gain = "not known" if craft.gain is None else _points(craft.gain)
+            table.add_row(Text(craft_name(craft.craft)), str(craft.sources), str(craft.photos), accuracy, gain)
         out.print(table)
         out.print(
             f"Balanced accuracy on sources never seen is {self.accuracy.value:.1%} now; what one more source adds is in"
@@ -160,13 +160,16 @@ def next_steps(
     """
     out = run.folder / FOLDER if out is None else Path(out)
     manifest = read_manifest(manifest_path, where=where)
+    every = manifest if where is None else read_manifest(manifest_path, on_unknown="keep")
     if photos is not None:
         require_photos(run, photos)  # before the long work
     with alone_at(out, run.folder, "next"):
         # The precision is that of a training, and would keep what `curve` has found from being known again.
         model = replace(recorded_recipe(run.folder).model, precision="auto")
         curve = source_curve(manifest_path, model, where=where, cache=cache)
-        choice = None if photos is None else choose(run, manifest, photos, count, cache=cache)
+        choice = None
+        if photos is not None:
+            choice = choose(run, manifest, photos, count, listed=every.files(), cache=cache)
         made = datetime.now(UTC).isoformat(timespec="seconds")
         now = Expected(curve.accuracy, *curve.interval)
         crafts = _ranked(curve, manifest)
@@ -197,7 +200,8 @@ def kept_steps(folder: Path) -> dict[str, Any] | None:
 
 
 def _ranked(curve: SourceCurve, manifest: Manifest) -> tuple[CraftStep, ...]:
-    known = [
+    """Crafts with a curve by their gain, and after them all others of the manifest by name."""
+    ranked = [
         CraftStep(
             each.craft,
             each.sources,
@@ -208,12 +212,11 @@ def _ranked(curve: SourceCurve, manifest: Manifest) -> tuple[CraftStep, ...]:
         )
         for each in sorted(curve.crafts, key=lambda each: (-each.gain, each.craft))
     ]
-    of_each: dict[str, set[str]] = {craft: set() for craft in sorted(set(manifest.crafts.tolist()))}
-    for craft, source in zip(manifest.crafts.tolist(), manifest.sources.tolist(), strict=True):
-        of_each[craft] |= {source} - {""}
-    ranked = {each.craft for each in known}
-    few = [CraftStep(craft, len(sources)) for craft, sources in of_each.items() if craft not in ranked]
-    return (*known, *few)
+    others = sorted(set(manifest.crafts.tolist()) - {each.craft for each in ranked})
+    for craft in others:
+        sources = manifest.sources[manifest.crafts == craft]
+        ranked.append(CraftStep(craft, len(set(sources.tolist()) - {""}), len(sources)))
+    return tuple(ranked)
 
 
 def _print_choice(choice: Choice, out: Console) -> None:
@@ -228,6 +231,8 @@ def _print_choice(choice: Choice, out: Console) -> None:
         out.print(f"There are no more pictures than these; {choice.asked} were asked for.", highlight=False)
     for key, number in choice.left_out.items():
         out.print(f"{number} photos {LEFT_OUT[key]}.", style="yellow", highlight=False)
+    for remark in choice.remarks:
+        out.print(remark, style="yellow", highlight=False, markup=False, soft_wrap=True)
     for bad in choice.bad[:10]:
         out.print(f"Skipped {bad}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     if len(choice.bad) > 10:

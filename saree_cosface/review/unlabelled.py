@@ -5,7 +5,7 @@ verdicts, familiarity, copies.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from saree_cosface.answers.collection import Collection, see
-from saree_cosface.console import announce
+from saree_cosface.answers.collection import NEW, Collection, see
+from saree_cosface.console import announce, few
 from saree_cosface.data.duplicates import groups
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import COLUMNS, Manifest, ManifestError, manifest_of
@@ -73,6 +73,7 @@ class Choice:
         chosen: those that were, the first first.
         left_out: how many photos of the folder were not chosen among, by a key of ``LEFT_OUT``.
         bad: photos that could not be read, and files that are none.
+        remarks: what the run does not know of the photos that have a label.
     """
 
     folder: Path
@@ -81,6 +82,7 @@ class Choice:
     chosen: tuple[Chosen, ...]
     left_out: Mapping[str, int]
     bad: tuple[BadImage, ...]
+    remarks: tuple[str, ...]
 
     @property
     def paths(self) -> list[str]:
@@ -113,6 +115,7 @@ class Choice:
             "chosen": photos,
             "left_out": dict(self.left_out),
             "skipped": [{"path": str(bad.path), "reason": bad.reason} for bad in self.bad],
+            "remarks": list(self.remarks),
         }
 
 
@@ -136,7 +139,15 @@ def require_photos(run: Run, folder: Path) -> tuple[list[Path], list[BadImage]]:
     return found, bad
 
 
-def choose(run: Run, manifest: Manifest, folder: Path, count: int, *, cache: Path | None = None) -> Choice:
+def choose(
+    run: Run,
+    manifest: Manifest,
+    folder: Path,
+    count: int,
+    *,
+    listed: Sequence[Path] = (),
+    cache: Path | None = None,
+) -> Choice:
     """Choose the photos of a folder whose labels would teach most.
 
     Args:
@@ -145,6 +156,7 @@ def choose(run: Run, manifest: Manifest, folder: Path, count: int, *, cache: Pat
         folder: of photos without. The folders in it are sources, unless they are called like a craft: then the folders
             in those are. Of photos that lie beside such folders nobody knows the source.
         count: how many to choose.
+        listed: photos that have a label as well, though they are not looked at.
         cache: of features, and of what was found about copies.
 
     Raises:
@@ -153,8 +165,8 @@ def choose(run: Run, manifest: Manifest, folder: Path, count: int, *, cache: Pat
     """
     found, bad = require_photos(run, folder)
     assert run.calibration is not None
-    listed = {os.path.realpath(path) for path in manifest.files()}
-    new = [path for path in found if os.path.realpath(path) not in listed]
+    labelled = {os.path.realpath(path) for path in (*manifest.files(), *listed)}
+    new = [path for path in found if os.path.realpath(path) not in labelled]
     if not new:
         raise ManifestError(f"{folder}: all of its photos ({len(found)}) have a label in the manifest already.")
     collection = see(run, _together(manifest, folder, new), cache=cache)
@@ -175,7 +187,8 @@ def choose(run: Run, manifest: Manifest, folder: Path, count: int, *, cache: Pat
     if not len(rows):
         said = "; ".join(f"{number} {LEFT_OUT[why]}" for why, number in left_out.items())
         raise ManifestError(f"{folder}: none of its photos is left to choose: {said}.")
-    return Choice(folder, collection, count, _chosen(collection, rows, group, count), left_out, (*bad, *collection.bad))
+    chosen, remarks = _chosen(collection, rows, group, count), _remarks(collection)
+    return Choice(folder, collection, count, chosen, left_out, (*bad, *collection.bad), remarks)
 
 
 def _together(manifest: Manifest, folder: Path, photos: list[Path]) -> Manifest:
@@ -208,6 +221,23 @@ def _source(folders: tuple[str, ...]) -> str:
 def _contents(run: Run) -> list[str]:
     """SHA-256 of every photo that the run was made with, or that was enrolled since."""
     return sorted({*run.used, *run.gallery.references["sha256"]})
+
+
+def _remarks(collection: Collection) -> tuple[str, ...]:
+    """Where the manifest is not what the run was made of, as far as it matters here."""
+    labelled = collection.manifest.crafts != ""
+    strange = sorted(set(collection.manifest.crafts[labelled]) - set(collection.run.gallery.crafts))
+    new = int((labelled & (collection.parts == NEW)).sum())
+    said = []
+    if strange:
+        names = few([craft_name(craft) for craft in strange])
+        said.append(f"The run does not know {names}, and doubts among the traditions that it knows.")
+    if new:
+        said.append(
+            f"{new} of {int(labelled.sum())} photos that have a label were not there when the run was trained: one "
+            "that is trained on them doubts otherwise."
+        )
+    return tuple(said)
 
 
 def _chosen(collection: Collection, rows: NDArray[np.int_], group: NDArray[np.int_], count: int) -> tuple[Chosen, ...]:

@@ -1,7 +1,5 @@
 """The panel that says what to photograph next, from what the command has kept."""
 
-import json
-
 import pytest
 
 from app.curators_next import next_html
@@ -9,33 +7,7 @@ from app.desk import Desk
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.review.next_steps import DOCUMENT, FOLDER
 from tests.helpers.hostile import HOSTILE, tame
-
-CRAFTS = [
-    {
-        "craft": "gadwal",
-        "name": "Gadwal",
-        "sources": 6,
-        "photos": 14,
-        "accuracy": 0.4,
-        "gain": {"value": 0.006, "low": -0.002, "high": 0.011},
-        "after": 0.5,
-        "says": "Gadwal: 6 sources; one more is expected to raise balanced accuracy by 0.6 points [-0.2, 1.1].",
-    },
-    {
-        **dict.fromkeys(("photos", "accuracy", "gain", "after")),
-        "craft": HOSTILE,
-        "name": HOSTILE,
-        "sources": 1,
-        "says": "",
-    },
-]
-
-
-def kept(run, **more):
-    document = {"format": 1, "run": str(run), "manifest": "/museum/manifest.csv", "where": None, "manifest_sha256": "0"}
-    document |= {"made": "2026-11-30T12:00:00+00:00", "crafts": CRAFTS, "photos": None, **more}
-    (run / FOLDER).mkdir(parents=True, exist_ok=True)
-    (run / FOLDER / DOCUMENT).write_text(json.dumps(document), encoding="utf-8")
+from tests.helpers.steps import CRAFTS, kept
 
 
 def test_without_an_answer_the_command_stands_there(tmp_path):

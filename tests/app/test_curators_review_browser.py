@@ -30,6 +30,7 @@ from tests.helpers.browser import (
     visit,
 )
 from tests.helpers.served import ROOT, Served
+from tests.helpers.steps import CRAFTS, kept
 
 pytestmark = in_chromium
 
@@ -225,6 +226,18 @@ def test_review_tells_of_a_clash_and_lets_it_be_overruled(page, place, server):
         assert (last.kind, last.by) == ("accept", "Asha Rao")
         assert log.standing().verdicts[last.photo].number == last.number
         assert not log.standing().conflicts
+
+
+def test_what_to_photograph_next_stands_below(page, place):
+    shutil.rmtree(place / "run" / "next", ignore_errors=True)
+    tab(page, "Review")
+    until(page, lambda: "saree-cosface next" in text(page, "#review-next"))
+    kept(place / "run")
+    tab(page, "Map")
+    tab(page, "Review")
+    until(page, lambda: page.find_elements(By.CSS_SELECTOR, "#review-next tbody tr"))
+    assert CRAFTS[0]["says"] in text(page, "#review-next")
+    assert CRAFTS[1]["name"] in text(page, "#review-next")
 
 
 def test_enrolled_tradition_is_found_at_once_and_taken_back(page, server, tiny_corpus):
