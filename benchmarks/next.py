@@ -66,11 +66,6 @@ def margin_in_turn(folder, count, rng):
     return in_turn(folder, np.argsort(folder.candidates.gaps))[:count]
 
 
-def entropy(folder, count, rng):
-    chances = softmax(SCALE * folder.cosines, axis=1)
-    return np.argsort((chances * np.log(chances)).sum(axis=1))[:count]
-
-
 def core_set(folder, count, rng):
     """Farthest first (Sener & Savarese 2018)."""
     embeddings = folder.candidates.embeddings
@@ -137,25 +132,41 @@ def cluster_margin(folder, count, rng):
     return np.array([row for _, _, row in turns[:count]])
 
 
+def doubt_and_distance_in_turn(folder, count, rng):
+    """Greedily what is doubtful and far from what is known, of any source that waits for its turn."""
+    given, chosen = folder.candidates, []
+    embeddings, count_of = given.embeddings, defaultdict(int)
+    doubt = 1 - np.argsort(np.argsort(given.gaps)) / len(given.gaps)
+    nearest, free = (embeddings @ folder.labelled.T).max(axis=1), np.ones(len(doubt), bool)
+    while len(chosen) < count:
+        turns = np.array([count_of[source] for source in given.sources])
+        worth = np.where(free & (turns == turns[free].min()), doubt * np.maximum(1 - nearest, 1e-6), -1)
+        chosen.append(int(worth.argmax()))
+        count_of[given.sources[chosen[-1]]] += 1
+        free &= given.groups != given.groups[chosen[-1]]
+        nearest = np.maximum(nearest, embeddings @ embeddings[chosen[-1]])
+    return np.array(chosen)
+
+
 def ours(folder, count, rng):
-    """What `saree-cosface next` does."""
-    return np.array(
-        [each.row for each in most_teaching(folder.candidates, folder.labelled, folder.known_sources, count)]
-    )
+    """Sources in turn, at random; of a source what is doubtful and far from what is known."""
+    seed = int(rng.integers(1 << 30))
+    chosen = most_teaching(folder.candidates, folder.labelled, folder.known_sources, count, seed=seed)
+    return np.array([each.row for each in chosen])
 
 
 METHODS = {
     "random": at_random,
     "random, sources in turn": sources_in_turn,
+    "`saree-cosface next`": ours,
     "margin": margin,
     "margin, sources in turn": margin_in_turn,
-    "entropy": entropy,
+    "margin × distance, sources in turn": doubt_and_distance_in_turn,
     "core-set": core_set,
     "TypiClust": typiclust,
     "BADGE": badge,
-    "doubt × k-means++": doubt_spread,
+    "margin × k-means++": doubt_spread,
     "cluster-margin": cluster_margin,
-    "doubt × distance, sources in turn": ours,
 }
 
 

@@ -1,12 +1,8 @@
-"""Which photos without a label to label next: those that teach most, by their embeddings and the run's doubt.
+"""Which photos without a label to label next: those that teach most.
 
-What is scarce is sources, so they take turns: every source has one photo chosen before any has two. Within a turn the
-photo comes first that the run is most in doubt about and that is least like what has a label or was chosen before.
-Others were tried (``benchmarks/next.py``).
-
-References: Scheffer, Decomain, Wrobel, Active Hidden Markov Models for Information Extraction, IDA 2001 (the margin as
-doubt); Sener & Savarese, Active Learning for Convolutional Neural Networks: A Core-Set Approach, arXiv:1708.00489
-(farthest first).
+What is scarce is sources, so they take turns: one photo of every source is chosen before any has two. Which source
+comes first is left to chance. Of its photos that one is taken that the run doubts most and that is least like what has
+a label or was chosen before.
 """
 
 from collections.abc import Set
@@ -47,7 +43,7 @@ class Pick:
 
 
 def most_teaching(
-    candidates: Candidates, labelled: NDArray[np.float32], known_sources: Set[str], count: int
+    candidates: Candidates, labelled: NDArray[np.float32], known_sources: Set[str], count: int, *, seed: int = 0
 ) -> list[Pick]:
     """Choose photos, the first first; fewer than asked for where there are no more pictures.
 
@@ -56,20 +52,24 @@ def most_teaching(
         labelled: embeddings of those that have one, of length 1, ``(M, D)``, at least one.
         known_sources: sources of these: they have had a turn.
         count: how many to choose.
+        seed: of the order of sources.
     """
-    doubt = 1 - np.argsort(np.argsort(candidates.gaps, kind="stable"), kind="stable") / max(len(candidates.gaps), 1)
+    places = np.argsort(np.argsort(candidates.gaps, kind="stable"), kind="stable")
+    doubt = 1 - places / max(len(places), 1)
     nearest = (candidates.embeddings @ labelled.T).max(axis=1)
     names, source = _sources(candidates.sources)
+    order = np.random.default_rng(seed).permutation(len(names))
     turns = np.isin(names, sorted(known_sources - {""})).astype(np.int_)
     free = np.ones(len(source), np.bool_)
     chosen: list[Pick] = []
     while len(chosen) < count and free.any():
-        waiting = turns[source[free]].min()
-        worth = np.where(free & (turns[source] == waiting), doubt * np.maximum(1 - nearest, 1e-6), -1)
+        waiting = np.unique(source[free])
+        first = waiting[np.lexsort((order[waiting], turns[waiting]))[0]]
+        worth = np.where(free & (source == first), doubt * np.maximum(1 - nearest, 1e-6), -1)
         row = int(worth.argmax())
         chosen.append(Pick(row, float(nearest[row])))
         free &= candidates.groups != candidates.groups[row]
-        turns[source[row]] += 1
+        turns[first] += 1
         nearest = np.maximum(nearest, candidates.embeddings @ candidates.embeddings[row])
     return chosen
 
