@@ -138,7 +138,7 @@ def doubt_and_distance_in_turn(folder, count, rng):
     embeddings, count_of = given.embeddings, defaultdict(int)
     doubt = 1 - np.argsort(np.argsort(given.gaps)) / len(given.gaps)
     nearest, free = (embeddings @ folder.labelled.T).max(axis=1), np.ones(len(doubt), bool)
-    while len(chosen) < count:
+    while len(chosen) < count and free.any():
         turns = np.array([count_of[source] for source in given.sources])
         worth = np.where(free & (turns == turns[free].min()), doubt * np.maximum(1 - nearest, 1e-6), -1)
         chosen.append(int(worth.argmax()))
@@ -235,7 +235,8 @@ def measured(photos, moments, few, seeds):
         answers["every label", 0][test, seed] = Reader(photos, features, rest, shrinkage).answers(features[test])
         for method, choose in METHODS.items():
             for count in COUNTS:
-                chosen = hidden[choose(folder, count, np.random.default_rng([seed, fold, count]))]
+                rows = choose(folder, min(count, len(hidden)), np.random.default_rng([seed, fold, count]))
+                chosen = hidden[rows]
                 sources[method, count].append(len(set(names[chosen])))
                 reader = Reader(photos, features, np.concatenate([known, chosen]), shrinkage)
                 answers[method, count][test, seed] = reader.answers(features[test])
