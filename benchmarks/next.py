@@ -128,7 +128,8 @@ def cluster_margin(folder, count, rng):
     found, of_each = clusters.fit_predict(folder.candidates.embeddings), defaultdict(list)
     for row in np.argsort(folder.candidates.gaps)[: 5 * count // 2]:
         of_each[found[row]].append(row)
-    turns = sorted((turn, len(rows), row) for rows in of_each.values() for turn, row in enumerate(rows))
+    turns = [(turn, len(rows), row) for rows in of_each.values() for turn, row in enumerate(rows)]
+    turns.sort(key=lambda each: each[:2])
     return np.array([row for _, _, row in turns[:count]])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from saree_cosface.console import track
-from saree_cosface.figures.style import INK, MUTED, PALETTE, any_names, save_figure
+from saree_cosface.figures.style import INK, PALETTE, any_names, save_figure
 from saree_cosface.review.sheets import draw_photo
 from saree_cosface.review.unlabelled import Choice, Chosen
 
@@ -15,8 +15,8 @@ PHOTOS = 50
 """Photos a sheet."""
 
 _COLUMNS = 5
-_WIDTH, _CELL = 10.0, 2.6  # inches: of a sheet, and how high a photo is with its words
-_LETTERS, _LINES = 34, 5  # of the words
+_WIDTH, _CELL = 10.0, 2.7  # inches: of a sheet, and how high a photo is with its words
+_LETTERS, _LINES = 38, 5  # of the words
 
 
 def write_choice_sheets(choice: Choice, out: Path) -> list[Path]:
@@ -40,17 +40,16 @@ def write_choice_sheets(choice: Choice, out: Path) -> list[Path]:
 def _sheet(choice: Choice, some: Sequence[Chosen]) -> Figure:
     lines = -(-len(some) // _COLUMNS)
     figure = Figure(figsize=(_WIDTH, _CELL * lines))
-    grid = figure.add_gridspec(lines, _COLUMNS, left=0.02, right=0.98, top=0.99, bottom=0.01, hspace=0.9, wspace=0.12)
+    grid = figure.add_gridspec(lines, _COLUMNS, left=0.02, right=0.98, top=0.99, bottom=0.01, hspace=0.42, wspace=0.1)
     table = choice.collection.manifest.table
     for place, one in enumerate(some):
         axes = figure.add_subplot(grid[divmod(place, _COLUMNS)])
         draw_photo(axes, choice.collection.manifest, one.row, PALETTE[0])
-        axes.set_anchor("N")
         source = str(table["source"].iloc[one.row]) or Path(table["path"].iloc[one.row]).name
         axes.set_title(f"{one.rank}.  {_short(source)}", loc="left", fontsize=7.5, color=INK, weight="bold", pad=3)
         words = textwrap.wrap("; ".join(one.reasons), _LETTERS)
         words = words if len(words) <= _LINES else [*words[: _LINES - 1], f"{words[_LINES - 1][: _LETTERS - 1]}…"]
-        axes.set_xlabel("\n".join(words), fontsize=6, color=MUTED, labelpad=3, loc="left")
+        axes.set_xlabel("\n".join(words), fontsize=6.2, color=INK, labelpad=3, loc="left")
     return figure
 
 
