@@ -1,6 +1,7 @@
 """What to photograph next, within the tab of the review: what ``saree-cosface next`` found last, as a small table."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -74,7 +75,7 @@ def _photos(desk: Desk, photos: Mapping[str, Any] | None) -> str:
 
 def _of(desk: Desk, found: Mapping[str, Any]) -> str:
     asked = f", {escape(found['where'])}" if found["where"] else ""
-    said = f'<p class="fine">Of <code>{escape(found["manifest"])}</code>{asked}, on {escape(found["made"][:10])}.</p>'
+    said = f'<p class="fine">Of <code>{escape(where(Path(found["manifest"])))}</code>{asked}, on {escape(found["made"][:10])}.</p>'
     if desk.manifest is None:
         return said
     try:
