@@ -75,7 +75,8 @@ def _photos(desk: Desk, photos: Mapping[str, Any] | None) -> str:
 
 def _of(desk: Desk, found: Mapping[str, Any]) -> str:
     asked = f", {escape(found['where'])}" if found["where"] else ""
-    said = f'<p class="fine">Of <code>{escape(where(Path(found["manifest"])))}</code>{asked}, on {escape(found["made"][:10])}.</p>'
+    manifest, day = where(Path(found["manifest"])), found["made"][:10]
+    said = f'<p class="fine">Of <code>{escape(manifest)}</code>{asked}, on {escape(day)}.</p>'
     if desk.manifest is None:
         return said
     try:

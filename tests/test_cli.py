@@ -35,7 +35,7 @@ COMMANDS = (
     "enrolments",
     "export",
 )
-COMMANDS += ("demo", "backbones", "calibrate", "curve", "audit", "report", "app", "accounts")
+COMMANDS += ("demo", "backbones", "calibrate", "curve", "next", "audit", "report", "app", "accounts")
 
 
 @pytest.fixture
