@@ -8,7 +8,7 @@ import gradio as gr
 
 from saree_cosface.data.manifest import ManifestError
 from saree_cosface.data.manifest_file import read_manifest
-from saree_cosface.html.page import escape
+from saree_cosface.html.page import escape, table
 from saree_cosface.review.next_steps import FOLDER, StepsError, kept_steps
 
 from .desk import Desk
@@ -40,24 +40,16 @@ def _panel(inner: str) -> str:
 
 
 def _ranking(crafts: Sequence[Mapping[str, Any]]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{escape(craft["name"])}</th><td class="number">{craft["sources"]}</td>'
-        f'<td class="number">{craft["photos"]}</td><td class="number">{_gain(craft["gain"])}</td></tr>'
-        for craft in crafts
-    )
-    return (
-        f'<p>{escape(crafts[0]["says"])}</p><div class="scroll"><table><thead><tr><th scope="col">craft</th>'
-        '<th scope="col" class="number">sources</th><th scope="col" class="number">photos</th>'
-        '<th scope="col" class="number">one more source adds, points</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+    rows = [(craft["name"], craft["sources"], craft["photos"], _gain(craft["gain"])) for craft in crafts]
+    ranking = table(("craft", "sources", "photos", "one more source adds, points"), rows, numbers=" nnn")
+    return f"<p>{escape(crafts[0]['says'])}</p>{ranking}"
 
 
 def _gain(gain: Mapping[str, float] | None) -> str:
     if gain is None:
         return "not known"
     value, low, high = (100 * gain[name] for name in ("value", "low", "high"))
-    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]".replace("-", "\u2212")
+    return f"{value:+.2f} [{low:+.2f}, {high:+.2f}]".replace("-", "\u2212")
 
 
 def _photos(desk: Desk, photos: Mapping[str, Any] | None) -> str:

@@ -58,7 +58,7 @@ class CraftStep:
         """The advice, a sentence.
 
         >>> CraftStep("gadwal", 6, 14, 0.4, Expected(0.006, 0.002, 0.011), 0.5).says
-        'Gadwal: 6 sources; one more is expected to raise balanced accuracy by 0.6 points [0.2, 1.1].'
+        'Gadwal: 6 sources; one more is expected to raise balanced accuracy by 0.60 points [0.20, 1.10].'
         >>> CraftStep("kasavu", 1, 4).says
         'Kasavu: 1 source; what one more is worth can be told from 3 sources on.'
         """
@@ -240,5 +240,5 @@ def _print_choice(choice: Choice, out: Console) -> None:
 
 
 def _points(share: Expected, unit: str = "") -> str:
-    value, low, high = (round(100 * each, 1) + 0.0 for each in share)  # which has no minus before 0
-    return f"{value:.1f}{unit} [{low:.1f}, {high:.1f}]"
+    value, low, high = (round(100 * each, 2) + 0.0 for each in share)  # which has no minus before 0
+    return f"{value:.2f}{unit} [{low:.2f}, {high:.2f}]"

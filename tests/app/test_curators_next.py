@@ -24,7 +24,7 @@ def test_the_ranking_is_a_table_with_a_sentence(tmp_path):
     told = tame(html)
     assert CRAFTS[0]["says"] in told
     assert html.count("<tr>") == 3
-    assert "+0.6 [\u22120.2, +1.1]" in told
+    assert "+0.60 [\u22120.20, +1.10]" in told
     assert "not known" in told
     assert HOSTILE in told
     assert "2026-11-30" in told

@@ -14,7 +14,7 @@ CRAFTS = [
         "accuracy": 0.4,
         "gain": {"value": 0.006, "low": -0.002, "high": 0.011},
         "after": 0.5,
-        "says": "Gadwal: 6 sources; one more is expected to raise balanced accuracy by 0.6 points [-0.2, 1.1].",
+        "says": "Gadwal: 6 sources; one more is expected to raise balanced accuracy by 0.60 points [-0.20, 1.10].",
     },
     {
         **dict.fromkeys(("accuracy", "gain", "after")),

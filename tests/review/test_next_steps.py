@@ -49,7 +49,7 @@ def test_crafts_are_ranked_by_what_a_source_is_worth_and_kept_for_the_app(run, c
     assert first["gain"] == pytest.approx({"value": 0.011, "low": 0.007, "high": 0.015})
     assert first["after"] == pytest.approx(0.511)
     assert first["says"] == (
-        "Leheriya: 6 sources; one more is expected to raise balanced accuracy by 1.1 points [0.7, 1.5]."
+        "Leheriya: 6 sources; one more is expected to raise balanced accuracy by 1.10 points [0.70, 1.50]."
     )
     assert (last["gain"], last["after"]) == (None, None)
     assert last["sources"] == len(set(read_manifest(tiny_corpus, where="craft == 'jamdani'").sources))
@@ -69,7 +69,7 @@ def test_what_is_said_to_people(run, curve, tiny_corpus, tiny_cache, tmp_path):
     found.print_table(out)
     told = out.export_text()
     assert told.index("Leheriya") < told.index("Chanderi") < told.index("Jamdani")
-    assert "1.1 [0.7, 1.5]" in told
+    assert "1.10 [0.70, 1.50]" in told
     assert "not known" in told
     assert "is 50.0% now" in told
 
@@ -83,7 +83,7 @@ def test_what_photos_lack_is_told_before_the_long_work(run, curve, tiny_corpus, 
 
 
 @pytest.mark.parametrize(
-    ("low", "said"), [(-0.002, "by 0.6 points [-0.2, 1.1]"), (-0.00004, "by 0.6 points [0.0, 1.1]")]
+    ("low", "said"), [(-0.002, "by 0.60 points [-0.20, 1.10]"), (-0.00004, "by 0.60 points [0.00, 1.10]")]
 )
 def test_no_gain_of_minus_nothing_is_told(low, said):
     assert said in CraftStep("gadwal", 6, 14, 0.4, Expected(0.006, low, 0.011), 0.5).says
