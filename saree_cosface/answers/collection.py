@@ -39,7 +39,7 @@ class Collection:
         features: of the backbone, the mean over the views, ``(N, F)``; F is 0 where the photos are not here.
         cosines: to each tradition of the run's gallery, with allowances, ``(N, C)``.
         kinds: of the verdict on each, ``(N,)``; "" where the run is not calibrated.
-        familiarity: of each, ``(N,)``; NaN where the run is not calibrated.
+        familiarity: of each, ``(N,)``; NaN where there is no verdict on it.
         sha256: of each photo, ``(N,)``.
         bad: those that could not be read, or have changed.
     """
@@ -164,6 +164,7 @@ def see_references(run: Run, manifest: Manifest) -> Collection:
         np.zeros((len(kept), 0), np.float32),
         run.cosines(embeddings),
         np.full(len(kept), "", dtype=np.str_),
+        np.full(len(kept), np.nan, np.float32),
         table["sha256"].to_numpy(str)[places],
         bad,
     )
