@@ -114,7 +114,7 @@ class Choice:
             "asked": self.asked,
             "chosen": photos,
             "left_out": dict(self.left_out),
-            "skipped": [{"path": str(bad.path), "reason": bad.reason} for bad in self.bad],
+            "skipped": [{"path": _told(bad.path), "reason": bad.reason} for bad in self.bad],
             "remarks": list(self.remarks),
         }
 
@@ -132,7 +132,9 @@ def require_photos(run: Run, folder: Path) -> tuple[list[Path], list[BadImage]]:
             f"{run.folder} is not calibrated, so it cannot tell photos of such cloth from others: run "
             f"`saree-cosface calibrate {run.folder}` first."
         )
-    found, bad = find_photos(folder)
+    every, bad = find_photos(folder)
+    found = [path for path in every if _told(path) == str(path)]
+    bad += [BadImage(path, "its name is not UTF-8 text; rename it") for path in every if _told(path) != str(path)]
     if not found:
         because = f"; the first file that looks like one: {bad[0]}" if bad else ""
         raise ManifestError(f"{folder}: holds no photo to choose{because}.")
@@ -196,12 +198,18 @@ def _together(manifest: Manifest, folder: Path, photos: list[Path]) -> Manifest:
     labelled = manifest.table[list(COLUMNS)].assign(path=_absolute(manifest.files()))
     new = pd.DataFrame("", index=range(len(photos)), columns=list(COLUMNS), dtype=object)
     new["path"] = _absolute(photos)
-    new["source"] = [_source(path.relative_to(folder).parts[:-1]) for path in photos]
+    of_folder = {parent: _source(parent.relative_to(folder).parts) for parent in {path.parent for path in photos}}
+    new["source"] = [of_folder[path.parent] for path in photos]
     return manifest_of(pd.concat([labelled, new], ignore_index=True), Path("/"))
 
 
 def _absolute(files: list[Path]) -> list[str]:
     return [os.path.abspath(path) for path in files]  # noqa: PTH100  # Path.resolve would follow links
+
+
+def _told(path: Path) -> str:
+    """A path as JSON can spell it: a name of another encoding comes as bytes that are no letters."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _source(folders: tuple[str, ...]) -> str:

@@ -1,3 +1,4 @@
+import os
 import shutil
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ from PIL import Image
 from saree_cosface.data.manifest import ManifestError
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.review.teaching_sheet import write_choice_sheets
-from saree_cosface.review.unlabelled import KNOWN, LISTED, choose
+from saree_cosface.review.unlabelled import KNOWN, LISTED, _told, choose, require_photos
 from saree_cosface.runs.calibration import CalibrationError
 from tests.helpers.tiny import SOME
 
@@ -132,6 +133,17 @@ def test_nothing_to_choose_is_an_error_that_says_why(
     wary.__dict__["calibration"] = replace(calibrated_run.calibration, familiarity=1.0)
     with pytest.raises(ManifestError, match="unlike every photo"):
         choose(wary, labelled, folder, 50, cache=tiny_cache)
+
+
+def test_a_name_of_another_encoding_is_skipped_and_spelt(folder, run, tmp_path):
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg")
+    shutil.copy(folder / "again.jpg", odd)
+    with pytest.raises(ManifestError, match="UTF-8"):
+        require_photos(run, tmp_path)
+    shutil.copy(folder / "again.jpg", tmp_path)
+    found, bad = require_photos(run, tmp_path)
+    assert [path.name for path in found] == ["again.jpg"]
+    assert _told(bad[0].path).endswith("caf\\xe9.jpg")
 
 
 def test_what_the_manifest_lists_is_not_chosen(run, tiny_corpus, labelled, tiny_cache):
