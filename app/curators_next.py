@@ -40,8 +40,8 @@ def _panel(inner: str) -> str:
 
 
 def _ranking(crafts: Sequence[Mapping[str, Any]]) -> str:
-    rows = [(craft["name"], craft["sources"], craft["photos"], _gain(craft["gain"])) for craft in crafts]
-    ranking = table(("craft", "sources", "photos", "one more source adds, points"), rows, numbers=" nnn")
+    rows = [(craft["name"], _gain(craft["gain"]), craft["sources"], craft["photos"]) for craft in crafts]
+    ranking = table(("craft", "points that one more source adds", "sources", "photos"), rows, numbers=" nnn")
     return f"<p>{escape(crafts[0]['says'])}</p>{ranking}"
 
 
