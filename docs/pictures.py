@@ -82,16 +82,15 @@ def collection(driver, page: Path) -> Image.Image:
     return screen(driver)
 
 
-def make(demo: Path) -> None:
-    """Make what is pictured of a demonstration, where it is not there yet."""
+def make(demo: Path, name: str) -> None:
+    """Make what is pictured, as the program makes it now."""
     commands = {
-        "map/map.html": ["map", demo / "run", demo / "corpus" / "manifest.csv", "--out", demo / "map"],
-        "figures/margins.png": ["faces", "margins", "--out", demo / "figures"],
-        "figures/toy_digits.png": ["faces", "toy", "--out", demo / "figures"],
+        "map": ["map", demo / "run", demo / "corpus" / "manifest.csv", "--out", demo / "map"],
+        "figure-2": ["faces", "margins", "--out", demo / "figures"],
+        "figure-4": ["faces", "toy", "--out", demo / "figures"],
     }
-    for made, command in commands.items():
-        if not (demo / made).exists():
-            subprocess.run([sys.executable, "-m", "saree_cosface", *map(str, command)], check=True)
+    if name in commands:
+        subprocess.run([sys.executable, "-m", "saree_cosface", *map(str, commands[name])], check=True)
 
 
 def main() -> None:
@@ -101,7 +100,6 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="such as answer or map")
     options = parser.parse_args()
     demo = options.demo.resolve()
-    make(demo)
     manifest = read_manifest(demo / "run" / "manifest.csv")
     held_out = manifest.select(manifest.table["split"].to_numpy(str) == "test")
     photo = next(file for file, craft in zip(held_out.files(), held_out.crafts, strict=True) if craft == "patola")
@@ -113,6 +111,7 @@ def main() -> None:
         "figure-4": lambda: Image.open(demo / "figures" / "toy_digits.png"),
     }
     for name in options.only or makers:
+        make(demo, name)
         save(makers[name](), name)
         print(f"{OUT / name}.webp")
     taken = sum(path.stat().st_size for path in OUT.iterdir())
