@@ -26,6 +26,8 @@ hypothesis.settings.load_profile("untimed")
 os.environ.setdefault("SAREE_COSFACE_RUNTIME", "openvino")
 
 LONGEST = (
+    "tests/test_release.py",
+    "tests/test_documents.py",
     "tests/app/test_curators_review_browser.py",
     "tests/shards/test_on_ray.py",
     "tests/test_notebooks.py",

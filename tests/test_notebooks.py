@@ -10,9 +10,6 @@ from nbformat.v4 import new_code_cell
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-SAREES, COSFACE, NOTHING = (
-    ROOT / "notebooks" / f"{name}.ipynb" for name in ("your_own_sarees", "cosface_explained", "from_nothing")
-)
 PROBE = """
 import json
 print(json.dumps({
@@ -29,6 +26,19 @@ print(json.dumps({
     "calibrated_on": calibration.found["photos"],
 }))
 """
+
+
+def executed(name, probe, folder, monkeypatch, **named):
+    """The notebook of this name after it ran in a folder, with what a last cell prints as JSON."""
+    for variable in ("PHOTOS", "CONTACT", "RUN", "MANIFEST", "CACHE", "FACES"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in {"TINY": "1", "WORK": folder / "work", **named}.items():
+        monkeypatch.setenv(variable, str(value))
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    notebook.cells.append(new_code_cell(probe))
+    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": folder}}).execute()
+    assert list(folder.iterdir()) == [folder / "work"]  # nothing is written elsewhere
+    return notebook, json.loads(notebook.cells[-1].outputs[0].text)
 
 
 def figures_of(notebook):
@@ -53,14 +63,7 @@ def test_is_kept_without_outputs(path):
 
 @pytest.mark.slow
 def test_runs_on_drawn_sarees(tmp_path, monkeypatch):
-    monkeypatch.delenv("PHOTOS", raising=False)
-    monkeypatch.setenv("TINY", "1")
-    monkeypatch.setenv("WORK", str(tmp_path / "work"))
-    notebook = nbformat.read(SAREES, as_version=4)
-    notebook.cells.append(new_code_cell(PROBE))
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
-
-    found = json.loads(notebook.cells[-1].outputs[0].text)
+    notebook, found = executed("your_own_sarees", PROBE, tmp_path, monkeypatch)
     crafts, cosines = zip(*found["traditions"], strict=True)
     assert set(crafts) == set(found["crafts"]) == {"bandhani", "kasavu", "kota_doria", "leheriya"}
     assert list(cosines) == sorted(cosines, reverse=True)
@@ -75,40 +78,101 @@ def test_runs_on_drawn_sarees(tmp_path, monkeypatch):
     assert found["calibrated_on"] > 5
 
     assert len(figures_of(notebook)) == 5  # contact sheet, learning curves, confusion matrix, two answers
-    assert list(tmp_path.iterdir()) == [tmp_path / "work"]  # nothing is written elsewhere
 
 
 EXPLAINED = """
 import json
 print(json.dumps({
     "posteriors": list(checked.values()),
-    "toy": [row["name"] for row in toy["rows"]],
     "undecided": {name: float(degrees[np.argmin(np.abs(np.array(values) - np.log(2)))]) for name, values in losses.items()},
     "last": {name: values[-1] for name, values in curves.items()},
-    "found": list(found),
 }))
 """
 
 
 @pytest.mark.slow
 def test_cosface_is_explained_by_running_it(tmp_path, monkeypatch):
-    monkeypatch.setenv("TINY", "1")
-    monkeypatch.setenv("WORK", str(tmp_path / "work"))
-    monkeypatch.setenv("EXPERIMENTS", str(ROOT / "benchmarks" / "faces"))
-    notebook = nbformat.read(COSFACE, as_version=4)
-    notebook.cells.append(new_code_cell(EXPLAINED))
-    NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
-
-    said = json.loads(notebook.cells[-1].outputs[0].text)
+    notebook, said = executed("cosface_explained", EXPLAINED, tmp_path, monkeypatch)
     assert said["posteriors"] == pytest.approx([0.99] * 8)
-    assert said["toy"] == ["softmax", "LMCL, m = 0", "LMCL, m = 0.1", "LMCL, m = 0.2"]
     # Two prototypes at 90 degrees: undecided at 45, and with a margin where cos - sin = 0.35.
     assert said["undecided"]["NSL"] == pytest.approx(45, abs=0.5)
     assert said["undecided"]["LMCL"] == pytest.approx(30.7, abs=0.5)
     assert said["last"]["softmax"] < 0.01 < said["last"]["NSL, s = 16"] < said["last"]["LMCL, s = 16"]
+    assert len(figures_of(notebook)) == 4
+
+
+PAPER = """
+import json
+print(json.dumps({
+    "toy": [row["name"] for row in toy["rows"]],
+    "found": list(found),
+    "order": [row["name"] for row in order],
+    "published": [row["published"][0] for row in order if row["published"]],
+}))
+"""
+
+
+@pytest.mark.slow
+def test_the_paper_is_set_beside_what_was_measured(tmp_path, monkeypatch):
+    experiments = ROOT / "benchmarks" / "faces"
+    notebook, said = executed("the_paper_on_faces", PAPER, tmp_path, monkeypatch, EXPERIMENTS=experiments)
+    assert said["toy"] == ["softmax", "LMCL, m = 0", "LMCL, m = 0.1", "LMCL, m = 0.2"]
     assert said["found"] == ["losses", "normalization", "sweep_margins", "sweep_scales"]  # as measured, beside the code
-    assert len(figures_of(notebook)) == 6
-    assert list(tmp_path.iterdir()) == [tmp_path / "work"]  # nothing is written elsewhere
+    assert len(said["order"]) == 9
+    assert {"softmax", "NSL", "LMCL"} < set(said["order"])
+    assert 97.88 in said["published"]
+    assert 99.33 in said["published"]
+    assert len(figures_of(notebook)) == 3  # nine losses, the sweeps, the toy
+
+
+READ = """
+import json
+print(json.dumps({
+    "answers": len(answers),
+    "furthest": answers[0].gap >= answers[-1].gap,
+    "lines": [calibration.known, calibration.cosine],
+    "strangers": said,
+    "heat_map": Path(drawn["heat_map"]).is_file(),
+    "findings": [finding["says"] for finding in audit.document["findings"]],
+}))
+"""
+
+
+@pytest.mark.slow
+def test_an_answer_is_read(tmp_path, monkeypatch, calibrated_run, tiny_corpus, tiny_cache):
+    given = {"RUN": calibrated_run.folder, "MANIFEST": tiny_corpus, "CACHE": tiny_cache}
+    notebook, found = executed("reading_an_answer", READ, tmp_path, monkeypatch, **given)
+    assert found["answers"] == 5  # the photos of the fold that was held out
+    assert found["furthest"]
+    assert found["lines"] == sorted(found["lines"])
+    assert sum(found["strangers"].values()) == 6
+    assert found["heat_map"]
+    assert len(found["findings"]) > 3
+    assert len(figures_of(notebook)) == 4  # cosines, verdicts, heat map, matches
+
+
+SESSION = """
+import json
+print(json.dumps({
+    "planted": len(right),
+    "looked_at": len(looked_at),
+    "found": len(found),
+    "mended": int((sc.read_manifest(mended).crafts != manifest.crafts).sum()),
+    "again": again.classes == run.classes,
+    "compared": second.document["before"] is not None,
+}))
+"""
+
+
+@pytest.mark.slow
+def test_a_session_mends_labels(tmp_path, monkeypatch):
+    notebook, said = executed("curators_session", SESSION, tmp_path, monkeypatch)
+    assert said["planted"] == 3
+    assert said["looked_at"] == 6
+    assert 1 <= said["found"] == said["mended"] <= 3
+    assert said["again"]
+    assert said["compared"]
+    assert len(figures_of(notebook)) == 3  # a map, a contact sheet, both maps
 
 
 GATHERED = """
@@ -129,14 +193,7 @@ print(json.dumps({
 
 @pytest.mark.slow
 def test_from_nothing_to_a_run_that_is_given_away(tmp_path, monkeypatch):
-    monkeypatch.delenv("CONTACT", raising=False)
-    monkeypatch.setenv("TINY", "1")
-    monkeypatch.setenv("WORK", str(tmp_path / "work"))
-    notebook = nbformat.read(NOTHING, as_version=4)
-    notebook.cells.append(new_code_cell(GATHERED))
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
-
-    said = json.loads(notebook.cells[-1].outputs[0].text)
+    notebook, said = executed("from_nothing", GATHERED, tmp_path, monkeypatch)
     assert {craft: said["listed"].count(craft) for craft in set(said["listed"])} == {
         **{"bandhani": 8},
         **dict.fromkeys(("kasavu", "kota_doria", "leheriya"), 6),
@@ -149,4 +206,3 @@ def test_from_nothing_to_a_run_that_is_given_away(tmp_path, monkeypatch):
     assert said["same"]
     assert not {".jpg", ".png"} & set(said["files"])
     assert len(figures_of(notebook)) == 2  # a contact sheet and the confusion matrix
-    assert list(tmp_path.iterdir()) == [tmp_path / "work"]  # nothing is written elsewhere
