@@ -72,7 +72,7 @@ def _of(desk: Desk, found: Mapping[str, Any]) -> str:
     if desk.manifest is None:
         return said
     try:
-        now = read_manifest(desk.manifest, where=found["where"]).sha256
+        now = read_manifest(desk.manifest, where=found["query"]).sha256
     except (OSError, ManifestError) as error:
         return said + note(str(error), problem=True)
     if now == found["manifest_sha256"]:

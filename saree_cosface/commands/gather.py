@@ -98,7 +98,7 @@ def gather_photos(options: Namespace) -> int:
     if document["photos"]:
         document["check"] = _check(folder / MANIFEST)
         document["review"] = None if run is None else _review(run, folder / MANIFEST, options.cache)
-        _say(f"Manifest: {folder / MANIFEST}; {len(sheets)} contact sheets: {folder / FOLDER}")
+        _say(f"Manifest: {folder / MANIFEST}; contact sheets ({len(sheets)}): {folder / FOLDER}")
         _say(
             f"Every label is a caption's, and captions lie. Look through them: `saree-cosface review RUN "
             f"{folder / MANIFEST} --out {folder / 'review'}`, or the tab Review of the app; then train with "

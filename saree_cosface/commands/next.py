@@ -23,7 +23,8 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     steps = new_parser(
         "Rank crafts by what one more source of each is expected to add to balanced accuracy and, of a folder of\n"
         "photos without labels, choose those whose labels would teach most: in doubt, unlike what is there, one of\n"
-        "each picture, from as many sources as there are. Changes nothing."
+        "each picture, from as many sources as there are. Without --where, of the crafts that the run has learned.\n"
+        "Changes nothing."
     )
     add_run(steps)
     steps.add_argument("manifest", type=Path, help="CSV or Parquet manifest of the photos that have labels")

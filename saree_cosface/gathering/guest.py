@@ -149,7 +149,7 @@ class Guest:
             except _Busy as busy:
                 told, said = busy.seconds, str(busy)
             except NoSuchHost as error:
-                raise Unavailable(f"{error}: is there a network?") from error
+                raise Unavailable(f"{error}: see to the network") from error
             except httpx.RequestError as error:  # or what was packed cannot be unpacked
                 told, said = None, f"cannot be reached ({error or type(error).__name__})"
             seconds = float(2**attempt) if told is None else told

@@ -94,7 +94,7 @@ class Gathered:
                 reasons.add_row(Text(kind), str(count), Text(example))
             out.print(reasons)
         without = [craft_name(craft) for craft, count in self.photos.items() if not count]
-        if without:
+        if without and not self.troubles:  # else nobody knows
             said = f"Nothing was found of {', '.join(without)}: give the crafts more search words in the taxonomy."
             out.print(Text(said, "yellow"))
         for trouble in self.troubles:

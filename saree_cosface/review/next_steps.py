@@ -80,7 +80,8 @@ class NextSteps:
     Attributes:
         run: its folder.
         manifest: of the photos that have a label.
-        where: the pandas query that chose them; None for all.
+        where: the pandas query that was asked for; None for none.
+        query: the one that chose them.
         manifest_sha256: their fingerprint.
         made: when, UTC, ISO 8601.
         accuracy: balanced, on sources never seen, as the collection is.
@@ -91,6 +92,7 @@ class NextSteps:
     run: Path
     manifest: Path
     where: str | None
+    query: str
     manifest_sha256: str
     made: str
     accuracy: Expected
@@ -104,6 +106,7 @@ class NextSteps:
             "run": str(self.run),
             "manifest": str(self.manifest),
             "where": self.where,
+            "query": self.query,
             "manifest_sha256": self.manifest_sha256,
             "made": self.made,
             "balanced_accuracy": self.accuracy._asdict(),
@@ -146,7 +149,7 @@ def next_steps(
     Args:
         run: whose recipe says what is read of photos, and that looks at those to choose from.
         manifest_path: of the photos that have a label.
-        where: pandas query.
+        where: pandas query; by default the crafts that the run has learned.
         photos: folder of photos without, of which some are chosen.
         count: how many.
         cache: of features, and of what was found about copies.
@@ -159,21 +162,22 @@ def next_steps(
         RunError: somebody else is at work there, or it cannot be written.
     """
     out = run.folder / FOLDER if out is None else Path(out)
-    manifest = read_manifest(manifest_path, where=where)
-    every = manifest if where is None else read_manifest(manifest_path, on_unknown="keep")
+    query = f"craft in {list(run.classes)}" if where is None else where
+    manifest = read_manifest(manifest_path, where=query)
+    every = read_manifest(manifest_path, on_unknown="keep")
     if photos is not None:
         require_photos(run, photos)  # before the long work
     with alone_at(out, run.folder, "next"):
         # The precision is that of a training, and would keep what `curve` has found from being known again.
         model = replace(recorded_recipe(run.folder).model, precision="auto")
-        curve = source_curve(manifest_path, model, where=where, cache=cache)
+        curve = source_curve(manifest_path, model, where=query, cache=cache)
         choice = None
         if photos is not None:
             choice = choose(run, manifest, photos, count, listed=every.files(), cache=cache)
         made = datetime.now(UTC).isoformat(timespec="seconds")
         now = Expected(curve.accuracy, *curve.interval)
         crafts = _ranked(curve, manifest)
-        found = NextSteps(run.folder, manifest_path, where, manifest.sha256, made, now, crafts, choice)
+        found = NextSteps(run.folder, manifest_path, where, query, manifest.sha256, made, now, crafts, choice)
         if choice is not None:
             write_choice_sheets(choice, out)
         write_json(out / DOCUMENT, found.to_json())

@@ -29,7 +29,8 @@ CRAFTS = [
 
 def kept(run, **more):
     """Keep it, with more in the document."""
-    document = {"format": 1, "run": str(run), "manifest": "/museum/manifest.csv", "where": None, "manifest_sha256": "0"}
+    document = {"format": 1, "run": str(run), "manifest": "/museum/manifest.csv", "where": None}
+    document |= {"query": "craft != 'khadi'", "manifest_sha256": "0"}
     document |= {"made": "2026-11-30T12:00:00+00:00", "crafts": CRAFTS, "photos": None, **more}
     (run / FOLDER).mkdir(parents=True, exist_ok=True)
     (run / FOLDER / DOCUMENT).write_text(json.dumps(document), encoding="utf-8")

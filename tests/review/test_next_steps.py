@@ -54,9 +54,12 @@ def test_crafts_are_ranked_by_what_a_source_is_worth_and_kept_for_the_app(run, c
     assert (last["gain"], last["after"]) == (None, None)
     assert last["sources"] == len(set(read_manifest(tiny_corpus, where="craft == 'jamdani'").sources))
     assert document["manifest_sha256"] == read_manifest(tiny_corpus, where=SOME).sha256
+    assert document["where"] == document["query"] == SOME
     assert document["photos"] is None
     assert kept_steps(run.folder) == json.loads(json.dumps(document))
     assert [path.name for path in (run.folder / FOLDER).iterdir()] == [DOCUMENT]
+    # Without a query it is of the crafts that the run has learned, whatever else the manifest lists.
+    assert next_steps(run, tiny_corpus, cache=tiny_cache).manifest_sha256 == found.manifest_sha256
     assert curve[0][1].precision == "auto"  # as in a recipe, so that answers that were kept are known again
 
 
