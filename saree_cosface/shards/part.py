@@ -84,9 +84,12 @@ def _state(file: Path) -> tuple[int, int] | None:
 
 
 def _column(values: NDArray[np.float32], rows: NDArray[np.int_], count: int) -> pa.Array:
-    """Vectors of the rows that have one, any shape, as lists of one length; null for the others."""
-    full = np.zeros((count, int(np.prod(values.shape[1:]))), np.float32)
-    full[rows] = values.reshape(-1, full.shape[1])
+    """Vectors of the rows that have one, any shape, as lists; null for the others.
+
+    Their lengths are told one by one, though all are the same: of lists of a fixed length Parquet kept no null for long.
+    """
+    length = int(np.prod(values.shape[1:]))
     missing = np.ones(count, dtype=bool)
     missing[rows] = False
-    return pa.FixedSizeListArray.from_arrays(pa.array(full.ravel()), full.shape[1], mask=pa.array(missing))
+    offsets = np.concatenate([[0], np.cumsum(np.where(missing, 0, length))]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.ravel()), mask=pa.array(missing))
