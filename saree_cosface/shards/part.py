@@ -86,7 +86,7 @@ def _state(file: Path) -> tuple[int, int] | None:
 def _column(values: NDArray[np.float32], rows: NDArray[np.int_], count: int) -> pa.Array:
     """Vectors of the rows that have one, any shape, as lists; null for the others.
 
-    Their lengths are told one by one, though all are the same: among lists of a fixed length older pyarrows write no null.
+    Lengths are told one by one, though all are the same: among lists of fixed length older pyarrows write no null.
     """
     length = int(np.prod(values.shape[1:]))
     missing = np.ones(count, dtype=bool)
