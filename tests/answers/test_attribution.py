@@ -6,7 +6,8 @@ import pytest
 from saree_cosface.answers.attribution import attribute
 from saree_cosface.runs.gallery import Gallery
 from saree_cosface.taxonomy import load_taxonomy
-from tests.helpers.numbers import calibration_with, gallery_of, unit
+from tests.helpers.galleries import gallery_of, unit
+from tests.helpers.numbers import calibration_with
 
 TAXONOMY = load_taxonomy()
 PHOTO = [Path("a.jpg")]

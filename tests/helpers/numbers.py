@@ -1,40 +1,15 @@
-"""Small galleries, calibrations and scores, made of numbers: for tests that need one and care little how it came."""
+"""Small calibrations and scores, made of numbers: for tests that need one and care little how it came."""
 
 import numpy as np
-import pandas as pd
 
 from saree_cosface.features.familiarity import Familiarity
 from saree_cosface.metrics.calibration import probabilities
 from saree_cosface.runs.calibration import Calibration
-from saree_cosface.runs.gallery import COLUMNS, Gallery
 from saree_cosface.scoring.calibrate import fit_calibration
 from saree_cosface.scoring.out_of_fold import OutOfFold
 
 CALIBRATED = ("chanderi", "jamdani", "patola")
 """The crafts of :func:`calibration_with` and :func:`calibration_of`."""
-
-
-def unit(rows):
-    rows = np.asarray(rows, np.float32)
-    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
-
-
-def gallery_of(count=8, dim=4, seed=0, prefix=""):
-    rng = np.random.default_rng(seed)
-    table = pd.DataFrame(
-        {
-            "craft": [("chanderi", "jamdani", "kasavu")[row % 3] for row in range(count)],
-            "piece": [f"piece {row // 2}" for row in range(count)],
-            "source": "shop",
-            "view": "",
-            "path": [f"/photos/{prefix}{row}.jpg" for row in range(count)],
-            "sha256": [f"{prefix}{row:064d}" for row in range(count)],
-            "thumbnail": "",
-            "shared_piece": "",
-        },
-        columns=COLUMNS,
-    )
-    return Gallery(unit(rng.normal(size=(count, dim))), table)
 
 
 def calibration_of(cosines, labels, sources, false_accepts=0.1):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from saree_cosface.runs.gallery import COLUMNS, Gallery
-from tests.helpers.numbers import unit
+from tests.helpers.galleries import unit
 
 EMBEDDER = "0123456789ab"
 CRAFTS = ("patola", "bandhani", "kanjivaram", "shawls of my aunt")

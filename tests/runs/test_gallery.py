@@ -13,7 +13,7 @@ from saree_cosface.features.prototypes import prototype
 from saree_cosface.runs.gallery import COLUMNS, INDEX, Gallery, GalleryError
 from saree_cosface.runs.references import build_gallery
 from tests.helpers.bad_photos import save, textured, zero_byte
-from tests.helpers.numbers import gallery_of, unit
+from tests.helpers.galleries import gallery_of, unit
 
 
 def same(one, other):

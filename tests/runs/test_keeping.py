@@ -9,7 +9,7 @@ from saree_cosface.runs.gallery import Gallery
 from saree_cosface.runs.keeping import FOLDER, forget_photos, keep_photos
 from tests.helpers import bad_photos as bad
 from tests.helpers import colours
-from tests.helpers.numbers import gallery_of
+from tests.helpers.galleries import gallery_of
 
 
 def test_a_kept_copy_is_srgb_and_says_so(tmp_path):

@@ -17,8 +17,8 @@ from saree_cosface.runs.originals import originals, recorded, require_original
 from saree_cosface.runs.references import build_gallery
 from saree_cosface.scoring.probes import unseen_probes
 from tests.helpers.bad_photos import save, textured
+from tests.helpers.galleries import gallery_of
 from tests.helpers.moved import moved_run
-from tests.helpers.numbers import gallery_of
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from saree_cosface.runs.gallery import Gallery, GalleryError
 from saree_cosface.runs.shared_gallery import create_gallery, open_gallery
-from tests.helpers.numbers import gallery_of
+from tests.helpers.galleries import gallery_of
 from tests.helpers.shared_gallery import EMBEDDER, collection
 
 pytestmark = pytest.mark.slow  # a server is started for them
