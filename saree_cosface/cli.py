@@ -94,7 +94,7 @@ def _run(arguments: list[str] | None) -> int:
     open_stdout = prepare_streams()
     _require_folder()
     given = sys.argv[1:] if arguments is None else arguments
-    parser, commands = command_line(given[0] if given else "")
+    parser, commands = command_line(given[0]) if COMMANDS.keys() & set(given) else (outline(), {})
     options = parser.parse_args(arguments)
     name = options.subcommand
     chosen = options[name]
@@ -141,14 +141,28 @@ def command_line(asked: str = "") -> tuple[ArgumentParser, dict[str, Command]]:
     Args:
         asked: the command that is called; then its module alone is made, since all take longer than many a command.
     """
-    parser = ArgumentParser(
-        prog="saree-cosface",
-        version=__version__,
-        description="Names the craft tradition of a saree from photographs, by cosine similarity.",
-        epilog="A first tour: loom corpus → data check → train → evaluate → predict; `saree-cosface demo` does it all.",
-    )
+    parser = _parser()
     subcommands = parser.add_subcommands(dest="subcommand", metavar="COMMAND")
     commands: dict[str, Command] = {}
     for command in [COMMANDS[asked]] if asked in COMMANDS else dict.fromkeys(COMMANDS.values()):
         commands |= command.add(subcommands)
     return parser, commands
+
+
+def outline() -> ArgumentParser:
+    """The parser of a call that names no command: it knows of each no more than the line in the help."""
+    parser = _parser()
+    subcommands = parser.add_subcommands(dest="subcommand", metavar="COMMAND")
+    for command in dict.fromkeys(COMMANDS.values()):
+        for name, said in command.HELP.items():
+            subcommands.add_subcommand(name, ArgumentParser(), help=said)
+    return parser
+
+
+def _parser() -> ArgumentParser:
+    return ArgumentParser(
+        prog="saree-cosface",
+        version=__version__,
+        description="Names the craft tradition of a saree from photographs, by cosine similarity.",
+        epilog="A first tour: loom corpus → data check → train → evaluate → predict; `saree-cosface demo` does it all.",
+    )

@@ -16,7 +16,7 @@ import yaml
 
 import saree_cosface
 from saree_cosface import __version__, cli
-from saree_cosface.cli import command_line, main
+from saree_cosface.cli import command_line, main, outline
 from saree_cosface.commands.common import print_json
 from saree_cosface.data.manifest_file import read_manifest
 from tests.helpers import altered
@@ -100,6 +100,10 @@ def test_a_command_is_known_by_its_module_alone():
     assert {name.split()[0] for name in commands} == set(cli.COMMANDS)
     for name in commands:
         assert name in command_line(name.split()[0])[1]
+
+
+def test_the_help_says_of_each_command_what_its_module_says():
+    assert outline().format_help() == command_line()[0].format_help()
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"], ["predict", "--help"]])

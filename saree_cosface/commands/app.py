@@ -9,6 +9,9 @@ from jsonargparse import Namespace
 
 from saree_cosface.commands.common import Command, Subcommands, add_gallery, add_run, new_parser
 
+HELP = {"app": "serve the app", "accounts": "let somebody log in to the app"}
+"""What they do, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the commands."""
@@ -23,14 +26,14 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     app.add_argument("--manifest", type=Path | None, help="manifest of the collection that curators work on")
     app.add_argument("--log", type=Path | None, help="log of their decisions; made with the first one")
     add_gallery(app, "search a shared gallery, and enrol into it, instead of the run's own")
-    subcommands.add_subcommand("app", app, help="serve the app")
+    subcommands.add_subcommand("app", app, help=HELP["app"])
     accounts = new_parser(
         "Let somebody log in to the app, or change their password, which is asked for. The file, made if need be,\n"
         "gets a line with the name and a hash: whoever reads it cannot log in with that."
     )
     accounts.add_argument("file", type=Path, help="file for `saree-cosface app --auth`")
     accounts.add_argument("name", type=str, help="of the user")
-    subcommands.add_subcommand("accounts", accounts, help="let somebody log in to the app")
+    subcommands.add_subcommand("accounts", accounts, help=HELP["accounts"])
     return {"app": _serve, "accounts": _account}
 
 

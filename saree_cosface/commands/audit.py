@@ -8,6 +8,9 @@ from jsonargparse.typing import PositiveInt
 from saree_cosface.commands.common import Command, Subcommands, add_cache, add_json, add_run, finish, new_parser
 from saree_cosface.console import console
 
+HELP = {"audit": "look for shortcuts"}
+"""What it does, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command."""
@@ -25,7 +28,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     )
     add_cache(audit)
     add_json(audit, "what was found")
-    subcommands.add_subcommand("audit", audit, help="look for shortcuts")
+    subcommands.add_subcommand("audit", audit, help=HELP["audit"])
     return {"audit": _run}
 
 

@@ -7,6 +7,9 @@ from jsonargparse import Namespace
 from saree_cosface.commands.common import Command, Subcommands, add_cache, add_json, add_where, finish, new_parser
 from saree_cosface.console import console
 
+HELP = {"backbones": "find the backbone to train with"}
+"""What it does, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command."""
@@ -30,7 +33,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     backbones.add_argument("--folds", type=int, default=5, help="folds by source")
     add_cache(backbones)
     add_json(backbones, "scores")
-    subcommands.add_subcommand("backbones", backbones, help="find the backbone to train with")
+    subcommands.add_subcommand("backbones", backbones, help=HELP["backbones"])
     return {"backbones": _run}
 
 

@@ -5,6 +5,9 @@ from jsonargparse import Namespace
 from saree_cosface.commands.common import Command, Subcommands, add_cache, add_json, add_run, finish, new_parser
 from saree_cosface.console import console
 
+HELP = {"calibrate": "find probabilities and verdicts"}
+"""What it does, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command."""
@@ -24,7 +27,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     calibrate.add_argument("--groups", type=int, default=3, help="groups of crafts, each left out once a fold")
     add_cache(calibrate)
     add_json(calibrate, "what was found")
-    subcommands.add_subcommand("calibrate", calibrate, help="find probabilities and verdicts")
+    subcommands.add_subcommand("calibrate", calibrate, help=HELP["calibrate"])
     return {"calibrate": _run}
 
 

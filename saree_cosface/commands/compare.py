@@ -17,6 +17,9 @@ from saree_cosface.commands.common import (
 )
 from saree_cosface.console import console
 
+HELP = {"compare": "compare losses and baselines"}
+"""What it does, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command."""
@@ -34,7 +37,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     add_cache(compare)
     add_json(compare, "results")
     add_recipe(compare)
-    subcommands.add_subcommand("compare", compare, help="compare losses and baselines")
+    subcommands.add_subcommand("compare", compare, help=HELP["compare"])
     return {"compare": _run}
 
 

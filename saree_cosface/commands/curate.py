@@ -26,6 +26,10 @@ _DECISIONS = {
 }
 
 
+HELP = {"curate": "record decisions, and apply them"}
+"""What it does, in a line."""
+
+
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command with its sub-commands."""
     parser = ArgumentParser(
@@ -33,7 +37,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
         "Example: saree-cosface curate decisions.db relabel shop/bafta_17.jpg --craft jamdani --by 'Asha Rao'\n"
         "--why 'supplementary weft, no cut floats on the back' --manifest manifest.csv"
     )
-    subcommands.add_subcommand("curate", parser, help="record decisions, and apply them")
+    subcommands.add_subcommand("curate", parser, help=HELP["curate"])
     parser.add_argument(LOG, type=Path, metavar="LOG", help="file of decisions, such as decisions.db")
     commands: dict[str, Command] = {}
     inner = parser.add_subcommands(dest="subcommand", metavar="COMMAND")

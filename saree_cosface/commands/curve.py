@@ -8,6 +8,9 @@ from saree_cosface.commands.common import Command, Subcommands, add_cache, add_j
 from saree_cosface.commands.recipes import read_recipe
 from saree_cosface.console import console
 
+HELP = {"curve": "say what more sources are worth"}
+"""What it does, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command."""
@@ -33,7 +36,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     curve.add_argument("--seed", type=int, default=0, help="of the folds and of the orders in which sources are added")
     add_cache(curve)
     add_json(curve)
-    subcommands.add_subcommand("curve", curve, help="say what more sources are worth")
+    subcommands.add_subcommand("curve", curve, help=HELP["curve"])
     return {"curve": _run}
 
 

@@ -8,12 +8,15 @@ from saree_cosface.commands import data_card, gather
 from saree_cosface.commands.common import Command, Subcommands, add_cache, add_json, add_where, finish, new_parser
 from saree_cosface.console import console
 
+HELP = {"data": "make and check manifests"}
+"""What it does, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the commands."""
     data = ArgumentParser(description="Make and check manifests: tables with a row a photo.")
     # jsonargparse takes the levels of sub-commands from the outside in.
-    subcommands.add_subcommand("data", data, help="make and check manifests")
+    subcommands.add_subcommand("data", data, help=HELP["data"])
     data_commands = data.add_subcommands(dest="subcommand", metavar="COMMAND")
     importing = new_parser(
         "Make a manifest from a folder tree (craft/photo, craft/source/photo, craft/source/piece/photo)\n"

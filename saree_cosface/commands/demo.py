@@ -46,6 +46,10 @@ class Step:
         return all(source.stat().st_mtime_ns <= made for source in self.sources)
 
 
+HELP = {"demo": "go the whole way on drawn sarees"}
+"""What it does, in a line."""
+
+
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command."""
     demo = new_parser(
@@ -57,7 +61,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     demo.add_argument("--serve", action="store_true", help="serve the app in the end, until interrupted")
     demo.add_argument("--port", type=int | None, help="port on 127.0.0.1 (default: the first free one from 7860)")
     demo.add_class_arguments(LoomOptions, "loom")
-    subcommands.add_subcommand("demo", demo, help="go the whole way on drawn sarees")
+    subcommands.add_subcommand("demo", demo, help=HELP["demo"])
     return {"demo": _run}
 
 

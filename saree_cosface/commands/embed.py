@@ -15,6 +15,9 @@ from saree_cosface.commands.common import (
 )
 from saree_cosface.console import console
 
+HELP = {"embed": "embed a large collection, here or on a cluster"}
+"""What it does, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command."""
@@ -43,7 +46,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
         "--cache", type=Path | None, help="folder of features, shared by runs (default: none, the embeddings are kept)"
     )
     add_json(embed)
-    subcommands.add_subcommand("embed", embed, help="embed a large collection, here or on a cluster")
+    subcommands.add_subcommand("embed", embed, help=HELP["embed"])
     return {"embed": _run}
 
 

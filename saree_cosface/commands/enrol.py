@@ -7,6 +7,9 @@ from jsonargparse import Namespace
 from saree_cosface.commands.common import Command, Subcommands, add_gallery, add_json, add_run, finish, new_parser
 from saree_cosface.console import console
 
+HELP = {"enrol": "add references to a run", "enrolments": "list enrolments, or take one back"}
+"""What they do, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the commands."""
@@ -23,7 +26,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     enrol.add_argument("--note", type=str, default="", help="kept with the enrolment, such as an inventory number")
     add_gallery(enrol, "add to a shared gallery, and to its log, instead of the run's own")
     add_json(enrol)
-    subcommands.add_subcommand("enrol", enrol, help="add references to a run")
+    subcommands.add_subcommand("enrol", enrol, help=HELP["enrol"])
     enrolments = new_parser(
         "What was enrolled into a run, by number. --undo takes an enrolment back: its photos leave."
     )
@@ -31,7 +34,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     enrolments.add_argument("--undo", type=int | None, help="take this enrolment back; 0 for your last")
     add_gallery(enrolments, "those into a shared gallery")
     add_json(enrolments, "all enrolments")
-    subcommands.add_subcommand("enrolments", enrolments, help="list enrolments, or take one back")
+    subcommands.add_subcommand("enrolments", enrolments, help=HELP["enrolments"])
     return {"enrol": _enrol, "enrolments": _enrolments}
 
 

@@ -17,6 +17,9 @@ from saree_cosface.commands.common import (
 )
 from saree_cosface.console import console
 
+HELP = {"evaluate": "score a run honestly"}
+"""What it does, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command."""
@@ -43,7 +46,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     add_where(evaluate, "score")
     evaluate.add_argument("--out", type=Path | None, help="folder for the figures and the JSON (default: in the run)")
     add_json(evaluate, "scores")
-    subcommands.add_subcommand("evaluate", evaluate, help="score a run honestly")
+    subcommands.add_subcommand("evaluate", evaluate, help=HELP["evaluate"])
     return {"evaluate": _run}
 
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from saree_cosface.runs.run import Run
 
 
+HELP = {"export": "write the embedder as ONNX or OpenVINO"}
+"""What it does, in a line."""
+
+
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command."""
     export = new_parser(
@@ -35,7 +39,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
         help="for --int8, photos to calibrate on and to compare on (default: those that the run was made from)",
     )
     add_json(export)
-    subcommands.add_subcommand("export", export, help="write the embedder as ONNX or OpenVINO")
+    subcommands.add_subcommand("export", export, help=HELP["export"])
     return {"export": _run}
 
 

@@ -11,12 +11,15 @@ from saree_cosface.commands.faces_protocols import add_protocols
 from saree_cosface.console import console
 from saree_cosface.options import FaceOptions, HeadOptions, ModelOptions, OptimOptions
 
+HELP = {"faces": "reproduce the CosFace paper on faces"}
+"""What it does, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command with its sub-commands."""
     faces = ArgumentParser(description="Check the engine on the task that it was invented for: faces.")
     # jsonargparse takes the levels of sub-commands from the outside in.
-    subcommands.add_subcommand("faces", faces, help="reproduce the CosFace paper on faces")
+    subcommands.add_subcommand("faces", faces, help=HELP["faces"])
     inner = faces.add_subcommands(dest="subcommand", metavar="COMMAND")
     commands: dict[str, Command] = {}
 

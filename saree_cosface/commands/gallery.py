@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _IT = "the shared gallery"
 
 
+HELP = {"gallery": "share references on a server"}
+"""What it does, in a line."""
+
+
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command with its sub-commands."""
     parser = ArgumentParser(
@@ -33,7 +37,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
         "them and add to them: `predict`, `enrol`, `enrolments` and `app` take its address as --gallery.\n"
         "Example: saree-cosface gallery copy runs/museum --to postgresql://asha@db.museum.example/sarees"
     )
-    subcommands.add_subcommand("gallery", parser, help="share references on a server")
+    subcommands.add_subcommand("gallery", parser, help=HELP["gallery"])
     inner = parser.add_subcommands(dest="subcommand", metavar="COMMAND")
 
     copy = new_parser(

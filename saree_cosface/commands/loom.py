@@ -8,13 +8,16 @@ from saree_cosface.commands.common import Command, Subcommands, new_parser
 from saree_cosface.console import console
 from saree_cosface.loom.options import LoomOptions
 
+HELP = {"loom": "draw synthetic sarees"}
+"""What it does, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command."""
     loom = new_parser("Draw a corpus of synthetic sarees, photographed by synthetic shops.")
     loom.add_argument("out", type=Path, help="folder for the photos and manifest.csv")
     loom.add_class_arguments(LoomOptions, "loom")
-    subcommands.add_subcommand("loom", loom, help="draw synthetic sarees")
+    subcommands.add_subcommand("loom", loom, help=HELP["loom"])
     return {"loom": _run}
 
 

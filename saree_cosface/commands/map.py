@@ -17,6 +17,9 @@ from saree_cosface.commands.common import (
 )
 from saree_cosface.console import console
 
+HELP = {"map": "map a collection"}
+"""What it does, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command."""
@@ -34,7 +37,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     add_embeddings(parser)
     add_cache(parser)
     add_json(parser)
-    subcommands.add_subcommand("map", parser, help="map a collection")
+    subcommands.add_subcommand("map", parser, help=HELP["map"])
     return {"map": _run}
 
 

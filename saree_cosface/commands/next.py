@@ -17,6 +17,9 @@ from saree_cosface.commands.common import (
 )
 from saree_cosface.console import console
 
+HELP = {"next": "find what to photograph, and which photos to label"}
+"""What it does, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command."""
@@ -36,7 +39,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     steps.add_argument("--out", type=Path | None, help="folder to write to (default: in the run, where the app looks)")
     add_cache(steps)
     add_json(steps, "what was found")
-    subcommands.add_subcommand("next", steps, help="find what to photograph, and which photos to label")
+    subcommands.add_subcommand("next", steps, help=HELP["next"])
     return {"next": _run}
 
 

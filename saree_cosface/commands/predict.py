@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from saree_cosface.answers.prediction import Answers
 
 
+HELP = {"predict": "name the tradition of photos"}
+"""What it does, in a line."""
+
+
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command."""
     predict = new_parser(
@@ -33,7 +37,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     predict.add_argument("--top", type=PositiveInt, default=5, help="how many traditions and references to name")
     add_json(predict, "answers")
     predict.add_argument("--csv", action="store_true", help="answers as CSV on stdout instead, a row a tradition")
-    subcommands.add_subcommand("predict", predict, help="name the tradition of photos")
+    subcommands.add_subcommand("predict", predict, help=HELP["predict"])
     return {"predict": _run}
 
 

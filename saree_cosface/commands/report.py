@@ -7,6 +7,9 @@ from jsonargparse import Namespace
 from saree_cosface.commands.common import Command, Subcommands, add_cache, add_run, new_parser
 from saree_cosface.console import console
 
+HELP = {"report": "write a page about a run"}
+"""What it does, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command."""
@@ -17,7 +20,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     report.add_argument("manifest", type=Path, help="the manifest trained on, or one of other photos")
     report.add_argument("--out", type=Path | None, help="HTML file (default: report.html in the run)")
     add_cache(report)
-    subcommands.add_subcommand("report", report, help="write a page about a run")
+    subcommands.add_subcommand("report", report, help=HELP["report"])
     return {"report": _run}
 
 

@@ -17,6 +17,9 @@ from saree_cosface.commands.common import (
 )
 from saree_cosface.console import console
 
+HELP = {"review": "find what to look at again"}
+"""What it does, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command."""
@@ -35,7 +38,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     add_embeddings(review)
     add_cache(review)
     add_json(review, "the queue")
-    subcommands.add_subcommand("review", review, help="find what to look at again")
+    subcommands.add_subcommand("review", review, help=HELP["review"])
     return {"review": _run}
 
 

@@ -8,6 +8,13 @@ from saree_cosface.commands.common import Command, Subcommands, add_json, add_ru
 from saree_cosface.console import console
 from saree_cosface.sharing.licences import NOT_CHOSEN
 
+HELP = {
+    "share": "make a run that can be given away",
+    "push": "put a shared run on a hub",
+    "pull": "fetch a shared run from a hub",
+}
+"""What they do, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the commands."""
@@ -26,7 +33,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
         "--with-enrolled", action="store_true", help="photos enrolled after training go in, too, as vectors"
     )
     add_json(share, "what was shared")
-    subcommands.add_subcommand("share", share, help="make a run that can be given away")
+    subcommands.add_subcommand("share", share, help=HELP["share"])
 
     push = new_parser(
         "Put a shared run on a hub of models, through huggingface_hub: it is logged in to with `hf auth login` or\n"
@@ -36,7 +43,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     push.add_argument("repository", type=str, help="its name there, OWNER/NAME; made if need be")
     push.add_argument("--private", action="store_true", help="seen by its owner alone")
     add_json(push, "its address")
-    subcommands.add_subcommand("push", push, help="put a shared run on a hub")
+    subcommands.add_subcommand("push", push, help=HELP["push"])
 
     pull = new_parser(
         "Fetch a shared run from a hub. Nothing is taken but the files of a shared run; none of them is unpickled,\n"
@@ -46,7 +53,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     pull.add_argument("--out", type=Path, required=True, help="folder to make")
     pull.add_argument("--revision", type=str | None, help="branch, tag or commit (default: the newest)")
     add_json(pull, "what came")
-    subcommands.add_subcommand("pull", pull, help="fetch a shared run from a hub")
+    subcommands.add_subcommand("pull", pull, help=HELP["pull"])
     return {"share": _share, "push": _push, "pull": _pull}
 
 

@@ -9,6 +9,9 @@ from saree_cosface.commands.common import Command, Subcommands, add_recipe, add_
 from saree_cosface.console import console
 from saree_cosface.options import DataOptions
 
+HELP = {"train": "train an embedder"}
+"""What it does, in a line."""
+
 
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the command."""
@@ -26,7 +29,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
         help="the same as --data.confirmed true: no label that rests on a caption alone",
     )
     train.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    subcommands.add_subcommand("train", train, help="train an embedder")
+    subcommands.add_subcommand("train", train, help=HELP["train"])
     return {"train": _run}
 
 
