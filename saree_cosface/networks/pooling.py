@@ -85,7 +85,7 @@ class SecondOrder(nn.Module):
     def unpacked(self, part: Tensor, depth: int) -> Tensor:
         """The symmetric matrices of a depth: ``(N, k (k + 1) / 2) -> (N, k, k)``."""
         place, factor = getattr(self, f"place{depth}"), getattr(self, f"factor{depth}")
-        matrices: Tensor = (part / factor)[:, place]
+        matrices = (part / factor).index_select(1, place)
         return matrices.view(-1, self.sizes[depth], self.sizes[depth])
 
     def narrowed(self, features: Tensor, directions: int) -> "SecondOrder":
@@ -100,8 +100,9 @@ class SecondOrder(nn.Module):
             total = part.new_zeros(part.shape[1], dtype=torch.float64)
             identity = self._packed(torch.eye(self.sizes[depth], dtype=torch.float64)[None], depth)[0]
             for some in torch.split(part, 256):  # in double precision, and not all at once
-                traces = (some.double() @ identity).clamp_min(1e-12)  # a view may excite nothing at all
-                total += (some.double() / traces[:, None]).sum(dim=0)
+                exact = some.double()
+                traces = (exact @ identity).clamp_min(1e-12)  # a view may excite nothing at all
+                total += exact.div_(traces[:, None]).sum(dim=0)
             mean = self.unpacked((total / len(part))[None], depth)[0]
             vectors = torch.linalg.eigh(mean)[1].flip(1)[:, : made.sizes[depth]]
             # The sign of an eigenvector is chance; it does not change a cosine, but it would change the weights.
