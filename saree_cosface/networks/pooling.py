@@ -85,7 +85,7 @@ class SecondOrder(nn.Module):
     def unpacked(self, part: Tensor, depth: int) -> Tensor:
         """The symmetric matrices of a depth: ``(N, k (k + 1) / 2) -> (N, k, k)``."""
         place, factor = getattr(self, f"place{depth}"), getattr(self, f"factor{depth}")
-        matrices = (part / factor).index_select(1, place)
+        matrices: Tensor = (part / factor).index_select(1, place)
         return matrices.view(-1, self.sizes[depth], self.sizes[depth])
 
     def narrowed(self, features: Tensor, directions: int) -> "SecondOrder":
