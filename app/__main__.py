@@ -97,7 +97,8 @@ def _serve(
 
         from .background import ReferenceMaps, sweep_now_and_then, warm_up
         from .desk import Desk
-        from .page import build_app, serve
+        from .page import build_app
+        from .serving import serve
 
         desk = Desk(run, manifest, log, gallery)
         maps = ReferenceMaps(desk)
