@@ -15,12 +15,17 @@ from .desk import Desk
 from .gate import Gate
 from .outside import Outside
 from .page import TITLE, style, theme
+from .patience import LONGEST
 from .place import Place, free_port
 from .titled import Titled
 
 LARGEST_UPLOAD = 1000
 """Megabytes of one upload, unless told otherwise."""
 
+_WELCOME = (
+    f"{TITLE} Photos stay on the machine that serves this page. After several wrong passwords the next is looked at "
+    f"later, by up to {LONGEST:.0f} seconds."
+)
 _THREADS = 12  # that work on answers: each keeps tens of megabytes of torch's for itself
 _SESSIONS = 200  # whose fields gradio keeps in memory
 _KEEP_ALIVE = 75  # seconds; uvicorn's five are as long as clients wait, and what is sent at that moment would be lost
@@ -48,11 +53,6 @@ def serve(
     Raises:
         OSError: the port is taken, or the address is not one of this machine.
     """
-    around = [
-        Middleware(Outside, place=place),
-        Middleware(Gate, megabytes=megabytes, local=auth is None, public=place.public or ""),
-        Middleware(Titled, title=TITLE),
-    ]
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # what proxies say is read once, in Outside, which must see who asks
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"  # at its start gradio asks its own address, and nothing else
     port = free_port(place)
@@ -75,10 +75,10 @@ def serve(
         ssr_mode=False,
         mcp_server=False,
         auth=None if auth is None else _aside(auth),
-        auth_message=f"{TITLE} Photos stay on this machine." if auth else None,
+        auth_message=_WELCOME if auth else None,
         max_threads=_THREADS,
         state_session_capacity=_SESSIONS,
-        app_kwargs={"middleware": around, "routes": [health_route(desk)]},
+        app_kwargs={"middleware": layers(place, auth is None, megabytes), "routes": [health_route(desk)]},
         theme=theme(),
         css=style(),
     )
@@ -86,6 +86,21 @@ def serve(
     console.print(opened_at(place, port), highlight=False, markup=False, soft_wrap=True)
     then()
     page.block_thread()
+
+
+def layers(place: Place, open_to_all: bool, megabytes: int = LARGEST_UPLOAD) -> list[Middleware]:
+    """What a request passes before gradio sees it, the outermost first.
+
+    Args:
+        place: where the app is reached.
+        open_to_all: whether nobody has to log in.
+        megabytes: of one upload.
+    """
+    return [
+        Middleware(Outside, place=place),
+        Middleware(Gate, megabytes=megabytes, local=open_to_all, public=place.public or ""),
+        Middleware(Titled, title=TITLE),
+    ]
 
 
 def opened_at(place: Place, port: int) -> str:
