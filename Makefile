@@ -3,6 +3,7 @@
 # make demo               from drawn sarees to a report and, with SERVE=1 (the default), the app
 # make docs               the pages of docs/ as a site, docs/_build/html, with no network; warnings are errors
 # make pictures           the pictures of README.md and docs/ anew, from the demonstration and in a browser
+# make notebooks          the notebooks anew, with what they print and draw
 # make install            the virtual environment alone; `make test` and `make demo` do it when needed
 # make clean              remove what tools, builds and the demonstration leave behind; your own runs stay
 # make distclean          the same and the virtual environments: what is left is what was cloned, and your own runs
@@ -23,7 +24,7 @@ DOCS := $(VENV)/.installed-docs
 SLOW_WORKERS := $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-lower-bounds demo docs pictures clean distclean
+.PHONY: help install test test-lower-bounds demo docs notebooks pictures clean distclean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -82,6 +83,10 @@ demo: $(RUNTIME)
 docs: $(DOCS)
 	$(BIN)/python -m sphinx --builder html --fresh-env --write-all --fail-on-warning --keep-going --quiet docs docs/_build/html
 	@echo "Site: $(abspath docs/_build/html/index.html)"
+
+# Some ten minutes on two cores.
+notebooks: $(DEV)
+	$(BIN)/python -m docs.notebooks
 
 # Of the demonstration, `make demo SERVE=0`.
 pictures: $(DEV)

@@ -26,7 +26,8 @@ LARGEST = 250_000
 
 _WIDTH = 760  # pixels
 _USERS = ("PHOTOS", "CONTACT", "RUN", "MANIFEST", "CACHE", "FACES", "EXPERIMENTS", "TINY")
-_BAR = re.compile(r"[━╸╺]{5,}.*\d+:\d\d|\bit/s\b|install .ipywidgets|^\s*warnings\.warn\(", re.MULTILINE)
+_BAR = re.compile(r"[━╸╺]{5,}.*\d+:\d\d|\bit/s\b")
+_WARNING = re.compile(r"^\S+:\d+: \w+Warning: .*\n(?:  .*\n)?", re.MULTILINE)
 
 
 def keep(path: Path) -> int:
@@ -86,7 +87,7 @@ def small(outputs: list[Any], folder: Path) -> list[Any]:
 
 
 def _plain(text: str, folder: Path) -> str:
-    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).replace(f"{folder}/", "")
+    text = _WARNING.sub("", re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)).replace(f"{folder}/", "")
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines() if not _BAR.search(line))
 
 
