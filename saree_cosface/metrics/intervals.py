@@ -129,28 +129,6 @@ def paired_bootstrap(
     return PairedDifference(_percentile_interval(value, draws, confidence), p_value)
 
 
-def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Mean with its Student t interval, as for the scores of several seeds: ``(N,) -> Interval``.
-
-    Raises:
-        ValueError: fewer than two values, a value that is not finite, or ``confidence`` outside (0, 1).
-
-    >>> print(mean_interval([0.51, 0.53, 0.55]))
-    0.530 [0.480, 0.580]
-    """
-    values = np.asarray(values, dtype=np.float64)
-    _check_confidence(confidence)
-    if values.ndim != 1 or len(values) < 2:
-        raise ValueError(f"values have shape {values.shape}; an interval takes (N,) with at least 2 values")
-    if not np.isfinite(values).all():
-        raise ValueError("a value is not finite")
-    from scipy import stats  # slow to import, and nothing that a prediction needs
-
-    mean = float(values.mean())
-    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values))
-    return Interval(mean, mean - half, mean + half)
-
-
 def _resampled(
     statistic: Statistic,
     columns: Sequence[NDArray[Any]],
