@@ -6,13 +6,19 @@ from saree_cosface.pages.model_card import model_page
 from saree_cosface.scoring.model_card import model_card
 
 from .desk import Desk
-from .opening import note, tab_style, when_opened
+from .opening import note, tab_style, waiting, when_opened
 
 
 def about_tab(desk: Desk) -> None:
     """Build the tab: it is read from the run's folder each time it is opened."""
     tab_style()
-    page = gr.HTML(padding=False, apply_default_css=False, elem_id="about", min_height=200)
+    page = gr.HTML(
+        waiting("Reading what is known of this model."),
+        padding=False,
+        apply_default_css=False,
+        elem_id="about",
+        min_height=200,
+    )
 
     def fill() -> str:
         try:

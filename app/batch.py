@@ -17,7 +17,7 @@ from saree_cosface.html.page import escape
 
 from .desk import Desk
 from .identify import PHOTO_TYPES, link
-from .opening import note, script
+from .opening import empty, note, script
 from .running import Running
 from .uploads import UNPACKED, taken
 
@@ -33,12 +33,15 @@ def batch_tab(desk: Desk, running: Running) -> None:
             file_count="multiple",
             file_types=[*PHOTO_TYPES, ".zip"],
             height=132,
+            min_width=300,
             elem_id="batch-photos",
         )
-        folder = gr.File(label="Or a whole folder", file_count="directory", height=132, elem_id="batch-folder")
-    progress = gr.HTML(padding=False, elem_id="batch-progress")
+        folder = gr.File(
+            label="Or a whole folder", file_count="directory", height=132, min_width=300, elem_id="batch-folder"
+        )
+    progress = gr.HTML(empty(_EMPTY), padding=False, js_on_load=script("shown.js"), elem_id="batch-progress")
     cancel = gr.Button("Cancel", visible=False, elem_id="batch-cancel", size="sm")
-    table = gr.HTML(padding=False, js_on_load=script("sorting.js"), elem_id="batch-table")
+    table = gr.HTML(padding=False, apply_default_css=False, js_on_load=script("sorting.js"), elem_id="batch-table")
 
     def work(uploads: Any, request: gr.Request, whole: bool = False) -> Iterator[tuple[Any, ...]]:
         session = request.session_hash or ""
@@ -142,12 +145,12 @@ def results(rows: list[Row]) -> str:
         else:
             cells = [
                 _cell(row.photo, heading=True),
-                *([_cell(row.verdict)] if calibrated else []),
-                _cell(row.tradition),
+                *([f'<td class="verdict {row.kind}">{escape(row.verdict)}</td>'] if calibrated else []),
+                _cell(row.tradition, label="nearest"),
             ]
-            cells += [_number(row.cosine, 3)]
-            cells += [_number(row.probability, 2)] if calibrated else []
-            cells += [_cell(row.second), _number(row.gap, 3)]
+            cells += [_number(row.cosine, 3, "cosine")]
+            cells += [_number(row.probability, 2, "chance")] if calibrated else []
+            cells += [_cell(row.second, label="then"), _number(row.gap, 3, "lead")]
         body.append(f"<tr>{''.join(cells)}</tr>")
     heads = "".join(f'<th scope="col"><button type="button">{name}</button></th>' for name in head)
     return (
@@ -188,7 +191,7 @@ def _hidden(name: str) -> bool:
 def _progress(done: int, total: int, seconds: float) -> str:
     left = "" if not done else f", {_duration(seconds / done * (total - done))} left"
     return (
-        f'<div class="saree" role="status"><label class="far">{done} of {total} photos{left}'
+        f'<div class="saree" data-shows="progress" role="status"><label class="far">{done} of {total} photos{left}'
         f'<progress max="{total}" value="{done}"></progress></label></div>'
     )
 
@@ -199,15 +202,22 @@ def _duration(seconds: float) -> str:
     return f"about {round(seconds / 60)} min"
 
 
-def _cell(text: str, *, heading: bool = False) -> str:
-    return f'<th scope="row">{escape(text)}</th>' if heading else f"<td>{escape(text)}</td>"
+def _cell(text: str, *, heading: bool = False, label: str = "") -> str:
+    """The label stands before it where a row is a card of its own."""
+    if heading:
+        return f'<th scope="row">{escape(text)}</th>'
+    return f'<td data-label="{label}">{escape(text)}</td>'
 
 
-def _number(value: float | None, digits: int) -> str:
+def _number(value: float | None, digits: int, label: str) -> str:
     shown = "" if value is None else f"{value:.{digits}f}"
-    return f'<td class="number">{shown}</td>'
+    return f'<td class="number" data-label="{label}">{shown}</td>'
 
 
 _INTRODUCTION = """<div class="saree"><p>Every photo is looked at by itself, as a piece of its own. Those that cannot be
-read are listed with the reason. What is not a photo, by its name or its first bytes, is passed over in a folder or an
-archive. Photos of a folder, or of an archive, are told by where they lie in it.</p></div>"""
+read are listed with the reason.</p><details><summary>Of folders and archives</summary><p>What is not a photo, by its
+name or its first bytes, is passed over in a folder or an archive. Photos of a folder, or of an archive, are told by
+where they lie in it.</p></details></div>"""
+_EMPTY = (
+    "The table will stand here: the verdict on each photo, to sort, and to save as CSV. It fills as they are named."
+)

@@ -14,7 +14,7 @@ from saree_cosface.maps.make import PAGE, MappedCollection, map_collection
 from saree_cosface.runs.folder import recorded_cache
 
 from .desk import Desk
-from .opening import heard, note, script, tab_style, when_opened, where
+from .opening import empty, heard, note, script, start_with, tab_style, when_opened, where
 
 # The page runs by itself: it cannot reach the app, its cookies or its address. Its tables may be saved.
 _FRAME = (
@@ -39,9 +39,15 @@ def map_tab(desk: Desk) -> None:
     tab_style()
     gr.HTML(_opening(desk), padding=False, apply_default_css=False)
     with gr.Row(elem_classes="who"):
-        draw = gr.Button("Draw the map", variant="primary", elem_id="map-draw")
-        page = gr.DownloadButton("Save it as one file", visible=False, elem_id="map-save")
-    view = gr.HTML(padding=False, apply_default_css=False, elem_id="map-view", min_height=60)
+        draw = gr.Button("Draw the map", variant="primary", elem_id="map-draw", scale=0, min_width=220)
+        page = gr.DownloadButton("Save it as one file", visible=False, elem_id="map-save", scale=0, min_width=220)
+    view = gr.HTML(
+        empty("The map will stand here, once it is drawn: to move about in, to search, and to save."),
+        padding=False,
+        apply_default_css=False,
+        elem_id="map-view",
+        min_height=60,
+    )
     shown = gr.State(0)
     outputs = [view, page, draw, shown]
 
@@ -88,7 +94,8 @@ def _opening(desk: Desk) -> str:
     whose = "the photos that this model was made with" if desk.manifest is None else "your collection"
     if desk.manifest is None and desk.run.share is not None:
         whose = "the references of this model, which was shared without its photos, so without pictures"
+    own = "" if desk.manifest is not None else f'<p class="fine">{start_with(desk.folder, "map")}</p>'
     return f"""<div class="saree"><h2>Map of the collection</h2><p>Every photo near those that are most like it to this
 model: look for photos that lie among another craft, and for clusters of one shop. Of {whose}:
 <code>{escape(where(_manifest(desk)))}</code></p><p class="fine">Drawing takes some seconds for hundreds of photos and
-some minutes for ten thousand. The map is kept until the server ends.</p></div>"""
+some minutes for ten thousand. The map is kept until the server ends.</p>{own}</div>"""

@@ -29,7 +29,7 @@ from saree_cosface.runs.folder import recorded_cache
 
 from .curators_next import next_panel
 from .desk import Desk
-from .opening import heard, note, script, tab_style, when_opened, where
+from .opening import empty, heard, note, script, start_with, tab_style, when_opened, where
 
 _BUTTONS = (
     ("accept", "Accept", "A"),
@@ -59,10 +59,21 @@ def review_tab(desk: Desk) -> None:
     remembered = gr.BrowserState("", storage_key="saree-curator", secret="saree")  # a name, no secret
     with gr.Row(equal_height=True, elem_classes="who"):
         by = gr.Textbox(label="Who decides", placeholder="Your name, as it shall stand in the log", max_length=100)
-        begin = gr.Button("Look through the collection", variant="primary", elem_id="review-begin")
+        begin = gr.Button(
+            "Look through the collection", variant="primary", elem_id="review-begin", scale=0, min_width=300
+        )
     place = gr.Textbox(visible="hidden", elem_id="review-place", label="place")
     clash = gr.State(None)
-    view = gr.HTML(padding=False, apply_default_css=False, elem_id="review-card", js_on_load=script("review.js"))
+    view = gr.HTML(
+        empty(
+            "The first photo will stand here, with why it is worth a look and the keys to decide with. Looking through "
+            "a collection takes some seconds for hundreds of photos."
+        ),
+        padding=False,
+        apply_default_css=False,
+        elem_id="review-card",
+        js_on_load=script("review.js"),
+    )
     with gr.Column(visible=False, elem_id="review-desk") as tools:
         with gr.Row():
             why = gr.Textbox(
@@ -72,7 +83,13 @@ def review_tab(desk: Desk) -> None:
             kept = gr.Dropdown(label="Duplicate of, which is kept", choices=[], allow_custom_value=True, min_width=260)
         with gr.Row(elem_classes="keys"):
             buttons = {
-                kind: gr.Button(f"{name}  {key}", elem_id=f"review-{kind}", min_width=100, size="md")
+                kind: gr.Button(
+                    f"{name}  {key}",
+                    elem_id=f"review-{kind}",
+                    min_width=100,
+                    size="md",
+                    variant="primary" if kind == "accept" else "secondary",
+                )
                 for kind, name, key in _BUTTONS
             }
         with gr.Row(elem_classes="keys"):
@@ -254,12 +271,16 @@ def _opening(desk: Desk) -> str:
     log = desk.log if desk.log is not None else log_beside(manifest)
     whose = "the photos that this model was made with" if desk.manifest is None else "your collection"
     if desk.manifest is None and desk.run.share is not None:
-        return note("This model was shared without its photos: start the app with --manifest to review your own.")
+        return empty(
+            "This model was shared without its photos, so there is nothing of its own to review.",
+            start_with(desk.folder, "review"),
+        )
+    own = "" if desk.manifest is not None else f"<br>{start_with(desk.folder, 'review')}"
     return f"""<div class="saree"><h2>Review</h2><p>What is worth another look in a collection, the most urgent first:
 doubtful labels, copies, pieces whose photos disagree. Nothing in the collection is changed; decisions go to a log that
 is only ever added to, and several people may work at once.</p>
 <p class="fine">Looking at {whose}: <code>{escape(where(manifest))}</code><br>
-Decisions: <code>{escape(where(log))}</code></p></div>"""
+Decisions: <code>{escape(where(log))}</code>{own}</p></div>"""
 
 
 def _keys(bench: Bench) -> str:

@@ -15,7 +15,7 @@ from saree_cosface.html.page import Html, escape, table
 from saree_cosface.taxonomy import craft_name, load_taxonomy
 
 from .desk import Desk
-from .opening import heard, note, script, tab_style, when_opened
+from .opening import empty, heard, note, script, tab_style, when_opened
 
 _ONE, _EACH = "One saree, seen several times", "Each a saree of its own"
 _OPENING = """<div class="saree"><h2>Enrol a reference piece</h2><p>Photos of a piece whose tradition you are sure of
@@ -52,21 +52,21 @@ def enrol_tab(desk: Desk) -> None:
             elem_id="enrol-new",
             min_width=260,
         )
-    with gr.Row():
-        source = gr.Textbox(
-            label="Source",
-            info="Who took the photos: museum, shop, person. An evaluation leaves them out together.",
-            max_length=200,
-            elem_id="enrol-source",
-            min_width=260,
-        )
-        inventory = gr.Textbox(label="Inventory number", max_length=200, min_width=240)
-    with gr.Row():
-        owner = gr.Textbox(label="Owner or collection", max_length=200, min_width=240)
-        weaver = gr.Textbox(label="Weaver or workshop", max_length=200, min_width=240)
-        made = gr.Textbox(label="Made where and when", max_length=200, min_width=240)
-    remark = gr.Textbox(label="Remark", lines=2, max_length=1000)
-    add = gr.Button("Enrol", variant="primary", elem_id="enrol-add")
+    source = gr.Textbox(
+        label="Source",
+        info="Who took the photos: museum, shop, person. An evaluation leaves them out together.",
+        max_length=200,
+        elem_id="enrol-source",
+    )
+    with gr.Accordion("What else is known of the piece, as far as it is", open=False):
+        with gr.Row():
+            inventory = gr.Textbox(label="Inventory number", max_length=200, min_width=240)
+            owner = gr.Textbox(label="Owner or collection", max_length=200, min_width=240)
+        with gr.Row():
+            weaver = gr.Textbox(label="Weaver or workshop", max_length=200, min_width=240)
+            made = gr.Textbox(label="Made where and when", max_length=200, min_width=240)
+        remark = gr.Textbox(label="Remark", lines=2, max_length=1000)
+    add = gr.Button("Enrol", variant="primary", elem_id="enrol-add", scale=0, min_width=220)
     result = gr.HTML(
         padding=False, apply_default_css=False, elem_id="enrol-result", min_height=40, js_on_load=script("enrol.js")
     )
@@ -91,7 +91,7 @@ def enrol_tab(desk: Desk) -> None:
             with heard(progress):
                 done = enrol(
                     desk.folder, said, files, new=unknown, one_piece=shown == _ONE, source=took,
-                    note=Provenance(*facts).note(), keep=True, gallery=desk.gallery,
+                    note=Provenance(*(fact or "" for fact in facts)).note(), keep=True, gallery=desk.gallery,
                 )  # fmt: skip
         except (OSError, ValueError) as error:
             return [note(_plainly(error, [*files, desk.folder]), problem=True), gr.skip(), gr.skip(), *_list(desk)]
@@ -141,7 +141,7 @@ def _list(desk: Desk) -> list[Any]:
         return [note(str(error), problem=True), gr.update(visible=False), gr.skip()]
     if not entries:
         return [
-            '<div class="saree"><p class="fine">Nothing was enrolled yet.</p></div>',
+            empty("Nothing was enrolled yet. What is will be listed here, each to be taken back."),
             gr.update(visible=False),
             None,
         ]

@@ -22,14 +22,13 @@ from saree_cosface.taxonomy import craft_name
 
 from .background import ReferenceMaps
 from .desk import Desk
-from .opening import note, script
+from .opening import empty, note, script, waiting
 from .running import Running
 from .uploads import taken
 
 PHOTO_TYPES = ["image", *sorted(PHOTO_SUFFIXES)]
 
-_EMPTY = """<div class="saree empty"><p>The answer will stand here: a name, or why there is none; how sure that is; and
-one picture why.</p></div>"""
+_EMPTY = "The answer will stand here: a name, or why there is none; how sure that is; and one picture why."
 _WAIT = "Looking closer: which regions speak for it. That takes a second or two."
 
 
@@ -51,14 +50,20 @@ def identify_tab(desk: Desk, maps: ReferenceMaps, examples: Sequence[tuple[Path,
         elem_id="identify-photos",
     )
     tries = gr.HTML(_examples(examples), padding=False, js_on_load=script("examples.js"), elem_id="identify-examples")
-    answer = gr.HTML(_EMPTY, padding=False, js_on_load=script("answer.js"), elem_id="identify-answer")
-    measured = gr.HTML(padding=False, elem_id="identify-numbers")
-    closer = gr.HTML(padding=False, elem_id="identify-closer")
+    answer = gr.HTML(
+        empty(_EMPTY),
+        padding=False,
+        apply_default_css=False,
+        js_on_load=script("shown.js"),
+        elem_id="identify-answer",
+    )
+    measured = gr.HTML(padding=False, apply_default_css=False, elem_id="identify-numbers")
+    closer = gr.HTML(padding=False, apply_default_css=False, elem_id="identify-closer")
 
     def answers(files: Sequence[tuple[Path, str]], session: str | None) -> Iterator[tuple[Any, Any, Any]]:
         superseded = looking.begin(session or "")
         what = "your photo" if len(files) == 1 else f"{len(files)} photos"
-        yield _waiting(f"Looking at {what}. That takes a few seconds."), "", ""
+        yield waiting(f"Looking at {what}. That takes a few seconds."), "", ""
         for found in identify(desk.run, files, maps):
             if superseded.is_set():
                 yield gr.skip(), gr.skip(), gr.skip()
@@ -117,13 +122,13 @@ def identify(
         yield note(str(error), problem=True), "", ""
         return
     measured = f'<div class="saree">{folded(numbers(run, examination))}</div>'
-    yield f"{problems}{_card(run, examination)}", measured, _waiting(_WAIT)
+    yield f"{problems}{_card(run, examination)}", measured, waiting(_WAIT)
     evidence = gather_evidence(run, examination)
     yield f"{problems}{_card(run, examination, evidence)}", gr.skip(), _closer(run, examination, evidence, unread, maps)
 
 
 def _card(run: Run, examination: Examination, evidence: Evidence | None = None) -> str:
-    return f'<div class="saree found">{verdict_html(run, examination, evidence)}</div>'
+    return f'<div class="saree found" data-shows="answer">{verdict_html(run, examination, evidence)}</div>'
 
 
 def _closer(
@@ -148,10 +153,6 @@ def _closer(
     )
     parts = [*grounds(examination, evidence, drawn, remark), Part("Keep and cite it", "report as HTML or JSON", keep)]
     return f'<div class="saree">{folded(parts)}</div>'
-
-
-def _waiting(said: str) -> str:
-    return f'<div class="saree waiting" role="status"><p>{escape(said)}</p></div>'
 
 
 def link(content: str, name: str, kind: str, label: str) -> str:

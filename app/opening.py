@@ -76,7 +76,29 @@ def script(name: str) -> str:
 def note(message: str, *, problem: bool = False) -> str:
     """A remark in a box, as HTML."""
     role, kind = ("alert", " problem") if problem else ("status", "")
-    return f'<div class="saree"><div class="note{kind}" role="{role}"><p>{escape(message)}</p></div></div>'
+    inner = f'<div class="note{kind}" role="{role}"><p>{escape(message)}</p></div>'
+    return f'<div class="saree" data-shows="note">{inner}</div>'
+
+
+def empty(*paragraphs: str) -> str:
+    """What will stand where nothing stands yet, and how it gets there, as HTML; the paragraphs are HTML already."""
+    return f'<div class="saree empty">{"".join(f"<p>{each}</p>" for each in paragraphs)}</div>'
+
+
+def waiting(said: str) -> str:
+    """What is under way, and for how long, as HTML."""
+    return f'<div class="saree waiting" data-shows="waiting" role="status"><p>{escape(said)}</p></div>'
+
+
+def start_with(run: Path, what: str) -> str:
+    """How the app is started to work on a collection of one's own, as HTML.
+
+    Args:
+        run: its folder.
+        what: of the collection is shown then, such as "map".
+    """
+    command = f"saree-cosface app {escape(where(run))} --manifest MANIFEST"
+    return f"To {escape(what)} a collection of your own, start the app with its table: <code>{command}</code>"
 
 
 @cache

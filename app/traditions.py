@@ -8,7 +8,7 @@ from saree_cosface.pages.atlas import atlas_page
 from saree_cosface.pages.atlas_cards import make_atlas
 
 from .desk import Desk
-from .opening import note, script, tab_style, when_opened
+from .opening import note, script, tab_style, waiting, when_opened
 
 
 def traditions_tab(desk: Desk) -> None:
@@ -17,7 +17,12 @@ def traditions_tab(desk: Desk) -> None:
     shown = gr.State("")
     # What is searched is on the page already, so it is sifted there, at each letter.
     cards = gr.HTML(
-        padding=False, js_on_load=script("traditions.js"), elem_id="atlas", min_height=200, apply_default_css=False
+        waiting("Opening the atlas of traditions. That takes a moment."),
+        padding=False,
+        js_on_load=script("traditions.js"),
+        elem_id="atlas",
+        min_height=200,
+        apply_default_css=False,
     )
 
     def fill(before: str) -> tuple[Any, Any]:

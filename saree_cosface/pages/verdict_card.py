@@ -69,7 +69,7 @@ def _sureness(run: Run, found: Attribution) -> str:
     share = f"{calibration.false_accepts:.0%}"
     words, more = {
         "tradition": ("Sure enough for a name.", f"By test, at most {share} of the names given are wrong."),
-        "between": ("Two names fit.", "Which of them it is cannot be said from this."),
+        "between": ("One of two,", "and it cannot be said which."),
         "unsure": ("Too far for a name,", "and near enough to be of a tradition known here."),
         "outside": ("Like none of the traditions known here.", ""),
     }[verdict.kind]
@@ -101,21 +101,25 @@ def gauge(traditions: tuple[RankedTradition, ...], verdict: Verdict, calibration
     if zone != {"between": "tradition"}.get(verdict.kind, verdict.kind):
         return ""
     edges = [min(max(edge, 0.0), 1.0) for edge in (0.0, calibration.known, calibration.cosine, 1.0)]
-    told = ("outside", f"not sure from {calibration.known:.2f}", f"a name from {calibration.cosine:.2f}")
     zones = labels = ""
-    for kind, label, low, high in zip(("outside", "unsure", "tradition"), told, edges[:-1], edges[1:], strict=True):
-        here = " here" if kind == zone else ""
-        zones += f'<span class="zone {kind}{here}" style="width:{100 * (high - low):.1f}%"></span>'
-        labels += f'<span class="{here.strip()}">{label}</span>'
+    names = ("outside", "not sure", "a name")
+    for kind, name, low, high in zip(("outside", "unsure", "tradition"), names, edges[:-1], edges[1:], strict=True):
+        here, width = " here" if kind == zone else "", f"{100 * (high - low):.1f}"
+        zones += f'<span class="zone {kind}{here}" style="width:{width}%"></span>'
+        labels += f'<span class="label{here}" style="flex-grow:{width}">{name}</span>'
     marks = f'<i style="left:{_percent(at)}"></i>'
     marks += "".join(
         f'<i class="second" style="left:{_percent(nearest[craft])}"></i>'
         for craft in (verdict.crafts if verdict.kind == "between" else ())
         if craft in nearest and craft != traditions[0].craft
     )
+    said = (
+        f"{at:.2f} on a line from 0 to 1: outside below {calibration.known:.2f}, not sure up to "
+        f"{calibration.cosine:.2f}, a name from there"
+    )
     return (
-        f'<div class="gauge"><div class="line" role="img" aria-label="{at:.2f} on a line from 0 to 1">{zones}{marks}'
-        f'</div><div class="labels">{labels}</div></div>'
+        f'<div class="gauge"><div class="line" role="img" aria-label="{said}">{zones}{marks}</div>'
+        f'<div class="labels" aria-hidden="true">{labels}</div></div>'
     )
 
 
