@@ -21,10 +21,10 @@ from PIL import Image
 from saree_cosface.files import atomic_path
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
-LARGEST = 250_000
+LARGEST = 400_000
 """Bytes of a notebook, outputs included."""
 
-_WIDTH = 760  # pixels
+_WIDTH = 640  # pixels
 _USERS = ("PHOTOS", "CONTACT", "RUN", "MANIFEST", "CACHE", "FACES", "EXPERIMENTS", "TINY")
 _BAR = re.compile(r"[━╸╺]{5,}.*\d+:\d\d|\bit/s\b")
 _WARNING = re.compile(r"^\S+:\d+: \w+Warning: .*\n(?:  .*\n)?", re.MULTILINE)
@@ -98,8 +98,8 @@ def _in_few_bytes(picture: bytes) -> dict[str, str]:
         size = _WIDTH, round(image.height * _WIDTH / image.width)
         image = image.resize(size, Image.Resampling.LANCZOS)
     drawn, photographed = io.BytesIO(), io.BytesIO()
-    image.quantize(48, dither=Image.Dither.NONE).save(drawn, "PNG", optimize=True)
-    image.save(photographed, "JPEG", quality=70, optimize=True)
+    image.quantize(32, dither=Image.Dither.NONE).save(drawn, "PNG", optimize=True)
+    image.save(photographed, "JPEG", quality=55, optimize=True)
     kind, found = min((("image/png", drawn), ("image/jpeg", photographed)), key=lambda each: len(each[1].getvalue()))
     return {kind: base64.b64encode(found.getvalue()).decode()}
 
