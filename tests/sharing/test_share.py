@@ -324,7 +324,7 @@ def test_the_app_serves_it_and_says_what_it_lacks(given, tiny_corpus):
     desk = Desk(given)
     shown = json.dumps(build_app(desk).config, default=str)
     assert "This model was shared without its photos: its references have no pictures." in shown
-    assert "start the app with --manifest to review your own" in shown
+    assert "To review a collection of your own, start the app with its table" in shown
     assert "the references of this model, which was shared without its photos" in shown
     photo = read_manifest(tiny_corpus).files()[0]
     answer = "".join(
