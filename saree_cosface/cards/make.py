@@ -8,10 +8,10 @@ from typing import Any
 from rich.console import Console
 
 from saree_cosface.cards.card_file import CARD, CardError, card_text, name_in, read_before
-from saree_cosface.cards.choice import chosen
 from saree_cosface.cards.collection import SMALL, UNKNOWN, Picture, measure, pictures_of
 from saree_cosface.cards.croissant import CROISSANT, collection_document, with_what_people_said
 from saree_cosface.cards.measured_text import LARGEST, SIZES, SOURCES, VIEWS, measured_text
+from saree_cosface.cards.query_in_words import query_in_words
 from saree_cosface.cards.questions import open_questions
 from saree_cosface.console import few
 from saree_cosface.data.check import check_manifest
@@ -21,8 +21,7 @@ from saree_cosface.features.crops import crops_among
 from saree_cosface.figures.audit import sources_figure
 from saree_cosface.figures.collection import sizes_figure, sources_by_crafts_figure, views_figure
 from saree_cosface.files import write_json, write_text
-from saree_cosface.sharing.card import HUB_LICENCES
-from saree_cosface.sharing.licences import OTHER, licence_of
+from saree_cosface.sharing.licences import HUB_LICENCES, OTHER, licence_of
 from saree_cosface.sharing.names import public_photos
 from saree_cosface.taxonomy import craft_name
 
@@ -92,7 +91,7 @@ def make_card(
     rows = whole.table if where is None else rows_of_query(whole.table, where, str(path))
     manifest = manifest_of(rows, whole.root)
     public = public_photos(whole, path).loc[rows.index].reset_index(drop=True)
-    choice = None if where is None else chosen(where, whole.table)
+    choice = None if where is None else query_in_words(where, whole.table)
     called = (name_in(before) if before is not None else name) or path.resolve().parent.name or path.stem
     licences = Counter(map(licence_of, whole.table["licence"]))
     what = "Drawings of sarees, no photographs" if whole.drawn else "Photographs of sarees"
@@ -102,16 +101,12 @@ def make_card(
     document = collection_document(path, whole, called, described, _licences(licences), _LIMITS)
     document = with_what_people_said(document, out / CROISSANT)
     out.mkdir(parents=True, exist_ok=True)
-    found = measure(
-        manifest,
-        check_manifest(manifest, crops=crops_among(manifest.files(), cache=cache) if crops else []),
-        pictures := pictures_of(manifest.files()),
-        public,
-    )
-    found = {"manifest": path.name, "rows": choice, "crops_sought": crops, **found}
+    report = check_manifest(manifest, crops=crops_among(manifest.files(), cache=cache) if crops else [])
+    pictures = pictures_of(manifest.files())
+    measured = measure(manifest, report, pictures, public)
+    found = {"manifest": path.name, "rows": choice, "crops_sought": crops, **measured}
     _draw(found, [picture for picture in pictures if picture is not None], out)
-    measured = measured_text(found)
-    text = card_text(before, measured, len(manifest), called, _hub_licences(licences))
+    text = card_text(before, measured_text(found), len(manifest), called, _hub_licences(licences))
     write_json(out / CROISSANT, document)
     write_text(out / CARD, text)
     return DataCard(out, found, open_questions(text))

@@ -33,5 +33,8 @@ def copy_groups(
     *,
     cache: Path | None = None,
 ) -> NDArray[np.int_]:
-    """Group of copies and crops of each photo, ``(N,)``, so that no split parts them; arguments as above."""
+    """Group of copies and crops of each photo, ``(N,)``, so that no split parts them.
+
+    Arguments as of :func:`copy_pairs`.
+    """
     return groups(len(files), copy_pairs(files, hashes, cache=cache))

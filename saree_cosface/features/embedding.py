@@ -67,10 +67,10 @@ def embed_whole(
     cache: Path | None = None,
     description: str | None = "Embedding photos",
 ) -> PhotoEmbeddings:
-    """The same without sides, and from what training has read of the photos already.
+    """Embeddings as of :func:`embed_photos`, but without sides, from what training has read of the photos already.
 
-    Moments are remembered of all channels for this, since the directions that are kept of them change from training to
-    training.
+    Second moments are remembered of all channels for this, since the directions that are kept of them change from
+    training to training.
     """
     if embedder.backbone.pooling is None:
         return embed_photos(embedder, files, cache=cache, description=description)
@@ -103,7 +103,7 @@ def in_directions(backbone: Backbone, wide: PhotoFeatures) -> PhotoFeatures:
 
 
 def embed_each(embedder: Embedder, files: Sequence[Path]) -> Iterator[PhotoEmbeddings]:
-    """The same, a file at a time, as each is done."""
+    """Embeddings as of :func:`embed_photos`, a file at a time, as each is done; nothing is remembered."""
     brief = PyramidViews(embedder.backbone.preprocessing.size, brief=True)
     each = features_of_each(embedder.backbone, files, brief, description="Embedding photos")
     return (embeddings_of(embedder, read) for read in each)

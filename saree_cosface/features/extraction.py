@@ -53,9 +53,8 @@ def photo_features(
         backbone: in any mode; it is run in evaluation mode.
         files: photos; one that cannot be read is listed, never fatal.
         views: which views of a photo.
-        cache: folder to remember features in, by photo content, decoder, network and what
-            computes it; nothing is remembered when None,
-            or where it cannot be written, which is said.
+        cache: folder to remember features in, by photo content, decoder, network and what computes it; nothing is
+            remembered when None, or where it cannot be written, which is said.
         description: of the progress bar; None shows none.
         merged: whether only the mean over the views of a photo is kept, ``(N, 1, F)``, for features that are long.
     """
@@ -79,7 +78,7 @@ def features_of_each(
     description: str | None = "Reading photos",
     merged: bool = False,
 ) -> Iterator[PhotoFeatures]:
-    """The same, a file at a time, as each is done; on a GPU some are done at once.
+    """Features as of :func:`photo_features`, a file at a time, as each is done; on a GPU some are done at once.
 
     A photo without views, which :class:`~saree_cosface.data.views.ChangedViews` may leave, has features ``(1, 0, F)``.
     """

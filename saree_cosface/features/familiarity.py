@@ -13,6 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from saree_cosface.metrics.neighbourhood import unit
+
 NEIGHBOURS = 20
 MOST = 5000
 """Photos kept at most; of more, a random part."""
@@ -39,12 +41,12 @@ class Familiarity:
     @cached_property
     def _centre(self) -> NDArray[np.float32]:
         # What all photos share says nothing; without it unrelated photos are at a cosine near 0.
-        centre: NDArray[np.float32] = _unit(self.features).mean(axis=0)
+        centre: NDArray[np.float32] = unit(self.features.astype(np.float32)).mean(axis=0)
         return centre
 
     @cached_property
     def _references(self) -> NDArray[np.float32]:
-        return _unit(_unit(self.features) - self._centre)
+        return unit(unit(self.features.astype(np.float32)) - self._centre)
 
     def __call__(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
         """Mean cosine to the nearest training photos: ``(N, F) -> (N,)``, from -1 to 1.
@@ -57,14 +59,8 @@ class Familiarity:
                 f"features of {features.shape[1]} numbers cannot be compared with those of {self.features.shape[1]}; "
                 "calibrate the run again."
             )
-        cosines = _unit(_unit(features) - self._centre) @ self._references.T
+        cosines = unit(unit(features.astype(np.float32)) - self._centre) @ self._references.T
         count = min(NEIGHBOURS, cosines.shape[1])
         nearest = np.partition(cosines, cosines.shape[1] - count, axis=1)[:, -count:]
         mean: NDArray[np.float32] = nearest.mean(axis=1)
         return mean
-
-
-def _unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-    wide = vectors.astype(np.float32)
-    result: NDArray[np.float32] = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
-    return result

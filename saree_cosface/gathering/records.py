@@ -74,7 +74,7 @@ class Found:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Found":
-        """The same again."""
+        """The photo that :meth:`to_json` wrote down."""
         return cls(**{**document, "licence": Licence(**document["licence"]), "words": tuple(document["words"])})
 
 

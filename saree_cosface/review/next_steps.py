@@ -147,10 +147,10 @@ def next_steps(
     """Find the next steps, and write ``next.json`` and, where photos are chosen, their contact sheet.
 
     Args:
-        run: whose recipe says what is read of photos, and that looks at those to choose from.
+        run: its recipe says which features are read, and it looks at the photos to choose from.
         manifest_path: of the photos that have a label.
         where: pandas query; by default the crafts that the run has learned.
-        photos: folder of photos without, of which some are chosen.
+        photos: folder of photos without a label, of which some are chosen.
         count: how many.
         cache: of features, and of what was found about copies.
         out: folder; ``next`` in the run by default, where the app looks for it.

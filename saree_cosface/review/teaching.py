@@ -1,4 +1,4 @@
-"""Which photos without a label to label next: those that teach most.
+"""The order in which photos without a label are best labelled: a pure function of arrays.
 
 What is scarce is sources, so they take turns: one photo of every source is chosen before any has two. Which source
 comes first is left to chance. Of its photos that one is taken that the run doubts most and that is least like what has

@@ -1,7 +1,8 @@
-"""Photos without labels beside those that have one: a folder as a run sees it, and which of its photos to label.
+"""Which photos of a folder without labels to label next, and the reasons in words.
 
-Both are looked at as one collection, by the code that ``predict`` and the review use: cosines with allowances,
-verdicts, familiarity, copies.
+The folder and the photos that have labels are looked at as one collection, by the code that ``predict`` and the review
+use: cosines with allowances, verdicts, familiarity, copies. In which order photos are chosen is decided in
+``saree_cosface.review.teaching``.
 """
 
 import os
@@ -265,7 +266,8 @@ def _chosen(collection: Collection, rows: NDArray[np.int_], group: NDArray[np.in
     for rank, one in enumerate(found, start=1):
         row, best = int(rows[one.row]), order[one.row][:2]
         crafts = tuple(collection.run.gallery.crafts[index] for index in best)
-        reasons = [_doubt(str(collection.kinds[row]), crafts, chances[one.row][best].tolist())]
+        probabilities = tuple(chances[one.row][best].tolist())
+        reasons = [_doubt(str(collection.kinds[row]), crafts, probabilities)]
         if one.nearest < far:
             reasons.append(f"unlike what is there (a cosine of {one.nearest:.2f} to the nearest)")
         if sources[row] and sources[row] not in met:
@@ -274,15 +276,14 @@ def _chosen(collection: Collection, rows: NDArray[np.int_], group: NDArray[np.in
         if copies_of_it > 1:
             reasons.append(f"one of {copies_of_it} photos of one picture")
         met.add(sources[row])
-        chances_of = tuple(chances[one.row][best].tolist())
-        chosen.append(Chosen(rank, row, crafts, chances_of, float(gaps[one.row]), one.nearest, tuple(reasons)))
+        chosen.append(Chosen(rank, row, crafts, probabilities, float(gaps[one.row]), one.nearest, tuple(reasons)))
     return tuple(chosen)
 
 
-def _doubt(kind: str, crafts: tuple[str, ...], chances: list[float]) -> str:
+def _doubt(kind: str, crafts: tuple[str, ...], chances: tuple[float, ...]) -> str:
     """What the run takes a photo for, in words.
 
-    >>> _doubt("unsure", ("patola", "sambalpuri"), [0.412, 0.39]), _doubt("tradition", ("patola",), [1.0])
+    >>> _doubt("unsure", ("patola", "sambalpuri"), (0.412, 0.39)), _doubt("tradition", ("patola",), (1.0,))
     ('between Patola (41%) and Sambalpuri (39%)', 'taken for Patola (100%)')
     """
     named = [f"{craft_name(craft)} ({chance:.0%})" for craft, chance in zip(crafts, chances, strict=True)]

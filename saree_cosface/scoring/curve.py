@@ -22,8 +22,6 @@ from saree_cosface.scoring.comparable import Comparable
 from saree_cosface.scoring.curve_table import FURTHEST, CraftCurve, CurveError, Expected, SourceCurve, bounds
 from saree_cosface.scoring.growing import SHARES, WHOLE, Trials, sources_of_each, trials
 
-__all__ = ["CraftCurve", "CurveError", "Expected", "SourceCurve", "source_curve"]
-
 FEWEST = 3
 """Sources that a craft needs to have a curve: with two, one is learned from and the other asked about, and no more."""
 
@@ -75,7 +73,7 @@ def curve_of(
     progress: bool = True,
     settings: Mapping[str, Any] | None = None,
 ) -> SourceCurve:
-    """The same of photos that were read already; ``settings`` are told with what was measured.
+    """As :func:`source_curve`, of photos that were read already; ``settings`` become part of the result.
 
     Raises:
         CurveError: no craft has photos of :data:`FEWEST` sources.
@@ -185,8 +183,10 @@ def _gains(law: PowerLaw, own: Floats, crafts: int) -> Floats:
 
 
 def _sources_to_median(law: PowerLaw, own: Floats) -> Floats:
-    """With how many sources of its own each craft is named as often as the median one is now, from as many as it has to
-    more than can be said: ``(C,)``, or ``(B, C)`` of B laws."""
+    """With how many sources of its own each craft is named as often as the median one is now.
+
+    ``(C,)``, or ``(B, C)`` of B laws; at least as many as it has, at most twice as many as anything is said of.
+    """
     median = np.median(law.accuracy(own), axis=-1, keepdims=True)
     with np.errstate(over="ignore"):
         needed: Floats = np.clip(law.sources_for(median, own), own, 2 * FURTHEST * own)
@@ -194,7 +194,10 @@ def _sources_to_median(law: PowerLaw, own: Floats) -> Floats:
 
 
 def _to_median(needs: Floats, own: float) -> Expected | None:
-    """What is said of that: the middle of what it may be, since much of it is beyond what can be said."""
+    """What is told of one craft's draws of :func:`_sources_to_median`, ``(B,)``; None where it needs no more sources.
+
+    Their median, since the mean would rest on draws beyond what can be said.
+    """
     needed = float(np.median(needs))
     if needed <= own:
         return None

@@ -17,20 +17,11 @@ from saree_cosface.scoring.found_accuracy import WHOSE
 from saree_cosface.scoring.held_out import CHOSE_EPOCH
 from saree_cosface.scoring.model_card import model_card
 from saree_cosface.scoring.zones import HEAD, zone_rows
-from saree_cosface.sharing.licences import NOT_CHOSEN, licence_of
+from saree_cosface.sharing.licences import HUB_LICENCES, NOT_CHOSEN, licence_of
 from saree_cosface.sharing.markdown import bullets, plain, table
 from saree_cosface.taxonomy import craft_name
 
 README, CREDITS = "README.md", "CREDITS.md"
-
-HUB_LICENCES = frozenset(
-    {
-        *("apache-2.0", "mit", "bsd-3-clause", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "cc0-1.0", "unlicense"),
-        *("cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-3.0", "cc-by-nc-4.0"),
-        *("cc-by-nd-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0"),
-    }
-)
-"""Those that hubs know by the small letters of their name in SPDX; any other is "other" to them."""
 
 _TELLS = """A vector is made from a photo, and tells something of it: whoever holds a photo can find out whether it is
 among the references or was held out, by its vector or its checksum, and something of how the cloth looked can be made

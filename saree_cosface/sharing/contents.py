@@ -14,7 +14,7 @@ from saree_cosface.runs.folder import CONFIG, MANIFEST, RunError
 from saree_cosface.runs.gallery import INDEX, Gallery
 from saree_cosface.runs.share import SHARE, Share, read_share
 from saree_cosface.sharing.card import CREDITS, README
-from saree_cosface.sharing.licences import ShareError
+from saree_cosface.sharing.errors import ShareError
 
 _NAMES = (
     *(SHARE, README, CREDITS, CONFIG, MANIFEST, "parts.json", "run.json"),

@@ -20,7 +20,7 @@ from saree_cosface import __version__
 from saree_cosface.runs.run import Run, load_run
 from saree_cosface.runs.share import SHARE
 from saree_cosface.sharing.contents import belongs, require_known, require_shared
-from saree_cosface.sharing.licences import ShareError
+from saree_cosface.sharing.errors import ShareError
 from saree_cosface.sharing.new_folder import new_folder
 
 _OF_THE_HUB = ".gitattributes"  # which a hub puts into each repository

@@ -5,16 +5,22 @@ from collections.abc import Mapping
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
-
-class ShareError(ValueError):
-    """A run cannot be shared, or what was shared not be used; the message says why and what to do."""
-
+from saree_cosface.sharing.errors import ShareError
 
 NOT_CHOSEN = "LicenseRef-not-chosen"
 """Of a run of which nobody has said what others may do with it."""
 
 OTHER, UNKNOWN = "stated in other words", "unknown"
 """Of photos whose licence is none that is known here, and of those that have none."""
+
+HUB_LICENCES = frozenset(
+    {
+        *("apache-2.0", "mit", "bsd-3-clause", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "cc0-1.0", "unlicense"),
+        *("cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-3.0", "cc-by-nc-4.0"),
+        *("cc-by-nd-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0"),
+    }
+)
+"""Those that hubs know by the small letters of their name in SPDX; any other is "other" to them."""
 
 _CREATIVE = re.compile(
     r"(?:(?:https?://)?(?:www\.)?creativecommons\.org/licenses/|creative commons |cc[ -]?)"

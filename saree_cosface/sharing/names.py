@@ -16,7 +16,7 @@ import pandas as pd
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.pieces import piece_keys
 from saree_cosface.data.values import text_of
-from saree_cosface.sharing.licences import ShareError
+from saree_cosface.sharing.errors import ShareError
 
 _YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0", "")
 """What the column public of a manifest says: whether source and credit of a photo may be named."""

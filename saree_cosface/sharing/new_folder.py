@@ -8,7 +8,7 @@ from pathlib import Path
 
 from saree_cosface.files import require_utf8, shortened
 from saree_cosface.runs.alone import alone
-from saree_cosface.sharing.licences import ShareError
+from saree_cosface.sharing.errors import ShareError
 
 
 @contextmanager

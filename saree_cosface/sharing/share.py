@@ -30,7 +30,8 @@ from saree_cosface.scoring.held_out import CHOSE_EPOCH
 from saree_cosface.scoring.model_card import evaluation_of
 from saree_cosface.sharing.card import CREDITS, README, card_text, credits_text
 from saree_cosface.sharing.contents import checksums
-from saree_cosface.sharing.licences import NOT_CHOSEN, UNKNOWN, ShareError, doubts, licence_of, require_licence
+from saree_cosface.sharing.errors import ShareError
+from saree_cosface.sharing.licences import NOT_CHOSEN, UNKNOWN, doubts, licence_of, require_licence
 from saree_cosface.sharing.names import Names, neutral_names, public_photos
 from saree_cosface.sharing.new_folder import new_folder
 

@@ -101,14 +101,6 @@ class SareeData(L.LightningDataModule):
         whole = as_it_is if self.frozen else None
         return [DataLoader(self._datasets["validation"], batch_size=64 if self.frozen else 4, collate_fn=whole)]
 
-    def _parts(self) -> list[str]:
-        return [part for part, photos in self.photos.items() if photos is not None]
-
-    def _photos(self, part: str) -> Photos:
-        photos = self.photos[part]
-        assert photos is not None  # _parts lists only those there are
-        return photos
-
     def start(self) -> tuple[NDArray[np.float32], Photos]:
         """Features of the training photos as the neck takes them, one a photo, ``(N, F)``, for a start that is found
         from them."""
@@ -125,6 +117,14 @@ class SareeData(L.LightningDataModule):
             )
         whole = read.features.mean(axis=1, dtype=np.float32, keepdims=True)
         return self._normal(whole)[:, 0].numpy(), self._read["train"].select(read.rows)
+
+    def _parts(self) -> list[str]:
+        return [part for part, photos in self.photos.items() if photos is not None]
+
+    def _photos(self, part: str) -> Photos:
+        photos = self.photos[part]
+        assert photos is not None  # _parts lists only those there are
+        return photos
 
     def _moments(self, files: Sequence[Path], part: str = "train") -> PhotoFeatures:
         """Second moments of photos, in the principal directions of those of the training photos, which come first."""

@@ -17,6 +17,7 @@ from torch import nn
 
 from saree_cosface.features.prototypes import prototypes
 from saree_cosface.heads import Head, ShardedHead
+from saree_cosface.metrics.neighbourhood import unit
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.options import Recipe
 from saree_cosface.training.labelled import Photos
@@ -41,7 +42,7 @@ class Whitening:
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Unit embeddings: ``(N, F) -> (N, D)``."""
-        return _unit((features - self.centre) @ self.matrix)
+        return unit((features - self.centre) @ self.matrix)
 
 
 def whitening(features: NDArray[np.float32], labels: NDArray[np.int_], dimensions: int, shrinkage: float) -> Whitening:
@@ -93,14 +94,10 @@ class _Scatter:
         return result
 
     def whitening(self, shrinkage: float) -> Whitening:
+        """The map of features to whitened components; columns beyond these are 0."""
         matrix = np.zeros((len(self.centre), self.dimensions), np.float32)
         matrix[:, : len(self.within)] = self.components @ self.root(shrinkage)
         return Whitening(matrix, self.centre)
-
-
-def _unit(moved: NDArray[np.floating]) -> NDArray[np.float32]:
-    result: NDArray[np.float32] = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-12)
-    return result
 
 
 def best_shrinkage(
@@ -119,7 +116,7 @@ def best_shrinkage(
         placed = (features - scatter.centre) @ scatter.components  # once for all shrinkages, since it takes longest
         present = np.unique(labels[train])
         for shrinkage, given in answers.items():
-            found = _unit(placed @ scatter.root(shrinkage))
+            found = unit(placed @ scatter.root(shrinkage))
             means = prototypes(found[train], labels[train], train, sources[train], present.tolist())
             given[test] = present[(found[test] @ means.T).argmax(axis=1)]
     right = {

@@ -16,7 +16,7 @@ from saree_cosface.cards.questions import OPEN, open_questions
 from saree_cosface.data.crops import Crop
 from saree_cosface.data.manifest import ManifestError
 from saree_cosface.data.manifest_file import write_manifest
-from saree_cosface.sharing.licences import ShareError
+from saree_cosface.sharing.errors import ShareError
 from tests.helpers import bad_photos as bad
 
 

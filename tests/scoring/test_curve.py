@@ -15,8 +15,8 @@ from saree_cosface.networks.create import create_backbone
 from saree_cosface.options import ModelOptions
 from saree_cosface.scoring import baselines, curve, growing
 from saree_cosface.scoring.comparable import ComparisonError
-from saree_cosface.scoring.curve import CurveError, source_curve
-from saree_cosface.scoring.curve_table import CraftCurve, Expected, SourceCurve
+from saree_cosface.scoring.curve import source_curve
+from saree_cosface.scoring.curve_table import CraftCurve, CurveError, Expected, SourceCurve
 
 MODEL = ModelOptions("test_resnet", pooling="mean")
 LAW = PowerLaw(np.array(0.5), np.array(0.2), np.array([2.0, 5.0, 40.0]))

@@ -13,8 +13,8 @@ from saree_cosface.runs.gallery import Gallery
 from saree_cosface.runs.run import load_run
 from saree_cosface.runs.share import SHARE, read_share
 from saree_cosface.sharing.contents import checksums, require_shared
+from saree_cosface.sharing.errors import ShareError
 from saree_cosface.sharing.hub import pull, push
-from saree_cosface.sharing.licences import ShareError
 from saree_cosface.sharing.share import share
 from tests.helpers.hub import TOKEN, serve_hub
 

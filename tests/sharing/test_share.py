@@ -26,7 +26,7 @@ from saree_cosface.scoring.held_out import UNKNOWN_SOURCES
 from saree_cosface.scoring.model_card import model_card
 from saree_cosface.sharing import share as sharing
 from saree_cosface.sharing.contents import require_shared
-from saree_cosface.sharing.licences import ShareError
+from saree_cosface.sharing.errors import ShareError
 from saree_cosface.sharing.share import share
 from tests.helpers.shared import FOLDER, OTHERS, PEOPLE, every_byte, is_picture, run_of_names
 from tests.helpers.tiny import SOME

@@ -1,4 +1,4 @@
-"""What a card says of the rows that were chosen for it."""
+"""The query that chose the rows of a card, in words that name nobody."""
 
 import re
 
@@ -9,13 +9,13 @@ from saree_cosface.sharing.markdown import quoted
 _TOLD = ("craft", "view", "split", "licence")
 
 
-def chosen(where: str, table: pd.DataFrame) -> str:
+def query_in_words(where: str, table: pd.DataFrame) -> str:
     """A query in words, or the columns that it asks, where what it compares them with may name a person or a file.
 
     >>> table = pd.DataFrame({"craft": ["patola"], "source": ["Meera"], "core": [True]})
-    >>> chosen("core and craft == 'patola'", table)
+    >>> query_in_words("core and craft == 'patola'", table)
     "those for which `core and craft == 'patola'` holds"
-    >>> chosen("core and source != 'Meera'", table)
+    >>> query_in_words("core and source != 'Meera'", table)
     'those chosen by core, source'
     """
     asked = [str(column) for column in table.columns if re.search(rf"\b{re.escape(str(column))}\b", where)]
