@@ -95,8 +95,8 @@ def review_tab(desk: Desk) -> None:
         with gr.Row(elem_classes="keys"):
             back = gr.Button("←  Previous", elem_id="review-back", min_width=100, size="md")
             on = gr.Button("Next  →", elem_id="review-on", min_width=100, size="md")
-            undecided = gr.Button("Next undecided  ↓", elem_id="review-open", min_width=100, size="md")
-            undo = gr.Button("Undo my last  U", elem_id="review-undo", min_width=100, size="md")
+            undecided = gr.Button("Next undecided  ↓", elem_id="review-open", min_width=160, size="md")
+            undo = gr.Button("Undo my last  U", elem_id="review-undo", min_width=160, size="md")
             overrule = gr.Button(
                 "Overrule  O", variant="stop", visible=False, elem_id="review-overrule", min_width=100, size="md"
             )

@@ -58,7 +58,7 @@ def enrol_tab(desk: Desk) -> None:
         max_length=200,
         elem_id="enrol-source",
     )
-    with gr.Accordion("What else is known of the piece, as far as it is", open=False):
+    with gr.Accordion("What else is known of the piece", open=False):
         with gr.Row():
             inventory = gr.Textbox(label="Inventory number", max_length=200, min_width=240)
             owner = gr.Textbox(label="Owner or collection", max_length=200, min_width=240)
