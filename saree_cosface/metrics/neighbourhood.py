@@ -17,7 +17,7 @@ def centred(features: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     return unit(units - units.mean(axis=0))
 
 
-def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def unit(vectors: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Rows of length 1; one of zeros stays as it is."""
     units: NDArray[np.float32] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return units

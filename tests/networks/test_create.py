@@ -166,11 +166,37 @@ def test_where_half_precision_is_emulated_no_batch_waits_for_it(monkeypatch):
     def forward(pixels):
         shown.append((torch.is_autocast_enabled("cpu"), len(pixels)))
         time.sleep(0.05 if shown[-1][0] else 0.001)
-        return torch.zeros(1)
+        return torch.zeros(1, requires_grad=True)
 
     monkeypatch.setattr(backbone, "forward", forward)
     assert faster_precision(backbone) == "fp32"
     assert set(shown) == {(False, 1), (True, 1)}
+
+
+class SlowGradient(torch.autograd.Function):
+    """The identity, whose gradient takes a while in half precision."""
+
+    @staticmethod
+    def forward(context, values):
+        context.half = torch.is_autocast_enabled("cpu")
+        return values.clone()
+
+    @staticmethod
+    def backward(context, gradient):
+        time.sleep(0.05 if context.half else 0)
+        return gradient
+
+
+def test_the_gradient_counts_for_which_precision_is_faster(monkeypatch):
+    backbone = create_backbone("test_resnet", pretrained=False).eval()
+    weight = next(backbone.parameters())
+
+    def forward(pixels):
+        time.sleep(0 if torch.is_autocast_enabled("cpu") else 0.03)
+        return SlowGradient.apply(weight)
+
+    monkeypatch.setattr(backbone, "forward", forward)
+    assert faster_precision(backbone) == "fp32"
 
 
 def test_unit_rows_have_length_one():
