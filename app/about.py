@@ -6,7 +6,8 @@ from saree_cosface.pages.model_card import model_page
 from saree_cosface.scoring.model_card import model_card
 
 from .desk import Desk
-from .opening import note, tab_style, when_opened
+from .opening import tab_style, trouble, when_opened
+from .speaking import spoken
 
 
 def about_tab(desk: Desk) -> None:
@@ -14,10 +15,11 @@ def about_tab(desk: Desk) -> None:
     tab_style()
     page = gr.HTML(padding=False, apply_default_css=False, elem_id="about", min_height=200)
 
-    def fill() -> str:
+    def fill(request: gr.Request) -> str:
+        say = spoken(desk.languages, request)
         try:
-            return model_page(model_card(desk.run))
+            return model_page(model_card(desk.run), say)
         except (OSError, ValueError) as error:
-            return note(str(error), problem=True)
+            return trouble(error, say)
 
     when_opened(fill, None, page)

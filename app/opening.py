@@ -12,6 +12,8 @@ from gradio.context import Context
 
 from saree_cosface.console import telling
 from saree_cosface.html.page import escape
+from saree_cosface.languages.language import Language
+from saree_cosface.languages.said import Said
 
 
 def when_opened(function: Callable[..., Any], inputs: Any, outputs: Any) -> Any:
@@ -62,10 +64,23 @@ def script(name: str) -> str:
     return _asset(name)
 
 
-def note(message: str, *, problem: bool = False) -> str:
-    """A remark in a box, as HTML."""
+def note(message: str, *, problem: bool = False, language: str = "") -> str:
+    """A remark in a box, as HTML; with its language where that is not the page's."""
     role, kind = ("alert", " problem") if problem else ("status", "")
-    return f'<div class="saree"><div class="note{kind}" role="{role}"><p>{escape(message)}</p></div></div>'
+    of = f' lang="{language}"' if language else ""
+    return f'<div class="saree"><div class="note{kind}" role="{role}"><p{of}>{escape(message)}</p></div></div>'
+
+
+def trouble(error: Exception, say: Language, plainly: Callable[[str], str] = str) -> str:
+    """What an error says, in a box; in English where nobody has put it into words for other languages.
+
+    Args:
+        error: that was met.
+        say: language.
+        plainly: leaves out of the words what is not for visitors.
+    """
+    known = any(isinstance(part, Said) for part in error.args)
+    return note(plainly(say.error(error)), problem=True, language="" if known or say.instead is None else "en")
 
 
 @cache

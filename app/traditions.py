@@ -8,7 +8,8 @@ from saree_cosface.pages.atlas import atlas_page
 from saree_cosface.pages.atlas_cards import make_atlas
 
 from .desk import Desk
-from .opening import note, script, tab_style, when_opened
+from .opening import script, tab_style, trouble, when_opened
+from .speaking import spoken
 
 
 def traditions_tab(desk: Desk) -> None:
@@ -20,13 +21,14 @@ def traditions_tab(desk: Desk) -> None:
         padding=False, js_on_load=script("traditions.js"), elem_id="atlas", min_height=200, apply_default_css=False
     )
 
-    def fill(before: str) -> tuple[Any, Any]:
+    def fill(before: str, request: gr.Request) -> tuple[Any, Any]:
+        say = spoken(desk.languages, request)
         try:
             run = desk.run
-            state = f"{id(run)} {_evaluated(run.folder)}"
-            return (gr.skip(), gr.skip()) if state == before else (state, atlas_page(make_atlas(run)))
+            state = f"{id(run)} {_evaluated(run.folder)} {say.tag}"
+            return (gr.skip(), gr.skip()) if state == before else (state, atlas_page(make_atlas(run), say))
         except (OSError, ValueError) as error:
-            return "", note(str(error), problem=True)
+            return "", trouble(error, say)
 
     when_opened(fill, shown, [shown, cards])
 

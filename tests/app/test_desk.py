@@ -11,6 +11,7 @@ from app.identify import identify
 from app.page import _opening_now
 from saree_cosface.answers.enrolment import enrol
 from saree_cosface.data.manifest_file import read_manifest
+from saree_cosface.languages.packaged import english
 from saree_cosface.networks.fingerprint import embedder_version
 from saree_cosface.pages.atlas_cards import make_atlas
 from saree_cosface.runs.gallery import GalleryError
@@ -43,8 +44,8 @@ def test_what_others_enrol_is_there_at_once(desk, tiny_corpus):
     assert "Patola" in answer
     assert "Looking closer" in closer
     assert "patola" in {card.craft.id for card in make_atlas(desk.run).cards if card.pieces == 2}
-    assert ("Patola", "patola") in _choices(desk)
-    assert "Enrolled so far" in _list(desk)[0]
+    assert ("Patola", "patola") in _choices(desk, english())
+    assert "Enrolled so far" in _list(desk, english())[0]
     assert PASSWORD not in repr(desk)
 
 
@@ -61,8 +62,8 @@ def test_a_server_that_is_away_is_said_in_words(desk, postgres, tiny_corpus, cap
         assert f"127.0.0.1:{postgres.port}" in capsys.readouterr().err
         assert "cannot be asked just now" in _opening_now(desk)
         assert "cannot connect" in next(identify(run, asked))[0]
-        assert "cannot connect" in _list(desk)[0]
-        assert len(_choices(desk)) > 10  # those of the taxonomy
+        assert "cannot connect" in _list(desk, english())[0]
+        assert len(_choices(desk, english())) > 10  # those of the taxonomy
         assert health_route(desk).endpoint(None).status_code == 503
     finally:
         postgres.start()

@@ -15,6 +15,7 @@ from saree_cosface.answers.enrolment import enrol
 from saree_cosface.answers.prediction import predict
 from saree_cosface.data.manifest import ManifestError
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
+from saree_cosface.languages.packaged import english
 from saree_cosface.maps.make import PAGE, map_collection
 from saree_cosface.pages.model_card import model_page
 from saree_cosface.runs.calibration import CalibrationError
@@ -148,7 +149,7 @@ def test_the_card_is_one_that_hubs_read(given):
 
 
 def test_the_app_says_what_it_is(given):
-    page = model_page(model_card(load_run(given)))
+    page = model_page(model_card(load_run(given)), english())
     assert "shared without its photos" in page
     assert "CC-BY-4.0" in page
     assert "learned from drawings" in page
