@@ -12,6 +12,9 @@ from pathlib import Path
 
 from saree_cosface.files import write_text
 
+SHORTEST = 8
+"""Characters of a password that is asked for."""
+
 _PREFIX = "scrypt$"
 _COST = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
 
@@ -64,7 +67,7 @@ def add_account(file: Path, name: str) -> None:
     """Ask for a password, and add an account to a file, or change its password.
 
     Raises:
-        ValueError: that can be no name, no password was typed, or the file is no text.
+        ValueError: that can be no name, no password or too short a one was typed, or the file is no text.
         OSError: the file cannot be read or written.
     """
     if not name or ":" in name or name.startswith("#") or len(name.splitlines()) > 1:
@@ -76,6 +79,8 @@ def add_account(file: Path, name: str) -> None:
         raise ValueError("no password could be asked for: run this in a terminal; nothing was changed.") from error
     if not password or again != password:
         raise ValueError("the password was empty, or not the same twice; nothing was changed.")
+    if len(password) < SHORTEST:
+        raise ValueError(f"a password needs at least {SHORTEST} characters, such as some words; nothing was changed.")
     try:
         before = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     except UnicodeDecodeError as error:

@@ -8,11 +8,14 @@ import json
 import secrets
 import shutil
 from collections.abc import Awaitable, Callable, MutableMapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.formparsers import MultiPartException
 
+from .patience import Patience, TooManyError
 from .uploads import arrivals, is_upload, sweep, was_upload
 
 Message = MutableMapping[str, Any]
@@ -35,7 +38,6 @@ _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
-_LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 
 class _Refused(Exception):
@@ -51,10 +53,12 @@ class Gate:
         megabytes: of an upload, all its files together.
         local: whether only calls to a name of this machine are let in, as long as nobody has to log in. A page
             elsewhere could otherwise reach the app under a name of its own that it points at this machine.
+        public: name of the server whose pages may ask under whatever name; "" for none.
     """
 
-    def __init__(self, app: Any, *, megabytes: int, local: bool) -> None:
-        self.app, self.megabytes, self.local = app, megabytes, local
+    def __init__(self, app: Any, *, megabytes: int, local: bool, public: str = "") -> None:
+        self.app, self.megabytes, self.local, self.public = app, megabytes, local, public
+        self.patience = Patience()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -83,19 +87,21 @@ class Gate:
 
     async def _checked(self, scope: Message, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        host = headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0] if b"host" in headers else "localhost"
-        if self.local and host.lower() not in _LOCAL and headers.get(b"host", b"").decode("latin-1") not in _LOCAL:
-            raise _Refused(403, "this app answers only on the machine it runs on; start it with --auth to change that")
+        self._check_names(headers)
         path: str = scope["path"]
         inner = path.removeprefix("/gradio_api/") if path.startswith("/gradio_api/") else ""
         if inner.lower().startswith(_CLOSED) or path.startswith("/monitoring"):
             raise _Refused(404, "there is nothing here")
-        if scope["method"] != "POST":
+        if scope["method"] in ("GET", "HEAD") and path == "/login":  # where gradio shows nothing
+            headers_there = [(b"location", b"./"), (b"content-length", b"0")]
+            await send({"type": "http.response.start", "status": 302, "headers": headers_there})
+            await send({"type": "http.response.body", "body": b""})
+        elif scope["method"] != "POST":
             await self.app(scope, receive, send)
         elif inner.rstrip("/") == "upload":
             await self._upload(scope, receive, send, headers)
         elif path.rstrip("/") == "/login":
-            await self.app(scope, _replay(await _read(receive, 10_000)), send)
+            await self._login(scope, await _read(receive, 10_000), send)
         else:
             name = inner.removeprefix("call/").strip("/") if inner.startswith("call/") else ""
             if name and name.removeprefix("v2/") not in _ARGUMENTS:
@@ -103,6 +109,40 @@ class Gate:
             body = await _read(receive, LARGEST_CALL)
             _check_call(body, name)
             await self.app(scope, _replay(body), send)
+
+    def _check_names(self, headers: dict[bytes, bytes]) -> None:
+        """Refuse what a page elsewhere asks.
+
+        Gradio lets any page read the answers of a server that has another name than localhost.
+        """
+        said = headers.get(b"host", b"localhost").decode("latin-1")
+        host, origin = _name(f"//{said}"), headers.get(b"origin", b"").decode("latin-1")
+        if self.local and not _is_local(host):
+            raise _Refused(403, "this app answers only on the machine it runs on; start it with --auth to change that")
+        page = _name(origin)
+        if origin and page not in (host, self.public or host) and not (_is_local(page) and _is_local(host)):
+            raise _Refused(
+                403,
+                f"a page of {origin} asked for {said}; if both are this app, let its proxy send the header Host as it "
+                "came, or give the whole address to --root-path",
+            )
+
+    async def _login(self, scope: Message, body: bytes, send: Send) -> None:
+        async def attempt() -> bool:
+            status = 0
+
+            async def watched(message: Message) -> None:
+                nonlocal status
+                status = message.get("status", status)
+                await send(message)
+
+            await self.app(scope, _replay(body), watched)
+            return status >= 400
+
+        try:
+            await self.patience.turn((scope.get("client") or ("",))[0], attempt)
+        except TooManyError:
+            raise _Refused(429, "too many wait to log in from your address; try again in a minute") from None
 
     async def _upload(self, scope: Message, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
         """Let an upload in if it is not too large, and give it a folder of its own."""
@@ -149,6 +189,25 @@ class Gate:
             await send({"type": "http.response.body", "body": body})
 
         await self.app(scope, counted, renaming)
+
+
+def _name(address: str) -> str:
+    """The name of the server in an address; "" if that is none.
+
+    >>> _name("//LOCALHOST:7860"), _name("https://[::1]"), _name("null"), _name("//[")
+    ('localhost', '::1', '', '')
+    """
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_local(name: str) -> bool:
+    try:
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _apart(path: str, moved: dict[str, Path]) -> str:

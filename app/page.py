@@ -1,40 +1,30 @@
 """The page: what it is, and a tab for each thing that can be done with it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import gradio as gr
-from starlette.middleware import Middleware
 
-from saree_cosface.console import console
 from saree_cosface.html.page import escape, stylesheet
 from saree_cosface.runs.run import Run
 from saree_cosface.taxonomy import craft_name
 
 from .about import about_tab
-from .api import add_api, health_route
+from .api import add_api
 from .background import ReferenceMaps
 from .batch import batch_tab
 from .curators_map import map_tab
 from .curators_review import review_tab
 from .desk import Desk
 from .enrol import enrol_tab
-from .gate import Gate
 from .identify import identify_tab
 from .opening import note, when_opened
 from .running import Running
-from .titled import Titled
 from .traditions import traditions_tab
 from .uploads import forget
 
 TITLE = "Which craft is this saree?"
-LARGEST_UPLOAD = 1000
-"""Megabytes of one upload, unless told otherwise."""
-
-_THREADS = 12  # that work on answers: each keeps tens of megabytes of torch's for itself
-_SESSIONS = 200  # whose fields gradio keeps in memory
-_KEEP_ALIVE = 75  # seconds; uvicorn's five are as long as clients wait, and what is sent at that moment would be lost
 
 
 def build_app(desk: Desk, maps: ReferenceMaps | None = None, examples: Sequence[tuple[Path, str]] = ()) -> gr.Blocks:
@@ -78,57 +68,6 @@ def build_app(desk: Desk, maps: ReferenceMaps | None = None, examples: Sequence[
 
         page.unload(leave)
     return page
-
-
-def serve(
-    page: gr.Blocks,
-    desk: Desk,
-    port: int | None,
-    *,
-    auth: Callable[[str, str], bool] | None = None,
-    megabytes: int = LARGEST_UPLOAD,
-    then: Callable[[], None] = lambda: None,
-) -> None:
-    """Serve the page on this machine alone, until interrupted.
-
-    Args:
-        page: made by :func:`build_app`.
-        desk: that it is for.
-        port: on 127.0.0.1; the first free one from 7860 when None.
-        auth: whether a name and a password belong together; nobody has to log in when None.
-        megabytes: of one upload at most, all its files together.
-        then: done once the page is there.
-
-    Raises:
-        OSError: the port is taken.
-    """
-    around = [Middleware(Gate, megabytes=megabytes, local=auth is None), Middleware(Titled, title=TITLE)]
-    _, url, _ = page.launch(
-        prevent_thread_lock=True,
-        quiet=True,
-        server_name="127.0.0.1",
-        server_port=port,
-        share=False,
-        footer_links=[],
-        run_history=False,
-        allowed_paths=[],
-        max_file_size=f"{megabytes}mb",
-        enable_monitoring=False,
-        pwa=False,
-        ssr_mode=False,
-        mcp_server=False,
-        auth=auth,
-        auth_message=f"{TITLE} Photos stay on this machine." if auth else None,
-        max_threads=_THREADS,
-        state_session_capacity=_SESSIONS,
-        app_kwargs={"middleware": around, "routes": [health_route(desk)]},
-        theme=theme(),
-        css=style(),
-    )
-    page.server.config.timeout_keep_alive = _KEEP_ALIVE
-    console.print(f"Open {url} in a browser; Ctrl-C ends it.", highlight=False)
-    then()
-    page.block_thread()
 
 
 @cache

@@ -1,4 +1,4 @@
-"""``saree-cosface app``: the app, served on this machine; and ``accounts``: who may log in there."""
+"""``saree-cosface app``: the app, served; and ``accounts``: who may log in there."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -13,12 +13,19 @@ from saree_cosface.commands.common import Command, Subcommands, add_gallery, add
 def add(subcommands: Subcommands) -> dict[str, Command]:
     """Add the commands."""
     app = new_parser(
-        "Serve the app on this machine: name sarees, one or many, browse the traditions, and, for curators, map,\n"
-        "review and enrol. It binds to 127.0.0.1 and asks nothing of the network."
+        "Serve the app: name sarees, one or many, browse the traditions, and, for curators, map, review and enrol. It\n"
+        "answers this machine alone, and asks nothing of the network. To let others in, name an address with --host:\n"
+        "they have to log in (--auth), and their passwords must be encrypted, by the app (--tls-certificate and\n"
+        "--tls-key) or by a reverse proxy before it (--behind-proxy)."
     )
     add_run(app)
-    app.add_argument("--port", type=int | None, help="port on 127.0.0.1 (default: the first free one from 7860)")
+    app.add_argument("--host", type=str, default="127.0.0.1", help="address of this machine to answer at; 0.0.0.0: all")
+    app.add_argument("--port", type=int | None, help="port there (default: the first free one from 7860)")
     app.add_argument("--auth", type=Path | None, help="file of those who may log in, as `saree-cosface accounts` makes")
+    app.add_argument("--tls-certificate", type=Path | None, help="certificate, with its chain, to encrypt by; PEM")
+    app.add_argument("--tls-key", type=Path | None, help="key of the certificate, not encrypted; PEM")
+    app.add_argument("--behind-proxy", type=str, default="", help="addresses, or networks, of proxies that encrypt")
+    app.add_argument("--root-path", type=str, default="", help="path, or whole address, under which a proxy shows it")
     app.add_argument("--max-upload-mb", type=int, default=1000, help="megabytes of one upload, all its files together")
     app.add_argument("--manifest", type=Path | None, help="manifest of the collection that curators work on")
     app.add_argument("--log", type=Path | None, help="log of their decisions; made with the first one")
@@ -35,9 +42,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
 
 
 def _serve(options: Namespace) -> int:
-    serve = _of_the_app("__main__").serve_run
-    limits = options.port, options.auth, options.max_upload_mb
-    serve(options.run, *limits, options.manifest, options.log, options.gallery or "")
+    _of_the_app("__main__").serve_run(options)
     return 0
 
 

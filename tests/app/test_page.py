@@ -180,18 +180,22 @@ def test_bad_files_of_accounts_are_refused(tmp_path, content, reason):
 
 def test_accounts_are_made_with_hashes(tmp_path, monkeypatch):
     file = tmp_path / "accounts"
-    for password in ("first", "second"):
+    for password in ("the first", "the second"):
         monkeypatch.setattr("getpass.getpass", lambda _, password=password: password)
         add_account(file, "asha")
     assert file.stat().st_mode & 0o077 == 0
-    assert "second" not in file.read_text()
-    assert read_accounts(file)("asha", "second")
-    assert not read_accounts(file)("asha", "first")
+    assert "the second" not in file.read_text()
+    assert read_accounts(file)("asha", "the second")
+    assert not read_accounts(file)("asha", "the first")
     for name in ("a:b", "", "#a", "a\nb"):
         with pytest.raises(ValueError, match="can be no name"):
             add_account(file, name)
     monkeypatch.setattr("getpass.getpass", lambda _: "")
     with pytest.raises(ValueError, match="nothing was changed"):
+        add_account(file, "asha")
+
+    monkeypatch.setattr("getpass.getpass", lambda _: "seven!!")
+    with pytest.raises(ValueError, match="at least 8 characters"):
         add_account(file, "asha")
 
     def no_terminal(_):
@@ -200,7 +204,7 @@ def test_accounts_are_made_with_hashes(tmp_path, monkeypatch):
     monkeypatch.setattr("getpass.getpass", no_terminal)
     with pytest.raises(ValueError, match="in a terminal"):
         add_account(file, "asha")
-    assert read_accounts(file)("asha", "second")
+    assert read_accounts(file)("asha", "the second")
 
 
 # --- The command --------------------------------------------------------------------------------------------------
