@@ -124,10 +124,10 @@ def name_all(
     except Exception as error:  # what was named until then is not lost to it
         console.print(f"app: a batch broke off: {error}", style="yellow", highlight=False, markup=False, soft_wrap=True)
         problem = str(getattr(error, "strerror", None) or say.error(error))  # without paths of this machine
-    values = {"done": len(rows), "n": total, "counts": _counts(rows, say)}
+    values: dict[str, Any] = {"done": len(rows), "n": total, "counts": _counts(rows, say)}
     key = "batch.done" if total == len(rows) else "batch.broke_off" if problem else "batch.cancelled"
-    told = say(key, **values, **({"problem": problem} if problem else {}))
-    yield note(told, problem=bool(problem)), results(rows, say), False
+    ended = say(key, **values, **({"problem": problem} if problem else {}))
+    yield note(ended, problem=bool(problem)), results(rows, say), False
 
 
 def results(rows: list[Row], say: Language) -> str:

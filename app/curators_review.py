@@ -113,13 +113,13 @@ def review_tab(desk: Desk) -> None:
 
     def record(kind: str, *, over: bool = False) -> Callable[..., list[Any]]:
         def act(at: str, name: str, reason: str, label: str, other: str, before: Any, request: gr.Request) -> list[Any]:
-            return _guarded(at, request, lambda *here: told(*here, name, reason, label, other, before, request))
+            said_by = _user(request) or name
+            return _guarded(at, request, lambda *here: told(*here, said_by, (reason, label, other), before))
 
         def told(
-            index: int, seen: int, say: Language, name: str, reason: str, label: str, other: str, before: Any,
-            request: gr.Request,
-        ) -> list[Any]:  # fmt: skip
-            name, what = _user(request) or name, kind
+            index: int, seen: int, say: Language, name: str, given: tuple[str, str, str], before: Any
+        ) -> list[Any]:
+            what, (reason, label, other) = kind, given
             numbers: tuple[int, ...] = ()
             if over:
                 what, reason, label, other, numbers = before

@@ -21,10 +21,11 @@ from .enrol import enrol_tab
 from .identify import identify_tab
 from .opening import note, when_opened
 from .running import Running
+from .speaking import fixed
 from .traditions import traditions_tab
 from .uploads import forget
 
-TITLE = "Which craft is this saree?"
+TITLE = fixed("title")
 
 
 def build_app(desk: Desk, maps: ReferenceMaps | None = None, examples: Sequence[tuple[Path, str]] = ()) -> gr.Blocks:

@@ -48,7 +48,7 @@ def spoken(languages: Mapping[str, Language], request: Any) -> Language:
         return languages[ENGLISH]
     chosen = dict(request.query_params or {}).get("lang"), (request.cookies or {}).get(COOKIE)
     wanted = [*chosen, *_accepted(request.headers.get("accept-language") or "")]
-    return next((languages[tag] for tag in wanted if tag in languages), languages[ENGLISH])
+    return next((languages[tag] for tag in wanted if tag and tag in languages), languages[ENGLISH])
 
 
 def picker(languages: Mapping[str, Language]) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from babel import Locale
 from babel.dates import format_date, format_datetime
@@ -17,7 +17,7 @@ from saree_cosface.taxonomy import craft_name, load_taxonomy
 NOTE = "language.note"
 """Key of what is said where a machine made a language; a person's file leaves it untranslated."""
 
-_STYLES = {"or": "or", "and": "standard"}
+_STYLES: dict[str, Literal["or", "standard"]] = {"or": "or", "and": "standard"}
 
 _SCRIPTS = {
     "hi": (0x0900, 0x097F),

@@ -7,6 +7,7 @@ import string
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from babel import Locale, UnknownLocaleError
 from babel.messages.catalog import Catalog
@@ -33,7 +34,7 @@ def english() -> Language:
     texts: dict[str, tuple[str, ...]] = {}
     for message in catalog:
         if message.context:
-            texts[message.context] = message.id if isinstance(message.id, tuple) else (message.id,)
+            texts[message.context] = _forms(message.id)
             _check_text(path, message.context, texts[message.context])
     return _language(path, catalog, texts, None)
 
@@ -69,10 +70,10 @@ def read_language(path: Path) -> Language:
         LanguageError: the file cannot be read; or a text of it has a key that there is none of, names a value that the
             English one does not, or holds a character that is not allowed.
     """
-    catalog, texts = _read(path), {}
+    catalog = _read(path)
+    texts: dict[str, tuple[str, ...]] = {}
     for message in catalog:
-        key = message.context
-        forms = message.string if isinstance(message.string, tuple) else (message.string,)
+        key, forms = message.context or "", _forms(message.string)
         if not message.id or message.fuzzy or not all(forms):
             continue
         if key not in english().texts:
@@ -131,6 +132,10 @@ def _language(path: Path, catalog: Catalog, texts: Mapping[str, tuple[str, ...]]
         remedy = "its name must be the tag of a language, and Plural-Forms in its head be as gettext has it."
         raise LanguageError(f"{path}: {error}; {remedy}") from error
     return Language(path.stem, locale, texts, plural, instead)
+
+
+def _forms(text: Any) -> tuple[str, ...]:
+    return tuple(text) if isinstance(text, list | tuple) else (text or "",)
 
 
 def _names(text: str) -> list[str]:

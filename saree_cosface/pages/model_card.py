@@ -15,7 +15,7 @@ SCORES = ("top1", "balanced_accuracy", "family_accuracy", "rank3", "rank5")
 """Scores of an evaluation that the card tells; the interface has a text of each, ``about.score_NAME``."""
 
 _FIRST_SCORES = 2  # which calibration finds, too
-_NOT_FOR, _LIMITS = 5, 3  # texts, from ``about.not_for_1`` and ``about.limit_1`` on
+_NOT_FOR, _LIMITS = 5, 3  # texts there are, from ``about.not_for_1`` and ``about.limit_1`` on
 
 _EVALUATE = "<code>saree-cosface evaluate RUN MANIFEST</code>"
 
@@ -27,7 +27,7 @@ def model_page(card: Mapping[str, Any], say: Language) -> str:
         ("how_good", _good(card["evaluation"], card["calibration"], say)),
         ("when_named", _calibrated(card["calibration"], say)),
         ("failures", _failures(card, say)),
-        ("not_for", _list([say(f"about.not_for_{number}") for number in range(1, _NOT_FOR + 1)])),
+        ("not_for", _list(not_for(say))),
         ("versions", _versions(card, say)),
     )
     body = "".join(f"<section><h3>{say(f'about.{name}')}</h3>{text}</section>" for name, text in sections)
@@ -35,6 +35,16 @@ def model_page(card: Mapping[str, Any], say: Language) -> str:
     trouble = f'<div class="note problem" role="alert">{problems}</div>' if problems else ""
     opening = f"<h2>{say('about.title')}</h2>{trouble}{_shared(card, say)}{_drawn(card, say)}"
     return f'<div class="saree about">{opening}{body}</div>'
+
+
+def not_for(say: Language) -> list[str]:
+    """What a model must not be used for."""
+    return [say(f"about.not_for_{number}") for number in range(1, _NOT_FOR + 1)]
+
+
+def limits(say: Language) -> list[str]:
+    """What holds of every model."""
+    return [say(f"about.limit_{number}") for number in range(1, _LIMITS + 1)]
 
 
 def _shared(card: Mapping[str, Any], say: Language) -> str:
@@ -170,7 +180,6 @@ def _calibrated(found: Mapping[str, Any] | None, say: Language) -> str:
 
 
 def _failures(card: Mapping[str, Any], say: Language) -> str:
-    limits = [say(f"about.limit_{number}") for number in range(1, _LIMITS + 1)]
     if card["evaluation"] is None and card["calibration"] is not None:
         poor = [
             say("about.craft_and_share", craft=escape(say.craft(craft)), share=Amount(score["value"], share=True))
@@ -178,14 +187,14 @@ def _failures(card: Mapping[str, Any], say: Language) -> str:
             if score["value"] < POOR
         ]
         told = f" {say('about.poor', crafts=', '.join(poor))}" if poor else ""
-        return f"<p>{say('about.not_on_this')}{told} {say('about.of_every')}</p>{_list(limits)}"
+        return f"<p>{say('about.not_on_this')}{told} {say('about.of_every')}</p>{_list(limits(say))}"
     if card["evaluation"] is None:
-        return f"<p>{say('about.none_by_number')} {say('about.of_every')}</p>{_list(limits)}"
+        return f"<p>{say('about.none_by_number')} {say('about.of_every')}</p>{_list(limits(say))}"
     document = card["evaluation"]
     sets = ""
     if document.get("confidence"):
         sets = f'<p class="fine">{say.again(sets_in_words(document["confidence"]["sets"]))}</p>'
-    return _list([*(escape(say.again(failure)) for failure in card["failures"]), *limits]) + sets
+    return _list([*(escape(say.again(failure)) for failure in card["failures"]), *limits(say)]) + sets
 
 
 def _versions(card: Mapping[str, Any], say: Language) -> str:

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from app.page import TITLE
 from app.place import Place, place
 from app.serving import layers, serve
+from saree_cosface.languages.packaged import packaged
 from tests.helpers.certificates import self_signed
 
 
@@ -82,7 +83,7 @@ def app():
     page = small_page()
     page.auth, page.auth_message, page.root_path = known, "", "/sarees"
     where = place("0.0.0.0", accounts=True, behind_proxy="10.0.0.0/24", root_path="/sarees")
-    return gr.routes.App.create_app(page, app_kwargs={"middleware": layers(where, open_to_all=False)})
+    return gr.routes.App.create_app(page, app_kwargs={"middleware": layers(where, packaged(), open_to_all=False)})
 
 
 @pytest.mark.parametrize("prefix", ["", "/sarees"])
