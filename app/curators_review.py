@@ -114,7 +114,9 @@ def review_tab(desk: Desk) -> None:
     def record(kind: str, *, over: bool = False) -> Callable[..., list[Any]]:
         def act(at: str, name: str, reason: str, label: str, other: str, before: Any, request: gr.Request) -> list[Any]:
             said_by = _user(request) or name
-            return _guarded(at, request, lambda *here: told(*here, said_by, (reason, label, other), before))
+            return _guarded(
+                at, request, lambda index, seen, say: told(index, seen, say, said_by, (reason, label, other), before)
+            )
 
         def told(
             index: int, seen: int, say: Language, name: str, given: tuple[str, str, str], before: Any
