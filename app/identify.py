@@ -9,12 +9,14 @@ from typing import Any
 import gradio as gr
 
 from saree_cosface.answers.document import document
-from saree_cosface.answers.evidence import gather_evidence
+from saree_cosface.answers.evidence import Evidence, gather_evidence
 from saree_cosface.answers.examination import Examination, Unread, examine, see
 from saree_cosface.data.images import PHOTO_SUFFIXES
 from saree_cosface.html.page import escape, photo_uri
+from saree_cosface.html.parts import Part, folded
 from saree_cosface.maps.references import small_map
-from saree_cosface.pages.examination import evidence_html, file_stem, marks_html, report_page, verdict_html
+from saree_cosface.pages.examination import file_stem, grounds, numbers, report_page
+from saree_cosface.pages.verdict_card import verdict_html
 from saree_cosface.runs.run import Run
 from saree_cosface.taxonomy import craft_name
 
@@ -26,9 +28,9 @@ from .uploads import taken
 
 PHOTO_TYPES = ["image", *sorted(PHOTO_SUFFIXES)]
 
-_WAIT = (
-    '<div class="saree waiting" role="status"><p class="fine">Looking closer: which regions speak for it …</p></div>'
-)
+_EMPTY = """<div class="saree empty"><p>The answer will stand here: a name, or why there is none; how sure that is; and
+one picture why.</p></div>"""
+_WAIT = "Looking closer: which regions speak for it. That takes a second or two."
 
 
 def identify_tab(desk: Desk, maps: ReferenceMaps, examples: Sequence[tuple[Path, str]], looking: Running) -> None:
@@ -49,18 +51,21 @@ def identify_tab(desk: Desk, maps: ReferenceMaps, examples: Sequence[tuple[Path,
         elem_id="identify-photos",
     )
     tries = gr.HTML(_examples(examples), padding=False, js_on_load=script("examples.js"), elem_id="identify-examples")
-    answer = gr.HTML(padding=False, elem_id="identify-answer")
+    answer = gr.HTML(_EMPTY, padding=False, js_on_load=script("answer.js"), elem_id="identify-answer")
+    measured = gr.HTML(padding=False, elem_id="identify-numbers")
     closer = gr.HTML(padding=False, elem_id="identify-closer")
 
-    def answers(files: Sequence[tuple[Path, str]], session: str | None) -> Iterator[tuple[Any, Any]]:
+    def answers(files: Sequence[tuple[Path, str]], session: str | None) -> Iterator[tuple[Any, Any, Any]]:
         superseded = looking.begin(session or "")
+        what = "your photo" if len(files) == 1 else f"{len(files)} photos"
+        yield _waiting(f"Looking at {what}. That takes a few seconds."), "", ""
         for found in identify(desk.run, files, maps):
             if superseded.is_set():
-                yield gr.skip(), gr.skip()
+                yield gr.skip(), gr.skip(), gr.skip()
                 return
             yield found
 
-    def look(uploads: Any, request: gr.Request) -> Iterator[tuple[Any, Any, Any]]:
+    def look(uploads: Any, request: gr.Request) -> Iterator[tuple[Any, Any, Any, Any]]:
         emptied: Any = None
         try:
             with taken(uploads, request.session_hash) as files:
@@ -68,27 +73,28 @@ def identify_tab(desk: Desk, maps: ReferenceMaps, examples: Sequence[tuple[Path,
                     yield emptied, *found
                     emptied = gr.skip()  # what has been put in since is another question's
         except ValueError as error:
-            yield emptied, note(str(error), problem=True), ""
+            yield emptied, note(str(error), problem=True), "", ""
 
-    def try_one(chosen: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, Any]]:
+    def try_one(chosen: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, Any, Any]]:
         number = chosen._data.get("number") if isinstance(chosen._data, dict) else None
         if not isinstance(number, int) or not 0 <= number < len(examples):
-            yield note("There is no such example.", problem=True), ""
+            yield note("There is no such example.", problem=True), "", ""
             return
         path, _ = examples[number]
         yield from answers([(path, path.name)], request.session_hash)
 
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress_on": answer, "concurrency_id": "looking"}
-    quiet |= {"concurrency_limit": 2, "scroll_to_output": True}
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_id": "looking"}
+    quiet["concurrency_limit"] = 2
     quiet["trigger_mode"] = "multiple"  # else what is sent while an answer is under way would lie there unasked
-    photos.upload(look, photos, [photos, answer, closer], preprocess=False, **quiet)
-    tries.click(try_one, None, [answer, closer], **quiet)
+    photos.upload(look, photos, [photos, answer, measured, closer], preprocess=False, **quiet)
+    tries.click(try_one, None, [answer, measured, closer], **quiet)
 
 
 def identify(
     run: Run, files: Sequence[tuple[Path, str]], maps: ReferenceMaps | None = None
-) -> Iterator[tuple[Any, Any]]:
-    """Two pieces of HTML, twice: the answer at once, then also what it rests on and the report.
+) -> Iterator[tuple[Any, Any, Any]]:
+    """Three pieces of HTML, twice: the answer and what was measured for it at once; then its picture again, with the
+    regions that match, and what it rests on, with the report.
 
     Photos that cannot be read are named, with the reason.
 
@@ -98,46 +104,54 @@ def identify(
         maps: of the references.
     """
     if not files:
-        yield note("Choose one or several photos of a saree."), ""
+        yield note("Choose one or several photos of a saree."), "", ""
         return
     try:
         seen, unread = see(run, files)
         problems = "".join(_unread(each) for each in unread)
         if not seen:
-            yield problems, ""
+            yield problems, "", ""
             return
         examination = examine(run, seen)
     except ValueError as error:
-        yield note(str(error), problem=True), ""
+        yield note(str(error), problem=True), "", ""
         return
-    yield f'{problems}<div class="saree found">{verdict_html(run, examination)}</div>', _WAIT
-    yield gr.skip(), _closer(run, examination, unread, maps)
-
-
-def _closer(run: Run, examination: Examination, unread: Sequence[Unread], maps: ReferenceMaps | None) -> str:
+    measured = f'<div class="saree">{folded(numbers(run, examination))}</div>'
+    yield f"{problems}{_card(run, examination)}", measured, _waiting(_WAIT)
     evidence = gather_evidence(run, examination)
+    yield f"{problems}{_card(run, examination, evidence)}", gr.skip(), _closer(run, examination, evidence, unread, maps)
+
+
+def _card(run: Run, examination: Examination, evidence: Evidence | None = None) -> str:
+    return f'<div class="saree found">{verdict_html(run, examination, evidence)}</div>'
+
+
+def _closer(
+    run: Run, examination: Examination, evidence: Evidence, unread: Sequence[Unread], maps: ReferenceMaps | None
+) -> str:
     references = None if maps is None else maps.of(run)
     crafts = [tradition.craft for tradition in examination.attribution.traditions]
     drawn, place, remark = "", None, ""
     if references is None and maps is not None:
-        remark = f'<p class="fine">{escape(maps.remark(run))}</p>'
+        remark = maps.remark(run)
     elif references is not None:
         place = references.place(examination.embedding[None])[0]
         drawn = small_map(references, crafts, place)
     page = report_page(run, examination, evidence, drawn, unread)
     plain = json.dumps(document(run, examination, evidence, place, unread), ensure_ascii=False, indent=2)
     stem = file_stem(examination)
-    return (
-        '<div class="saree found"><h3>What the answer rests on</h3>'
-        f"{evidence_html(evidence, examination)}"
-        "<h3>Among the references</h3>"
-        f"{drawn or remark}"
-        f"<h3>What a specialist would look at</h3>{marks_html(crafts[:2])}"
-        "<h3>Keep it</h3><p>With the model’s version, the date, the thresholds and the checksums of your photos, so "
-        "that it can be cited. Where the photos were taken is not in it.</p>"
+    keep = (
+        "<p>With the model’s version, the date, the thresholds and the checksums of your photos, so that it can be "
+        "cited. Where the photos were taken is not in it.</p>"
         f'<p class="keep">{link(page, f"{stem}.html", "text/html", "Report (HTML)")} '
-        f"{link(plain, f'{stem}.json', 'application/json', 'Report (JSON)')}</p></div>"
+        f"{link(plain, f'{stem}.json', 'application/json', 'Report (JSON)')}</p>"
     )
+    parts = [*grounds(examination, evidence, drawn, remark), Part("Keep and cite it", "report as HTML or JSON", keep)]
+    return f'<div class="saree">{folded(parts)}</div>'
+
+
+def _waiting(said: str) -> str:
+    return f'<div class="saree waiting" role="status"><p>{escape(said)}</p></div>'
 
 
 def link(content: str, name: str, kind: str, label: str) -> str:
@@ -163,6 +177,6 @@ def _examples(examples: Sequence[tuple[Path, str]]) -> str:
     return f'<div class="saree tries"><p class="fine">Or try an example:</p><div>{"".join(buttons)}</div></div>'
 
 
-_INTRODUCTION = """<div class="saree"><p>Drop a photo, or several of the same piece: the whole, the border, the pallu,
-the cloth at close range. The answer is the craft tradition whose photos it resembles most, measured by cosine, and what
-that rests on. A resemblance is not a proof of where a piece was made.</p></div>"""
+_INTRODUCTION = """<div class="saree lead"><p>Give a photo, or several of the same piece: the whole, the border, the
+pallu, the cloth at close range. The answer is the tradition that it resembles most, if it resembles any enough. A
+resemblance is no proof of where a piece was made.</p></div>"""

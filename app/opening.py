@@ -19,14 +19,25 @@ from saree_cosface.languages.said import Said
 def when_opened(function: Callable[..., Any], inputs: Any, outputs: Any) -> Any:
     """Call a function whenever the tab that is being built is opened, or, outside of any tab, when the page is.
 
+    A tab is opened also with the tab around it, unless that is the one which every visit begins with.
+
     Returns:
         gradio's event, to be followed by others.
     """
-    block = Context.block
-    while block is not None and not isinstance(block, gr.Tab):
+    block, tabs = Context.block, list[gr.Tab]()
+    while block is not None:
+        if isinstance(block, gr.Tab):
+            tabs.append(block)
         block = block.parent
-    event = Context.root_block.load if block is None else block.select
-    return event(function, inputs, outputs, api_visibility="private", show_progress="minimal")
+    events = [tab.select for tab in tabs if tab is tabs[0] or tab is not tab.parent.children[0]]
+    return gr.on(
+        events or [Context.root_block.load],
+        function,
+        inputs,
+        outputs,
+        api_visibility="private",
+        show_progress="minimal",
+    )
 
 
 def tab_style() -> gr.HTML:

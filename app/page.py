@@ -45,19 +45,22 @@ def build_app(desk: Desk, maps: ReferenceMaps | None = None, examples: Sequence[
     with page:
         opening = gr.HTML(_opening(desk.run), padding=False)
         when_opened(lambda: _opening_now(desk), None, opening)  # what was enrolled since is known, too
-        with gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Identify", id="identify"):
-                identify_tab(desk, maps, examples, looking)
-            with gr.Tab("Batch", id="batch"):
-                batch_tab(desk, batches)
-            with gr.Tab("Traditions", id="traditions"):
-                traditions_tab(desk)
-            with gr.Tab("Map", id="map"):
-                map_tab(desk)
-            with gr.Tab("Review", id="review"):
-                review_tab(desk)
-            with gr.Tab("Enrol", id="enrol"):
-                enrol_tab(desk)
+        # Whose they are, and below that in the order of use; on a telephone there is no room for all of them in a row.
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
+            with gr.Tab("Researcher", id="researcher"), gr.Tabs(elem_id="researcher-tabs", overflow_behavior="wrap"):
+                with gr.Tab("Identify", id="identify"):
+                    identify_tab(desk, maps, examples, looking)
+                with gr.Tab("Batch", id="batch"):
+                    batch_tab(desk, batches)
+                with gr.Tab("Traditions", id="traditions"):
+                    traditions_tab(desk)
+            with gr.Tab("Curator", id="curator"), gr.Tabs(elem_id="curator-tabs", overflow_behavior="wrap"):
+                with gr.Tab("Map", id="map"):
+                    map_tab(desk)
+                with gr.Tab("Review", id="review"):
+                    review_tab(desk)
+                with gr.Tab("Enrol", id="enrol"):
+                    enrol_tab(desk)
             with gr.Tab("About this model", id="about"):
                 about_tab(desk)
         add_api(desk, maps)
@@ -94,6 +97,7 @@ def _opening_now(desk: Desk) -> str:
 
 def _opening(run: Run) -> str:
     names = ", ".join(escape(craft_name(craft)) for craft in run.gallery.crafts)
+    count = len(run.gallery.crafts)
     verdicts = "A saree of another tradition is given the nearest of these."
     if run.calibration is not None:
         share = run.calibration.false_accepts
@@ -101,5 +105,6 @@ def _opening(run: Run) -> str:
     shared = "" if run.share is None else " This model was shared without its photos: its references have no pictures."
     return f"""<div class="saree opening"><div class="temple"></div>
 <h1>{TITLE}</h1>
-<p class="fine">Known here: {names}. {verdicts}{shared} Photos stay on this machine and are deleted once they have been
-looked at.</p></div>"""
+<details class="known"><summary>It knows {count} tradition{"s" * (count != 1)}</summary>
+<p>{names}. {verdicts}{shared}</p></details>
+<p class="fine">Photos stay on this machine and are deleted once they have been looked at.</p></div>"""

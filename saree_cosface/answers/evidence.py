@@ -39,6 +39,14 @@ class Evidence:
     remark: str = ""
 
 
+def leading_photo(answer: Attribution) -> int:
+    """The position of the photo that carries most of the cosine to the first tradition.
+
+    The piece's cosine is the sum of what they carry; one that names another tradition shows what speaks against this.
+    """
+    return max(range(len(answer.says)), key=lambda index: _carried(answer.says[index]))
+
+
 def _carried(say: PhotoSay) -> float:
     return say.weight * say.cosine_to_answer
 
@@ -46,8 +54,7 @@ def _carried(say: PhotoSay) -> float:
 def gather_evidence(run: Run, examination: Examination) -> Evidence:
     """What carries the cosine to the first tradition, and what matches which region of its nearest reference."""
     answer = examination.attribution
-    # The piece's cosine is the sum of what they carry; one that names another tradition shows what speaks against this.
-    photo = max(range(len(answer.says)), key=lambda index: _carried(answer.says[index]))
+    photo = leading_photo(answer)
     looked = examination.seen[photo].look
     if not looked.maps:
         return Evidence(photo, remark=said("evidence.no_regions"))

@@ -79,6 +79,20 @@ def _photo(uri: str, name: str, say: PhotoSay | None) -> str:
     return f"<figure>{picture}<figcaption>{escape(name)}<span>{alone}</span></figcaption></figure>"
 
 
+def photo_figures(attribution: Attribution, pictures: Sequence[str]) -> str:
+    """The photos of a piece; where there are several, each with its name and what it says by itself.
+
+    Args:
+        attribution: the answer.
+        pictures: data URIs of its photos; "" for one that cannot be shown.
+    """
+    return "".join(
+        _photo(uri, Path(photo).name, say if len(attribution.says) > 1 else None)
+        for uri, photo, say in zip_longest(pictures, attribution.photos, attribution.says)
+        if uri
+    )
+
+
 def answer(
     attribution: Attribution,
     pictures: Sequence[str],
@@ -96,11 +110,7 @@ def answer(
         gallery: folder that the references' thumbnails are relative to.
         calibration: whose thresholds are drawn; None where there is none.
     """
-    shown = "".join(
-        _photo(uri, Path(photo).name, say if len(attribution.says) > 1 else None)
-        for uri, photo, say in zip_longest(pictures, attribution.photos, attribution.says)
-        if uri
-    )
+    shown = photo_figures(attribution, pictures)
     title = "Cosine to each tradition"
     if any(tradition.probability is not None for tradition in attribution.traditions):
         title += ", and how probable it is if it is one of those known"

@@ -1,93 +1,100 @@
-"""An examination as HTML: the pieces that the app shows, and one page to keep and to cite, which opens offline."""
+"""An examination as HTML: the parts that stand a step behind the answer, and one page to keep and to cite, which opens
+offline. The answer itself is in :mod:`saree_cosface.pages.verdict_card`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from saree_cosface import __version__
 from saree_cosface.answers.attribution import Attribution
 from saree_cosface.answers.document import model_card, thresholds
 from saree_cosface.answers.evidence import Evidence
 from saree_cosface.answers.examination import Examination, Unread
-from saree_cosface.answers.heat_map import HeatMap
-from saree_cosface.answers.matches import Match
-from saree_cosface.answers.verdict import in_words
-from saree_cosface.figures.style import PALETTE
-from saree_cosface.html.answer import answer
+from saree_cosface.html.answer import bars, photo_figures, reference_cards
 from saree_cosface.html.page import Html, escape, page, pixels_uri, table
+from saree_cosface.html.parts import Part, spread
+from saree_cosface.pages.verdict_card import title_of, verdict_html
+from saree_cosface.pages.why import heat_pixels
 from saree_cosface.runs.run import Run
 from saree_cosface.scoring.zones import HEAD, zone_rows
 from saree_cosface.taxonomy import craft_name, load_taxonomy
 
-_WARM, _COLD = np.array([190.0, 62, 30]), np.array([36.0, 84, 160])
-_SIDE = 520
 _SHOWN = 6  # photos of a piece
+_HEAT = 520  # pixels of the longer side
 
 
-def verdict_html(run: Run, examination: Examination) -> str:
-    """Photos, the verdict in words, cosines on their axis, chances explained on demand, the nearest references."""
+def numbers(run: Run, examination: Examination) -> list[Part]:
+    """What was measured, and is there with the answer: cosines, nearest references, photos, what the chances mean."""
     found = examination.attribution
-    first = found.traditions[0]
-    facts = ", ".join(escape(fact) for fact in (first.family, first.place) if fact)
-    remarks = [f"Seen in {len(found.photos)} photos."] if len(found.photos) > 1 else []
-    remarks += [
-        f"{escape(say.photo)} disagrees: by itself it is nearest to {escape(say.name)}." for say in found.disagreeing
+    title = "Cosine to each tradition"
+    if any(tradition.probability is not None for tradition in found.traditions):
+        title += ", and how probable it is if it is one of those known"
+    first = ", ".join(f"{each.name} {each.cosine:.2f}" for each in found.traditions[:3])
+    pieces = len(found.references)
+    parts = [
+        Part("All cosines and chances", first, f"<h4>{title}</h4>{bars(found.traditions, run.calibration)}"),
+        Part(
+            "Nearest reference pieces",
+            f"{pieces} piece{'s' * (pieces != 1)}",
+            reference_cards(found.references, run.gallery.folder),
+        ),
     ]
-    heading, advice = f"Nearest to {first.name}", ""
-    if found.verdict is not None and run.calibration is not None:
-        heading, advice = in_words(found.verdict), found.verdict.advice
-        facts = facts if found.verdict.kind == "tradition" else ""
-        remarks.append(f"{escape(found.verdict.reason.capitalize())}.")
-        if found.verdict.kind == "outside":
-            share = run.calibration.found["zones"]["outside"]["known"]
-            remarks.append(
-                f"It is nearest to {escape(first.name)}. Of photos of known traditions {share:.1%} were called so, too."
-            )
-    elif len(found.traditions) > 1:
-        remarks.append(
-            f"Ahead of {escape(found.traditions[1].name)} by {found.gap:.3f}: the less, the less the first name means. "
-            "Verdicts and chances need <code>saree-cosface calibrate</code>."
-        )
-    opening = f'<h3 class="verdict">{escape(heading)}</h3><p>{facts or escape(advice)}</p>'
-    opening += f'<p class="fine">{" ".join(remarks)}</p>'
-    pictures = [
-        pixels_uri(photo.look.pixels, 480) if index < _SHOWN else "" for index, photo in enumerate(examination.seen)
-    ]
-    shown = answer(found, pictures, opening, run.gallery.folder, calibration=run.calibration)
-    return shown + _chances(run, found)
+    if len(examination.seen) > 1:
+        pictures = [
+            pixels_uri(photo.look.pixels, 480) if index < _SHOWN else "" for index, photo in enumerate(examination.seen)
+        ]
+        shown = f'<div class="seen">{photo_figures(found, pictures)}</div>'
+        parts.append(Part("What each photo says by itself", f"{len(examination.seen)} photos", shown))
+    meaning = _chances(run, found)
+    if meaning:
+        parts.append(Part("What do the chances mean?", "thresholds, and how often they err", meaning))
+    return parts
+
+
+def grounds(examination: Examination, evidence: Evidence | None, drawn_map: str = "", remark: str = "") -> list[Part]:
+    """What the answer rests on, which takes a moment longer: regions, the place on the map, marks of a specialist.
+
+    Args:
+        examination: the answer.
+        evidence: what it rests on; None where nobody asked for it.
+        drawn_map: of :func:`saree_cosface.maps.references.small_map`; "" where there is none, and then
+        remark: why, as plain text, or "" for no such part.
+    """
+    crafts = [tradition.craft for tradition in examination.attribution.traditions[:2]]
+    parts = []
+    if evidence is not None:
+        regions = evidence_html(evidence, examination)
+        parts.append(Part("What the answer rests on", "which regions speak for it, and which against", regions))
+    if drawn_map or remark:
+        missing = f'<p class="fine">{escape(remark)}</p>'
+        parts.append(Part("Among the references", "its place on their map", drawn_map or missing))
+    names = " and ".join(craft_name(craft) for craft in crafts)
+    return [*parts, Part("What a specialist would look at", f"marks of {names}", marks_html(crafts))]
 
 
 def evidence_html(evidence: Evidence, examination: Examination) -> str:
-    """The heat map of the photo that carries most of the cosine, and its matches with the nearest reference."""
+    """The heat map of the photo that carries most of the cosine, and how near its regions are to their matches."""
     name, several = escape(examination.attribution.traditions[0].name), len(examination.seen) > 1
     alone = f" of {escape(examination.seen[evidence.photo].name)} alone" if several else ""
-    parts = []
+    shown = ""
     if evidence.heat is not None:
-        parts.append(
-            f'<figure class="heat"><img src="{heat_uri(evidence.heat)}" alt="Where the photo resembles {name}">'
+        uri = pixels_uri(heat_pixels(evidence.heat), _HEAT)
+        shown += (
+            f'<figure class="heat"><img src="{uri}" alt="Where the photo resembles {name}">'
             f"<figcaption>What carries the cosine{alone} to {name} ({evidence.heat.cosine:.3f}): warm parts add to it, "
             "cold parts take from it.</figcaption></figure>"
         )
     if evidence.pixels is not None and evidence.reference is not None:
-        photo = examination.seen[evidence.photo]
-        pair = _boxed(photo.look.pixels, [match.first for match in evidence.matches], evidence.matches, photo.name)
-        pair += _boxed(
-            evidence.pixels, [match.second for match in evidence.matches], evidence.matches, "nearest reference"
-        )
         source = f" of {escape(evidence.reference.source)}" if evidence.reference.source else ""
         said = ", ".join(f"{index}: {match.cosine:.2f}" for index, match in enumerate(evidence.matches, 1))
         said = (
-            f"Regions that are each other’s nearest, with their cosines ({said})" if said else "No region has a match"
+            f"Numbered in the pictures above: regions of the photo and of the nearest {name} piece{source} that are "
+            f"each other’s nearest, with their cosines ({said})."
+            if said
+            else f"No region has a match in the nearest {name} piece{source}."
         )
-        parts.append(
-            f'<figure class="matches"><div class="pair">{pair}</div><figcaption>{said}: left the photo, right the '
-            f"nearest {name} piece{source}.</figcaption></figure>"
-        )
+        shown += f"<p>{said}</p>"
     remark = f'<p class="fine">{escape(evidence.remark)}</p>' if evidence.remark else ""
-    return f'<div class="pieces">{"".join(parts)}</div>{remark}'
+    return f'<div class="pieces">{shown}</div>{remark}'
 
 
 def marks_html(crafts: Sequence[str]) -> str:
@@ -117,15 +124,12 @@ def report_page(
         drawn_map: of :func:`saree_cosface.maps.references.small_map`.
         unread: photos that were left out.
     """
-    found = examination.attribution
     model, needed = model_card(run), thresholds(run)
-    title = in_words(found.verdict) if found.verdict else f"Nearest to {found.traditions[0].name}"
-    body = [f'<h1>{escape(title)}</h1><p class="fine">{escape(examination.when)}</p>', verdict_html(run, examination)]
-    if evidence is not None:
-        body.append("<h2>What the answer rests on</h2>" + evidence_html(evidence, examination))
-    if drawn_map:
-        body.append("<h2>Among the references</h2>" + drawn_map)
-    body.append("<h2>What a specialist would look at</h2>" + marks_html([each.craft for each in found.traditions[:2]]))
+    body = [
+        verdict_html(run, examination, evidence, level=1),
+        f'<p class="fine">{escape(examination.when)}</p>',
+        spread([*numbers(run, examination), *grounds(examination, evidence, drawn_map)]),
+    ]
     rows = [
         ("Date", examination.when),
         ("Software", f"saree-cosface {__version__}"),
@@ -148,37 +152,8 @@ def report_page(
         "A resemblance of photographs. It proves neither where a piece was made nor by whom, shows neither fibre nor "
         "hand nor loom, and is no ground for pricing, buying, selling or certifying."
     )
+    title = title_of(examination.attribution)
     return page(f"{title}: examination of a saree", "\n".join(body), footer, kind="examination")
-
-
-def heat_uri(heat: HeatMap) -> str:
-    """Data URI of a photo in grey, its parts warm or cold by what they add to the cosine."""
-    height, width = heat.pixels.shape[:2]
-    factor = min(1.0, _SIDE / max(height, width))
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    grey = cv2.resize(heat.pixels, size, interpolation=cv2.INTER_AREA).mean(axis=2)
-    shares = cv2.resize(heat.shares.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    strength = shares / max(float(np.abs(heat.shares).max()), 1e-12)
-    opacity = 0.75 * np.abs(strength).clip(0, 1)[..., None]
-    colour = np.where(strength[..., None] > 0, _WARM, _COLD)
-    light = (70 + grey * 0.7)[..., None]
-    blended: NDArray[np.uint8] = (light * (1 - opacity) + colour * opacity).clip(0, 255).astype(np.uint8)
-    return pixels_uri(blended, _SIDE)
-
-
-def _boxed(
-    pixels: NDArray[np.uint8],
-    boxes: Sequence[tuple[float, float, float, float]],
-    matches: Sequence[Match],
-    name: str,
-) -> str:
-    drawn = ""
-    for number, (top, left, bottom, right) in enumerate(boxes):
-        colour = PALETTE[number % len(PALETTE)]
-        place = f"left:{left:.2%};top:{top:.2%};width:{right - left:.2%};height:{bottom - top:.2%}"
-        drawn += f'<span style="{place};border-color:{colour}"><b>{number + 1}</b></span>'
-    alt = f"{name}, with {len(matches)} regions marked"
-    return f'<div class="boxed"><img src="{pixels_uri(pixels, _SIDE)}" alt="{escape(alt)}">{drawn}</div>'
 
 
 def _chances(run: Run, found: Attribution) -> str:
@@ -188,18 +163,17 @@ def _chances(run: Run, found: Attribution) -> str:
     allowed, kept = f"{run.calibration.false_accepts:.0%}", f"{1 - run.calibration.false_accepts:.0%}"
     zones = table(HEAD, zone_rows(run.calibration.found["zones"]), numbers=" nn")
     return (
-        '<details class="chances"><summary>What do the chances mean?</summary>'
-        "<p>Each says how probable the tradition is <em>if</em> the piece is of one of those known here. They were "
-        "found from photos of sources that the model had not seen; of answers that give such a chance, about that "
-        "share was right. For photos of another kind than those they may be wrong, and they say nothing about a piece "
-        "of a tradition that is not known here.</p>"
+        '<div class="chances"><p>Each says how probable the tradition is <em>if</em> the piece is of one of those '
+        "known here. They were found from photos of sources that the model had not seen; of answers that give such a "
+        "chance, about that share was right. For photos of another kind than those they may be wrong, and they say "
+        "nothing about a piece of a tradition that is not known here.</p>"
         f"<p>A name is given from a cosine of {run.calibration.cosine:.2f} on, the dashed line, and only with a clear "
         f"lead: then at most {allowed} of pieces of other traditions get a name, and at most {allowed} of names "
         "are wrong, as far as those photos can tell. Below it the answer is what cannot be ruled out; and below "
         f"{run.calibration.known:.2f}, the dotted line, or where the photo is unlike any learned from, that it is "
         "outside.</p>"
         f"<p>Not ruled out, with {kept} of such sets holding the true one: {likely}.</p>"
-        f"<p>What became of photos whose source had no part in model and thresholds:</p>{zones}</details>"
+        f"<p>What became of photos whose source had no part in model and thresholds:</p>{zones}</div>"
     )
 
 

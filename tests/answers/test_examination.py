@@ -28,11 +28,13 @@ from saree_cosface.features.extraction import photo_features
 from saree_cosface.files import sha256_of
 from saree_cosface.maps.references import reference_map, small_map
 from saree_cosface.networks.fingerprint import embedder_version
-from saree_cosface.pages.examination import evidence_html, marks_html, report_page, verdict_html
+from saree_cosface.pages.examination import evidence_html, marks_html, numbers, report_page
 from saree_cosface.pages.examples import example_photos
+from saree_cosface.pages.verdict_card import verdict_html
 from saree_cosface.runs.gallery import Gallery
 from saree_cosface.runs.run import load_run
 from tests.helpers.bad_photos import BAD, picture, save, textured
+from tests.helpers.hostile import tame
 from tests.helpers.moved import moved_run
 
 pytestmark = pytest.mark.slow  # a run is trained and calibrated for them
@@ -123,19 +125,20 @@ def test_page_holds_everything_and_escapes_names(run, examined):
     [
         (
             Verdict("unsure", ("jamdani", "chanderi"), "too far", ("jamdani", "chanderi"), "Look & <see>."),
-            ("Not sure, perhaps Jamdani or Chanderi", "<p>Look &amp; &lt;see&gt;.</p>", "Too far."),
+            ("Not sure, perhaps Jamdani or Chanderi", "Too far for a name", "Too far.", "Look & <see>."),
         ),
         (Verdict("outside", (), "too far", ()), ("Outside the known traditions", "It is nearest to", "were called so")),
         (Verdict("between", ("jamdani", "chanderi"), "level", ()), ("Between Jamdani and Chanderi", "Level.")),
     ],
 )
 def test_each_verdict_is_told(run, examined, verdict, expected):
-    page = verdict_html(run, replace(examined, attribution=replace(examined.attribution, verdict=verdict)))
+    judged = replace(examined, attribution=replace(examined.attribution, verdict=verdict))
+    told = tame(verdict_html(run, judged))
     for said in expected:
-        assert said in page
+        assert said in told
     share = run.calibration.found["zones"]["outside"]["known"]
-    assert f"{share:.1%}" in page  # how often it is wrong stands with every answer
-    found = document(run, replace(examined, attribution=replace(examined.attribution, verdict=verdict)))
+    assert f"{share:.1%}" in "".join(part.html for part in numbers(run, judged))  # with every answer
+    found = document(run, judged)
     assert found["verdict"]["kind"] == verdict.kind
     assert found["verdict"]["advice"] == verdict.advice
 

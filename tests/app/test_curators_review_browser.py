@@ -24,6 +24,7 @@ from tests.helpers.browser import (
     in_chromium,
     open_chromium,
     see,
+    tab,
     text,
     too_wide,
     until,
@@ -79,23 +80,6 @@ def page(request, chromium, server):
 def show(driver, server, size):
     visit(driver, server.address, size)
     until(driver, lambda: find(driver, "button[role=tab]"))
-
-
-def tab(driver, title):
-    """Open a tab; on a phone those that do not fit are in a menu."""
-
-    def opened():
-        for button in driver.find_elements(By.CSS_SELECTOR, "button[role=tab], .overflow-dropdown button"):
-            if button.is_displayed() and button.text.strip() == title:
-                button.click()
-                return True
-        for menu in driver.find_elements(By.CSS_SELECTOR, ".overflow-menu > button"):
-            if menu.is_displayed():
-                menu.click()
-                time.sleep(0.2)
-        return False
-
-    until(driver, opened)
 
 
 def press(driver, *keys):

@@ -22,6 +22,7 @@ from tests.helpers.browser import (
     in_chromium,
     open_chromium,
     see,
+    tab,
     text,
     too_wide,
     until,
@@ -101,14 +102,7 @@ def drop(driver, field, folder):
 
 
 def open_batch(driver):
-    def pressed():
-        """Whether the tab was there to be pressed; the page may be putting its tabs in order just then."""
-        found = [tab for tab in driver.find_elements(By.CSS_SELECTOR, "button[role=tab]") if tab.text == "Batch"]
-        for button in found:
-            button.click()
-        return found
-
-    until(driver, pressed)
+    tab(driver, "Batch")
     until(driver, lambda: find(driver, "#batch-photos") and find(driver, "#batch-photos").is_displayed())
 
 
@@ -126,17 +120,25 @@ def saved(driver, link):
 def test_upload_answer_evidence_and_report(page, photos, served):
     upload(page, "identify-photos", photos[0])
     until(page, lambda: find(page, "#identify-closer a.save"))
-    assert text(page, "#identify-answer h3.verdict")
+    for selector in ("#identify-answer h3.verdict", "#identify-answer .sure", "#identify-answer .why .boxed span"):
+        element = find(page, selector)
+        assert element.is_displayed()  # at once: what else there is stands a step behind it
+        assert element.rect["width"] > 5
+    assert not find(page, "#identify-closer .heat img").is_displayed()
+    assert not find(page, "#identify-answer details")
+    for title in page.find_elements(By.CSS_SELECTOR, ".parts summary"):
+        assert title.rect["height"] >= 44  # for a finger
+        title.click()
     for line in ("known", "named"):
-        drawn = f"return document.querySelectorAll('#identify-answer .track .line.{line}').length"
+        drawn = f"return document.querySelectorAll('#identify-numbers .track .line.{line}').length"
         assert page.execute_script(drawn) >= 3
-    for selector in ("#identify-closer .heat img", "#identify-closer .boxed span", "#identify-closer .marks li"):
+    for selector in ("#identify-numbers .references img", "#identify-closer .heat img", "#identify-closer .marks li"):
         element = find(page, selector)
         assert element.is_displayed()
         assert element.rect["width"] > 5
+    assert too_wide(page) == 0  # nor with all of it open
     pictures = "return [...document.querySelectorAll('.found img')].every((picture) => picture.naturalWidth > 0)"
     assert page.execute_script(pictures)
-    find(page, ".chances summary").click()
     assert "was right" in find(page, ".chances").text
     report, document = (saved(page, link) for link in page.find_elements(By.CSS_SELECTOR, "#identify-closer a.save"))
     found = json.loads(document.read_text())
@@ -167,7 +169,7 @@ def test_map_has_the_piece_once_it_is_drawn(page, photos):
         if find(page, "#identify-closer .smallmap svg"):
             break
         page.execute_script("document.querySelector('#identify-closer a.save').remove()")
-    assert find(page, "#identify-closer .smallmap svg").is_displayed()
+    assert find(page, "#identify-closer .smallmap svg")
 
 
 def test_bad_photo_is_named(page, photos):
@@ -197,6 +199,8 @@ def test_example_by_keyboard_alone(page):
     until(page, lambda: find(page, "#identify-closer a.save"))
     for _ in range(60):
         ActionChains(page).send_keys(Keys.TAB).perform()
+        if page.execute_script("return document.activeElement.matches('summary')"):
+            ActionChains(page).send_keys(Keys.ENTER).perform()  # each part opens
         if page.execute_script("return document.activeElement.matches('a.save')"):
             return
     raise AssertionError("the report cannot be reached by keyboard")

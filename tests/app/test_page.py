@@ -25,6 +25,7 @@ from saree_cosface.languages.packaged import english
 from saree_cosface.runs.gallery import Gallery
 from saree_cosface.runs.run import Run
 from saree_cosface.taxonomy import craft_name
+from tests.helpers.browser import TABS
 
 pytestmark = pytest.mark.slow  # a run is trained and calibrated for them
 
@@ -52,20 +53,46 @@ def whole(run, files):
 def test_answer_is_that_of_predict(calibrated_run, photos):
     page, steps = whole(calibrated_run, named(photos[0]))
     expected = predict(calibrated_run, photos[:1], one_piece=True).attributions[0]
-    first = steps[0][0]
-    assert re.findall(r'<div class="value[^"]*">(-?[\d.]+)', first) == [
+    card, measured, _ = steps[0]
+    assert re.findall(r'<div class="value[^"]*">(-?[\d.]+)', measured) == [
         f"{one.cosine:.3f}" for one in expected.traditions
     ]
-    assert re.findall(r"cosine (-?[\d.]+)", first) == [f"{one.cosine:.3f}" for one in expected.references]
+    assert re.findall(r"<span>cosine (-?[\d.]+)", measured) == [f"{one.cosine:.3f}" for one in expected.references]
     for said in ("What the answer rests on", "What a specialist would look at", "Report (HTML)", "Report (JSON)"):
         assert said in page
-        assert said not in first  # the answer does not wait for it
+        assert said not in card + measured  # the answer does not wait for it
+
+
+def test_answer_is_told_before_any_part_has_to_be_opened(calibrated_run, photos):
+    _, (first, last) = whole(calibrated_run, named(photos[0]))
+    for card in (first[0], last[0]):
+        places = [card.index(each) for each in ('class="verdict"', 'class="sure"', 'class="why"')]
+        assert places == sorted(places)
+        assert 2 <= card.count("<img") <= 3  # the photo, and one reference; of each where it is between two
+        assert "<details" not in card
+    assert "regions marked" not in first[0]
+    assert "regions marked" in last[0]
+    shapes = [[float(each) for each in re.findall(r'flex-grow:([\d.]+)"', step[0])] for step in (first, last)]
+    assert shapes[0] == pytest.approx(shapes[1], abs=0.05)  # so that nothing moves when the regions come
+    for parts in (first[1], last[2]):
+        assert parts.count("<details>") >= 3  # each folded
+
+
+def test_tabs_are_grouped_by_person_in_the_order_of_use(calibrated_run):
+    def titles(tabs):
+        return [each.label for each in tabs.children]
+
+    page = build_app(Desk(calibrated_run.folder))
+    by_id = {block.elem_id: block for block in page.blocks.values() if getattr(block, "elem_id", None)}
+    assert titles(by_id["tabs"]) == list(TABS)
+    assert titles(by_id["researcher-tabs"]) == list(TABS["Researcher"])
+    assert titles(by_id["curator-tabs"]) == list(TABS["Curator"])
 
 
 def test_several_photos_are_one_piece(calibrated_run, photos):
     page, _ = whole(calibrated_run, named(*photos[:3]))
     assert "Seen in 3 photos." in page
-    assert page.count('class="verdict"') == 1
+    assert page.count('class="verdict"') == 2  # the card, and again with the regions that match
 
 
 def test_bad_photo_among_good_ones_is_named_and_stops_nobody(calibrated_run, photos, tmp_path):

@@ -81,6 +81,31 @@ def text(driver, selector):
     return driver.execute_script("return document.querySelector(arguments[0])?.textContent ?? ''", selector)
 
 
+TABS = {
+    "Researcher": ("Identify", "Batch", "Traditions"),
+    "Curator": ("Map", "Review", "Enrol"),
+    "About this model": (),
+}
+"""The app's tabs, those of each person in the order of use."""
+
+
+def tab(driver, title):
+    """Open a tab of the app, and before it the one that it is within."""
+    around = next((person for person, titles in TABS.items() if title in titles), None)
+    for each in filter(None, (around, title)):
+        until(driver, lambda each=each: _pressed(driver, each))
+
+
+def _pressed(driver, title):
+    """Whether the tab was there to be pressed; the page may be putting its tabs in order just then."""
+    found = [each for each in driver.find_elements(By.CSS_SELECTOR, "button[role=tab]") if each.is_displayed()]
+    for button in found:
+        if button.text.strip() == title:
+            button.click()
+            return True
+    return False
+
+
 def errors(driver):
     """What the browser has reported as an error since it was asked last."""
     return [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
