@@ -20,7 +20,7 @@ from saree_cosface.taxonomy import load_taxonomy
 
 from .desk import Desk
 from .opening import heard, note, script, tab_style, trouble, when_opened
-from .speaking import fixed, spoken
+from .speaking import fixed, fixed_craft, spoken
 
 _ONE, _EACH = "one", "each"
 
@@ -42,7 +42,7 @@ def enrol_tab(desk: Desk) -> None:
     )
     with gr.Row(elem_classes="wrapping"):
         craft = gr.Dropdown(
-            [(fixed("craft", craft=craft), craft) for _, craft in _choices(desk, desk.languages[ENGLISH])],
+            [(fixed_craft(craft), craft) for _, craft in _choices(desk, desk.languages[ENGLISH])],
             value=None,
             label=fixed("enrol.tradition"),
             allow_custom_value=True,

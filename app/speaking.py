@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
+from saree_cosface.html.page import escape
 from saree_cosface.languages.language import NOTE, Language
 from saree_cosface.languages.packaged import ENGLISH
+from saree_cosface.taxonomy import craft_name, load_taxonomy
 
 COOKIE = "saree_language"
 
@@ -21,11 +23,20 @@ _MARK = re.compile("⟪([^⟪⟫]+)⟫")
 def fixed(key: str, /, **values: str) -> str:
     """The mark of a text, to be a label or part of HTML or of a script; the page that is sent has the text itself.
 
-    >>> fixed("batch.cancel"), fixed("craft", craft="patola")
-    ('⟪batch.cancel⟫', '⟪craft|craft=patola⟫')
+    >>> fixed("batch.cancel"), fixed("atlas.some", shown="{shown}", all="a few")
+    ('⟪batch.cancel⟫', '⟪atlas.some|shown={shown}|all=a%20few⟫')
     """
     pairs = [f"{name}={quote(value, safe='{}')}" for name, value in values.items()]
     return f"⟪{'|'.join((key, *pairs))}⟫"
+
+
+def fixed_craft(craft: str) -> str:
+    """The mark of the name of a craft; of one that the taxonomy does not know the name, which no language changes.
+
+    >>> fixed_craft("patola"), fixed_craft("shawls_of_my_aunt")
+    ('⟪craft|craft=patola⟫', 'Shawls of my aunt')
+    """
+    return fixed("craft", craft=craft) if craft in load_taxonomy() else craft_name(craft)
 
 
 def put_in(page: str, say: Language) -> str:
@@ -71,11 +82,18 @@ def _put(found: re.Match[str], say: Language) -> str:
         return str(key == f"@{say.tag}").lower()
     if key == NOTE:
         return say.note
-    values = {name: unquote(value) for name, _, value in (pair.partition("=") for pair in pairs)}
+    # A value is safe in HTML and in JSON as the texts are: somebody may have called a craft by what looks like a mark.
+    values = {name: _safe(unquote(value)) for name, _, value in (pair.partition("=") for pair in pairs)}
+    if key == "craft":
+        return say.craft(values["craft"]) if values.get("craft") in load_taxonomy() else found[0]
     try:
-        return say.craft(values["craft"]) if key == "craft" else say(key, **values)
+        return say(key, **values)
     except KeyError:
         return found[0]
+
+
+def _safe(value: str) -> str:
+    return escape(value).replace("\\", "&#92;")
 
 
 def _accepted(header: str) -> list[str]:

@@ -78,7 +78,7 @@ def sentence(decision: Decision, say: Language) -> str:
         values = {"number": str(decision.value)}
     what = say(f"decision.{decision.kind}", **values) if decision.kind in _DECISIONS else decision.kind
     why = f" <q>{escape(' '.join(decision.why.split()))}</q>" if decision.why else ""
-    when = say("review.utc", moment=say.moment(decision.when))
+    when = say("time.utc", moment=say.moment(decision.when))
     return f"<bdi><b>{escape(decision.by)}</b></bdi> {escape(what)}{why} <small>{when}</small>"
 
 

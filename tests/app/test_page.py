@@ -18,6 +18,7 @@ from app.desk import Desk
 from app.identify import identify
 from app.page import build_app
 from app.running import Running
+from app.speaking import put_in
 from saree_cosface.answers.batch import Row
 from saree_cosface.answers.prediction import predict
 from saree_cosface.data.manifest_file import read_manifest
@@ -43,7 +44,7 @@ def named(*paths):
 
 def whole(run, files):
     """All HTML of an answer, and what came first."""
-    steps = list(identify(run, files))
+    steps = list(identify(run, files, english()))
     return "".join(part for step in steps for part in step if isinstance(part, str)), steps
 
 
@@ -80,7 +81,7 @@ def test_answer_is_told_before_any_part_has_to_be_opened(calibrated_run, photos)
 
 def test_tabs_are_grouped_by_person_in_the_order_of_use(calibrated_run):
     def titles(tabs):
-        return [each.label for each in tabs.children]
+        return [put_in(each.label, english()) for each in tabs.children]
 
     page = build_app(Desk(calibrated_run.folder))
     by_id = {block.elem_id: block for block in page.blocks.values() if getattr(block, "elem_id", None)}

@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from app.speaking import COOKIE, fixed, picker, put_in, spoken
+from app.speaking import COOKIE, fixed, fixed_craft, picker, put_in, spoken
 from app.translated import Translated
 from saree_cosface.languages.packaged import packaged
 
@@ -43,10 +43,13 @@ def test_the_language_is_that_of_the_address_or_the_choice_or_the_browser(asked,
 
 
 def test_marks_become_texts_and_others_stay():
-    page = f'{{"label":"{fixed("batch.cancel")}","choices":["{fixed("craft", craft="patola")}"],"x":"⟪none.such⟫"}}'
+    page = f'{{"label":"{fixed("batch.cancel")}","choices":["{fixed_craft("patola")}"],"x":"⟪none.such⟫"}}'
     assert put_in(page, ENGLISH) == '{"label":"Cancel","choices":["Patola"],"x":"⟪none.such⟫"}'
     assert put_in(page, HINDI) == '{"label":"रद्द करें","choices":["पटोला"],"x":"⟪none.such⟫"}'
     assert put_in(fixed("verdict.between", first="a|b=c⟫", second="{shown}"), ENGLISH) == "Between a|b=c⟫ and {shown}"
+    hostile = put_in(fixed("verdict.between", first='"<script>', second="\\"), ENGLISH)
+    assert hostile == "Between &quot;&lt;script&gt; and &#92;"
+    assert put_in(fixed("craft", craft="<script>"), ENGLISH) == fixed("craft", craft="<script>")
 
 
 def test_the_picker_says_which_is_chosen_and_that_a_machine_made_it():
