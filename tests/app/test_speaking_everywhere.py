@@ -53,6 +53,12 @@ class Bracketed(Language):
     def family(self, family):
         return f"⟦{family}⟧"
 
+    def moment(self, when):
+        return f"⟦{super().moment(when)}⟧"
+
+    def day(self, when):
+        return f"⟦{super().day(when)}⟧"
+
 
 PSEUDO = Bracketed(
     "en",
@@ -121,7 +127,7 @@ def test_brackets_find_what_is_written_elsewhere():
     assert outside('<img alt="a picture"><b lang="en">marks</b>') == ["a picture"]
 
 
-def test_answers_are_said_in_the_language(calibrated_run, photos, sources, tmp_path):
+def test_answers_are_said_in_the_language(calibrated_run, tiny_run, photos, sources, tmp_path):
     bad = tmp_path / "2.jpg"
     bad.write_text("")
     files = [(photo, f"{number}.3") for number, photo in enumerate(photos[:3])]
@@ -130,8 +136,7 @@ def test_answers_are_said_in_the_language(calibrated_run, photos, sources, tmp_p
         steps = list(identify(calibrated_run, [*files, (bad, "4.5"), files[0]], PSEUDO, maps))
         for html in (part for step in steps for part in step if isinstance(part, str)):
             assert outside(html, *sources, calibrated_run.folder.name) == []
-    alone = replace(calibrated_run, calibration=None)
-    first, *_ = next(identify(alone, files[:1], PSEUDO))
+    first, *_ = next(identify(tiny_run, files[:1], PSEUDO))  # which is not calibrated
     assert outside(first, *sources) == []
     assert outside(next(identify(calibrated_run, [], PSEUDO))[0]) == []
     assert outside(next(identify(calibrated_run, files * 9, PSEUDO))[0]) == []
@@ -191,8 +196,9 @@ def test_the_page_as_it_is_built_is_said_in_the_language(calibrated_run, photos)
     assert outside(config["title"]) == []
     for component in config["components"]:
         shown = component["props"]
-        words = [shown.get(name) for name in ("label", "info", "placeholder", "value")]
-        words += [choice[0] for choice in shown.get("choices") or ()]
+        choices = shown.get("choices") or ()
+        words = [shown.get(name) for name in ("label", "info", "placeholder", *(() if choices else ("value",)))]
+        words += [choice[0] for choice in choices]
         words = [word for word in words if isinstance(word, str)]
         if component["type"] in ("api", "state", "browserstate") or shown.get("elem_id") == "review-place":
             continue

@@ -56,7 +56,7 @@ def asked_for():
 def test_every_text_is_asked_for_and_every_key_exists():
     whole, patterns = asked_for()
     rooms = {key.partition(".")[0] for key in english().texts}
-    files = r"\w+\.(js|json|html|parquet|jpg|csv|md)"  # names of files that look like keys
+    files = r"\w+\.(js|json|html|parquet|jpg|png|csv|md)"  # names of files that look like keys
     keys = {each for each in whole if re.fullmatch(r"([a-z_]+)\.[a-z0-9_]+", each) and not re.fullmatch(files, each)}
     unknown = {key for key in keys if key.partition(".")[0] in rooms and key not in english().texts}
     assert not unknown
