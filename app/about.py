@@ -6,14 +6,20 @@ from saree_cosface.pages.model_card import model_page
 from saree_cosface.scoring.model_card import model_card
 
 from .desk import Desk
-from .opening import tab_style, trouble, when_opened
-from .speaking import spoken
+from .opening import tab_style, trouble, waiting, when_opened
+from .speaking import fixed, spoken
 
 
 def about_tab(desk: Desk) -> None:
     """Build the tab: it is read from the run's folder each time it is opened."""
     tab_style()
-    page = gr.HTML(padding=False, apply_default_css=False, elem_id="about", min_height=200)
+    page = gr.HTML(
+        waiting(fixed("about.waiting")),
+        padding=False,
+        apply_default_css=False,
+        elem_id="about",
+        min_height=200,
+    )
 
     def fill(request: gr.Request) -> str:
         say = spoken(desk.languages, request)

@@ -18,7 +18,7 @@ from saree_cosface.languages.language import Language
 
 from .desk import Desk
 from .identify import PHOTO_TYPES, link
-from .opening import note, script, trouble
+from .opening import empty, note, script, trouble
 from .running import Running
 from .speaking import fixed, spoken
 from .uploads import UNPACKED, taken
@@ -28,7 +28,8 @@ _OFTEN, _SELDOM = 0.5, 4.0  # seconds between two reports of progress, and betwe
 
 def batch_tab(desk: Desk, running: Running) -> None:
     """Build the tab, within the current context."""
-    opening = f'<div class="saree"><p>{fixed("batch.opening")}</p></div>'
+    more = f"<details><summary>{fixed('batch.of_folders')}</summary><p>{fixed('batch.folders')}</p></details>"
+    opening = f'<div class="saree"><p>{fixed("batch.opening")}</p>{more}</div>'
     gr.HTML(opening, padding=False, js_on_load=script("folders.js"))
     with gr.Row():
         files = gr.File(
@@ -36,12 +37,16 @@ def batch_tab(desk: Desk, running: Running) -> None:
             file_count="multiple",
             file_types=[*PHOTO_TYPES, ".zip"],
             height=132,
+            min_width=300,
             elem_id="batch-photos",
         )
-        folder = gr.File(label=fixed("batch.folder"), file_count="directory", height=132, elem_id="batch-folder")
-    progress = gr.HTML(padding=False, elem_id="batch-progress")
+        folder = gr.File(
+            label=fixed("batch.folder"), file_count="directory", height=132, min_width=300, elem_id="batch-folder"
+        )
+    nothing = empty(fixed("batch.empty"))
+    progress = gr.HTML(nothing, padding=False, js_on_load=script("shown.js"), elem_id="batch-progress")
     cancel = gr.Button(fixed("batch.cancel"), visible=False, elem_id="batch-cancel", size="sm")
-    table = gr.HTML(padding=False, js_on_load=script("sorting.js"), elem_id="batch-table")
+    table = gr.HTML(padding=False, apply_default_css=False, js_on_load=script("sorting.js"), elem_id="batch-table")
 
     def work(uploads: Any, request: gr.Request, whole: bool = False) -> Iterator[tuple[Any, ...]]:
         session, say = request.session_hash or "", spoken(desk.languages, request)
@@ -145,10 +150,13 @@ def results(rows: list[Row], say: Language) -> str:
             reason = say("batch.left_out", reason=escape(say.again(row.problem)))
             cells.append(f'<td colspan="{len(head) - 1}" class="wrong">{reason}</td>')
         else:
-            cells += [_cell(say.again(row.verdict))] if calibrated else []
-            cells += [_cell(say.again(row.tradition)), _number(row.cosine, 3, say)]
-            cells += [_number(row.probability, 2, say)] if calibrated else []
-            cells += [_cell(say.again(row.second)), _number(row.gap, 3, say)]
+            label = {name: say(f"batch.label_{name}") for name in ("nearest", "cosine", "chance", "then", "lead")}
+            verdict = f'<td class="verdict {row.kind}">{escape(say.again(row.verdict))}</td>'
+            cells += [verdict] if calibrated else []
+            cells += [_cell(say.again(row.tradition), label=label["nearest"])]
+            cells += [_number(row.cosine, 3, label["cosine"], say)]
+            cells += [_number(row.probability, 2, label["chance"], say)] if calibrated else []
+            cells += [_cell(say.again(row.second), label=label["then"]), _number(row.gap, 3, label["lead"], say)]
         body.append(f"<tr>{''.join(cells)}</tr>")
     heads = "".join(f'<th scope="col"><button type="button">{say(f"batch.head_{name}")}</button></th>' for name in head)
     saved = link(as_csv(rows), "sarees.csv", "text/csv", say("batch.save"))
@@ -193,16 +201,19 @@ def _progress(done: int, total: int, seconds: float, say: Language) -> str:
         unit = "batch.minutes_left" if minutes else "batch.seconds_left"
         told += f", {say(unit, time=round(left / 60) if minutes else max(1, round(left)))}"
     return (
-        f'<div class="saree" role="status"><label class="far">{told}'
+        f'<div class="saree" data-shows="progress" role="status"><label class="far">{told}'
         f'<progress max="{total}" value="{done}"></progress></label></div>'
     )
 
 
-def _cell(text: str, *, heading: bool = False) -> str:
-    return f'<th scope="row">{escape(text)}</th>' if heading else f"<td>{escape(text)}</td>"
+def _cell(text: str, *, heading: bool = False, label: str = "") -> str:
+    """The label stands before it where a row is a card of its own."""
+    if heading:
+        return f'<th scope="row">{escape(text)}</th>'
+    return f'<td data-label="{label}">{escape(text)}</td>'
 
 
-def _number(value: float | None, digits: int, say: Language) -> str:
+def _number(value: float | None, digits: int, label: str, say: Language) -> str:
     if value is None:
-        return '<td class="number"></td>'
-    return f'<td class="number" data-value="{value:.{digits}f}">{say.number(value, digits)}</td>'
+        return f'<td class="number" data-label="{label}"></td>'
+    return f'<td class="number" data-label="{label}" data-value="{value:.{digits}f}">{say.number(value, digits)}</td>'

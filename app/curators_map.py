@@ -15,7 +15,7 @@ from saree_cosface.maps.make import PAGE, MappedCollection, map_collection
 from saree_cosface.runs.folder import recorded_cache
 
 from .desk import Desk
-from .opening import heard, note, script, tab_style, trouble, when_opened, where
+from .opening import empty, heard, note, script, start_with, tab_style, trouble, when_opened, where
 from .speaking import fixed, spoken
 
 # The page runs by itself: it cannot reach the app, its cookies or its address. Its tables may be saved.
@@ -38,9 +38,9 @@ def map_tab(desk: Desk) -> None:
     tab_style()
     opening = gr.HTML(padding=False, apply_default_css=False)
     with gr.Row(elem_classes="who"):
-        draw = gr.Button(fixed("map.draw"), variant="primary", elem_id="map-draw")
-        page = gr.DownloadButton(fixed("map.save"), visible=False, elem_id="map-save")
-    view = gr.HTML(padding=False, apply_default_css=False, elem_id="map-view", min_height=60)
+        draw = gr.Button(fixed("map.draw"), variant="primary", elem_id="map-draw", scale=0, min_width=220)
+        page = gr.DownloadButton(fixed("map.save"), visible=False, elem_id="map-save", scale=0, min_width=220)
+    view = gr.HTML(empty(fixed("map.empty")), padding=False, apply_default_css=False, elem_id="map-view", min_height=60)
     shown = gr.State(0)
     outputs = [view, page, draw, shown]
 
@@ -95,4 +95,6 @@ def _opening(desk: Desk, say: Language) -> str:
         whose = "shared"
     place = f"<code>{escape(where(_manifest(desk)))}</code>"
     told = f"{say('map.opening')} {say(f'map.of_{whose}', manifest=place)}"
-    return f'<div class="saree"><h2>{say("map.title")}</h2><p>{told}</p><p class="fine">{say("map.time")}</p></div>'
+    own = "" if desk.manifest is not None else f'<p class="fine">{start_with(desk.folder, "map", say)}</p>'
+    time = f'<p class="fine">{say("map.time")}</p>'
+    return f'<div class="saree"><h2>{say("map.title")}</h2><p>{told}</p>{time}{own}</div>'

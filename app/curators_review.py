@@ -31,7 +31,7 @@ from saree_cosface.runs.folder import recorded_cache
 
 from .curators_next import next_panel
 from .desk import Desk
-from .opening import heard, note, script, tab_style, trouble, when_opened, where
+from .opening import empty, heard, note, script, start_with, tab_style, trouble, when_opened, where
 from .speaking import fixed, spoken
 
 _KEYS = {"accept": "A", "relabel": "R", "exclude": "X", "duplicate": "M", "defer": "D", "comment": "C"}
@@ -55,10 +55,16 @@ def review_tab(desk: Desk) -> None:
     remembered = gr.BrowserState("", storage_key="saree-curator", secret="saree")  # a name, no secret
     with gr.Row(equal_height=True, elem_classes="who"):
         by = gr.Textbox(label=fixed("review.who"), placeholder=fixed("review.your_name"), max_length=100)
-        begin = gr.Button(fixed("review.begin"), variant="primary", elem_id="review-begin")
+        begin = gr.Button(fixed("review.begin"), variant="primary", elem_id="review-begin", scale=0, min_width=300)
     place = gr.Textbox(visible="hidden", elem_id="review-place", label="place")
     clash = gr.State(None)
-    view = gr.HTML(padding=False, apply_default_css=False, elem_id="review-card", js_on_load=script("review.js"))
+    view = gr.HTML(
+        empty(fixed("review.empty")),
+        padding=False,
+        apply_default_css=False,
+        elem_id="review-card",
+        js_on_load=script("review.js"),
+    )
     with gr.Column(visible=False, elem_id="review-desk") as tools:
         with gr.Row():
             why = gr.Textbox(label=fixed("review.reason"), max_length=4000, elem_id="review-why", min_width=260)
@@ -68,7 +74,13 @@ def review_tab(desk: Desk) -> None:
             kept = gr.Dropdown(label=fixed("review.duplicate_of"), choices=[], allow_custom_value=True, min_width=260)
         with gr.Row(elem_classes="keys"):
             buttons = {
-                kind: gr.Button(f"{fixed(f'review.{kind}')}  {key}", elem_id=f"review-{kind}", min_width=100, size="md")
+                kind: gr.Button(
+                    f"{fixed(f'review.{kind}')}  {key}",
+                    elem_id=f"review-{kind}",
+                    min_width=100,
+                    size="md",
+                    variant="primary" if kind == "accept" else "secondary",
+                )
                 for kind, key in _KEYS.items()
             }
         with gr.Row(elem_classes="keys"):
@@ -261,11 +273,12 @@ def _opening(desk: Desk, say: Language) -> str:
     manifest = _manifest(desk)
     log = desk.log if desk.log is not None else log_beside(manifest)
     if desk.manifest is None and desk.run.share is not None:
-        return note(say("review.shared"))
+        return empty(say("review.shared"), start_with(desk.folder, "review", say))
     looking = say("review.of_model" if desk.manifest is None else "review.of_collection", manifest=_code(manifest))
+    own = "" if desk.manifest is not None else f"<br>{start_with(desk.folder, 'review', say)}"
     return (
         f'<div class="saree"><h2>{say("review.title")}</h2><p>{say("review.opening")}</p>'
-        f'<p class="fine">{looking}<br>{say("review.decisions", log=_code(log))}</p></div>'
+        f'<p class="fine">{looking}<br>{say("review.decisions", log=_code(log))}{own}</p></div>'
     )
 
 

@@ -19,7 +19,7 @@ from saree_cosface.languages.said import said
 from saree_cosface.taxonomy import load_taxonomy
 
 from .desk import Desk
-from .opening import heard, note, script, tab_style, trouble, when_opened
+from .opening import empty, heard, note, script, tab_style, trouble, when_opened
 from .speaking import fixed, fixed_craft, spoken
 
 _ONE, _EACH = "one", "each"
@@ -56,21 +56,18 @@ def enrol_tab(desk: Desk) -> None:
             elem_id="enrol-new",
             min_width=260,
         )
-    with gr.Row():
-        source = gr.Textbox(
-            label=fixed("enrol.source"),
-            info=fixed("enrol.who_took"),
-            max_length=200,
-            elem_id="enrol-source",
-            min_width=260,
-        )
-        inventory = gr.Textbox(label=fixed("enrol.inventory"), max_length=200, min_width=240)
-    with gr.Row():
-        owner = gr.Textbox(label=fixed("enrol.owner"), max_length=200, min_width=240)
-        weaver = gr.Textbox(label=fixed("enrol.weaver"), max_length=200, min_width=240)
-        made = gr.Textbox(label=fixed("enrol.made"), max_length=200, min_width=240)
-    remark = gr.Textbox(label=fixed("enrol.remark"), lines=2, max_length=1000)
-    add = gr.Button(fixed("enrol.add"), variant="primary", elem_id="enrol-add")
+    source = gr.Textbox(
+        label=fixed("enrol.source"), info=fixed("enrol.who_took"), max_length=200, elem_id="enrol-source"
+    )
+    with gr.Accordion(fixed("enrol.what_else"), open=False):
+        with gr.Row():
+            inventory = gr.Textbox(label=fixed("enrol.inventory"), max_length=200, min_width=240)
+            owner = gr.Textbox(label=fixed("enrol.owner"), max_length=200, min_width=240)
+        with gr.Row():
+            weaver = gr.Textbox(label=fixed("enrol.weaver"), max_length=200, min_width=240)
+            made = gr.Textbox(label=fixed("enrol.made"), max_length=200, min_width=240)
+        remark = gr.Textbox(label=fixed("enrol.remark"), lines=2, max_length=1000)
+    add = gr.Button(fixed("enrol.add"), variant="primary", elem_id="enrol-add", scale=0, min_width=220)
     result = gr.HTML(
         padding=False, apply_default_css=False, elem_id="enrol-result", min_height=40, js_on_load=script("enrol.js")
     )
@@ -93,7 +90,7 @@ def enrol_tab(desk: Desk) -> None:
             if not called:
                 raise ValueError(said("enrol.needs_tradition"))
             took = " ".join(tidy_text(who, "the source", 200).split())
-            known = Provenance(inventory, owner, weaver, made, remark)
+            known = Provenance(*(fact or "" for fact in (inventory, owner, weaver, made, remark)))
             with heard(progress):
                 done = enrol(
                     desk.folder, called, files, new=unknown, one_piece=shown == _ONE, source=took,
@@ -154,8 +151,7 @@ def _list(desk: Desk, say: Language) -> list[Any]:
     except ValueError as error:
         return [trouble(error, say), gr.update(visible=False), gr.skip()]
     if not entries:
-        nothing = f'<div class="saree"><p class="fine">{say("enrol.nothing_yet")}</p></div>'
-        return [nothing, gr.update(visible=False), None]
+        return [empty(say("enrol.nothing_yet")), gr.update(visible=False), None]
     rows = [
         (
             *(say.number(each.number), say.craft(each.craft), say.number(len(each.photos)), each.source),

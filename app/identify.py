@@ -22,7 +22,7 @@ from saree_cosface.runs.run import Run
 
 from .background import ReferenceMaps
 from .desk import Desk
-from .opening import note, script, trouble
+from .opening import empty, note, script, trouble, waiting
 from .running import Running
 from .speaking import fixed, fixed_craft, spoken
 from .uploads import taken
@@ -48,14 +48,19 @@ def identify_tab(desk: Desk, maps: ReferenceMaps, examples: Sequence[tuple[Path,
         elem_id="identify-photos",
     )
     tries = gr.HTML(_examples(examples), padding=False, js_on_load=script("examples.js"), elem_id="identify-examples")
-    empty = f'<div class="saree empty"><p>{fixed("identify.empty")}</p></div>'
-    answer = gr.HTML(empty, padding=False, js_on_load=script("answer.js"), elem_id="identify-answer")
-    measured = gr.HTML(padding=False, elem_id="identify-numbers")
-    closer = gr.HTML(padding=False, elem_id="identify-closer")
+    answer = gr.HTML(
+        empty(fixed("identify.empty")),
+        padding=False,
+        apply_default_css=False,
+        js_on_load=script("shown.js"),
+        elem_id="identify-answer",
+    )
+    measured = gr.HTML(padding=False, apply_default_css=False, elem_id="identify-numbers")
+    closer = gr.HTML(padding=False, apply_default_css=False, elem_id="identify-closer")
 
     def answers(files: Sequence[tuple[Path, str]], request: gr.Request) -> Iterator[tuple[Any, Any, Any]]:
         superseded, say = looking.begin(request.session_hash or ""), spoken(desk.languages, request)
-        yield _waiting(say("identify.looking", n=len(files))), "", ""
+        yield waiting(say("identify.looking", n=len(files))), "", ""
         for found in identify(desk.run, files, say, maps):
             if superseded.is_set():
                 yield gr.skip(), gr.skip(), gr.skip()
@@ -115,14 +120,14 @@ def identify(
         yield trouble(error, say), "", ""
         return
     measured = f'<div class="saree">{folded(numbers(run, examination, say))}</div>'
-    yield f"{problems}{_card(run, examination, None, say)}", measured, _waiting(say("identify.looking_closer"))
+    yield f"{problems}{_card(run, examination, None, say)}", measured, waiting(say("identify.looking_closer"))
     evidence = gather_evidence(run, examination)
     closer = _closer(run, examination, evidence, unread, maps, say)
     yield f"{problems}{_card(run, examination, evidence, say)}", gr.skip(), closer
 
 
 def _card(run: Run, examination: Examination, evidence: Evidence | None, say: Language) -> str:
-    return f'<div class="saree found">{verdict_html(run, examination, evidence, say)}</div>'
+    return f'<div class="saree found" data-shows="answer">{verdict_html(run, examination, evidence, say)}</div>'
 
 
 def _closer(
@@ -152,10 +157,6 @@ def _closer(
     kept = Part(say("keep.title"), say("keep.hint"), keep)
     parts = [*grounds(examination, evidence, say, drawn, remark), kept]
     return f'<div class="saree">{folded(parts)}</div>'
-
-
-def _waiting(said: str) -> str:
-    return f'<div class="saree waiting" role="status"><p>{escape(said)}</p></div>'
 
 
 def link(content: str, name: str, kind: str, label: str) -> str:

@@ -79,7 +79,8 @@ def note(message: str, *, problem: bool = False, language: str = "") -> str:
     """A remark in a box, as HTML; with its language where that is not the page's."""
     role, kind = ("alert", " problem") if problem else ("status", "")
     of = f' lang="{language}"' if language else ""
-    return f'<div class="saree"><div class="note{kind}" role="{role}"><p{of}>{escape(message)}</p></div></div>'
+    inner = f'<div class="note{kind}" role="{role}"><p{of}>{escape(message)}</p></div>'
+    return f'<div class="saree" data-shows="note">{inner}</div>'
 
 
 def trouble(error: Exception, say: Language, plainly: Callable[[str], str] = str) -> str:
@@ -92,6 +93,28 @@ def trouble(error: Exception, say: Language, plainly: Callable[[str], str] = str
     """
     known = any(isinstance(part, Said) for part in error.args)
     return note(plainly(say.error(error)), problem=True, language="" if known or say.instead is None else "en")
+
+
+def empty(*paragraphs: str) -> str:
+    """What will stand where nothing stands yet, and how it gets there, as HTML; the paragraphs are HTML already."""
+    return f'<div class="saree empty">{"".join(f"<p>{each}</p>" for each in paragraphs)}</div>'
+
+
+def waiting(said: str) -> str:
+    """What is under way, and for how long, as HTML."""
+    return f'<div class="saree waiting" data-shows="waiting" role="status"><p>{escape(said)}</p></div>'
+
+
+def start_with(run: Path, what: str, say: Language) -> str:
+    """How the app is started to work on a collection of one's own, as HTML.
+
+    Args:
+        run: its folder.
+        what: is done with the collection then: "map" or "review".
+        say: language.
+    """
+    command = f"<code>saree-cosface app {escape(where(run))} --manifest MANIFEST</code>"
+    return say(f"{what}.start_with", command=command)
 
 
 @cache

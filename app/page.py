@@ -92,9 +92,8 @@ def style() -> str:
 def theme() -> gr.themes.Base:
     """Gradio's plainest theme, in the fonts of the reader's system: nothing is fetched from elsewhere."""
     fonts = [gr.themes.Font(name) for name in ("system-ui", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif")]
-    return gr.themes.Base(
-        primary_hue="slate", neutral_hue="stone", font=fonts, font_mono=[gr.themes.Font("ui-monospace")]
-    )
+    mono = [gr.themes.Font(name) for name in ("ui-monospace", "monospace")]
+    return gr.themes.Base(primary_hue="slate", neutral_hue="stone", font=fonts, font_mono=mono)
 
 
 def _opening(desk: Desk) -> str:

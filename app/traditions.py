@@ -8,8 +8,8 @@ from saree_cosface.pages.atlas import atlas_page
 from saree_cosface.pages.atlas_cards import make_atlas
 
 from .desk import Desk
-from .opening import script, tab_style, trouble, when_opened
-from .speaking import spoken
+from .opening import script, tab_style, trouble, waiting, when_opened
+from .speaking import fixed, spoken
 
 
 def traditions_tab(desk: Desk) -> None:
@@ -18,7 +18,12 @@ def traditions_tab(desk: Desk) -> None:
     shown = gr.State("")
     # What is searched is on the page already, so it is sifted there, at each letter.
     cards = gr.HTML(
-        padding=False, js_on_load=script("traditions.js"), elem_id="atlas", min_height=200, apply_default_css=False
+        waiting(fixed("atlas.waiting")),
+        padding=False,
+        js_on_load=script("traditions.js"),
+        elem_id="atlas",
+        min_height=200,
+        apply_default_css=False,
     )
 
     def fill(before: str, request: gr.Request) -> tuple[Any, Any]:

@@ -111,26 +111,23 @@ def gauge(traditions: tuple[RankedTradition, ...], verdict: Verdict, calibration
     if zone != {"between": "tradition"}.get(verdict.kind, verdict.kind):
         return ""
     edges = [min(max(edge, 0.0), 1.0) for edge in (0.0, calibration.known, calibration.cosine, 1.0)]
-    told = (
-        say("gauge.outside"),
-        say("gauge.unsure", cosine=Amount(calibration.known, 2)),
-        say("gauge.name", cosine=Amount(calibration.cosine, 2)),
-    )
     zones = labels = ""
-    for kind, label, low, high in zip(("outside", "unsure", "tradition"), told, edges[:-1], edges[1:], strict=True):
-        here = " here" if kind == zone else ""
-        zones += f'<span class="zone {kind}{here}" style="width:{100 * (high - low):.1f}%"></span>'
-        labels += f'<span class="{here.strip()}">{label}</span>'
+    names = (say("gauge.outside"), say("gauge.unsure"), say("gauge.name"))
+    for kind, name, low, high in zip(("outside", "unsure", "tradition"), names, edges[:-1], edges[1:], strict=True):
+        here, width = " here" if kind == zone else "", f"{100 * (high - low):.1f}"
+        zones += f'<span class="zone {kind}{here}" style="width:{width}%"></span>'
+        labels += f'<span class="label{here}" style="flex-grow:{width}">{name}</span>'
     marks = f'<i style="left:{_percent(at)}"></i>'
     marks += "".join(
         f'<i class="second" style="left:{_percent(nearest[craft])}"></i>'
         for craft in (verdict.crafts if verdict.kind == "between" else ())
         if craft in nearest and craft != traditions[0].craft
     )
-    said = say("gauge.at", cosine=Amount(at, 2))
+    bounds = {"known": Amount(calibration.known, 2), "named": Amount(calibration.cosine, 2)}
+    said = say("gauge.at", cosine=Amount(at, 2), **bounds)
     return (
-        f'<div class="gauge"><div class="line" role="img" aria-label="{said}">{zones}{marks}'
-        f'</div><div class="labels">{labels}</div></div>'
+        f'<div class="gauge"><div class="line" role="img" aria-label="{said}">{zones}{marks}</div>'
+        f'<div class="labels" aria-hidden="true">{labels}</div></div>'
     )
 
 

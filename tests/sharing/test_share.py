@@ -327,7 +327,7 @@ def test_the_app_serves_it_and_says_what_it_lacks(given, tiny_corpus):
     desk = Desk(given)
     build_app(desk)
     assert "This model was shared without its photos: its references have no pictures." in _known_now(desk, english())
-    assert "start the app with --manifest to review your own" in review_opening(desk, english())
+    assert "so there is nothing of its own to review" in review_opening(desk, english())
     assert "the references of this model, which was shared without its photos" in map_opening(desk, english())
     photo = read_manifest(tiny_corpus).files()[0]
     answer = "".join(
