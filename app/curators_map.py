@@ -95,6 +95,6 @@ def _opening(desk: Desk, say: Language) -> str:
         whose = "shared"
     place = f"<code>{escape(where(_manifest(desk)))}</code>"
     told = f"{say('map.opening')} {say(f'map.of_{whose}', manifest=place)}"
-    own = "" if desk.manifest is not None else f'<p class="fine">{start_with(desk.folder, "map", say)}</p>'
+    own = "" if desk.manifest is not None else f'<p class="fine">{start_with(desk.folder, "map.start_with", say)}</p>'
     time = f'<p class="fine">{say("map.time")}</p>'
     return f'<div class="saree"><h2>{say("map.title")}</h2><p>{told}</p>{time}{own}</div>'

@@ -273,9 +273,9 @@ def _opening(desk: Desk, say: Language) -> str:
     manifest = _manifest(desk)
     log = desk.log if desk.log is not None else log_beside(manifest)
     if desk.manifest is None and desk.run.share is not None:
-        return empty(say("review.shared"), start_with(desk.folder, "review", say))
+        return empty(say("review.shared"), start_with(desk.folder, "review.start_with", say))
     looking = say("review.of_model" if desk.manifest is None else "review.of_collection", manifest=_code(manifest))
-    own = "" if desk.manifest is not None else f"<br>{start_with(desk.folder, 'review', say)}"
+    own = "" if desk.manifest is not None else f"<br>{start_with(desk.folder, 'review.start_with', say)}"
     return (
         f'<div class="saree"><h2>{say("review.title")}</h2><p>{say("review.opening")}</p>'
         f'<p class="fine">{looking}<br>{say("review.decisions", log=_code(log))}{own}</p></div>'

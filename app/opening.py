@@ -105,16 +105,16 @@ def waiting(said: str) -> str:
     return f'<div class="saree waiting" data-shows="waiting" role="status"><p>{escape(said)}</p></div>'
 
 
-def start_with(run: Path, what: str, say: Language) -> str:
+def start_with(run: Path, key: str, say: Language) -> str:
     """How the app is started to work on a collection of one's own, as HTML.
 
     Args:
         run: its folder.
-        what: is done with the collection then: "map" or "review".
+        key: of the text that says so.
         say: language.
     """
     command = f"<code>saree-cosface app {escape(where(run))} --manifest MANIFEST</code>"
-    return say(f"{what}.start_with", command=command)
+    return say(key, command=command)
 
 
 @cache
