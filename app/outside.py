@@ -114,9 +114,8 @@ def _believe(scope: Message, proxies: Networks | None) -> str:
     if scheme in ("http", "https"):
         scope["scheme"] = scheme
     hops = [hop.strip() for hop in ",".join(said.get(b"x-forwarded-for", [])).split(",") if hop.strip()]
-    visitor = next((hop for hop in reversed(hops) if not within(hop, proxies)), "")
-    if visitor:
-        scope["client"] = (visitor, 0)
+    if hops:  # whom the nearest proxy saw, where all are called proxies
+        scope["client"] = (next((hop for hop in reversed(hops) if not within(hop, proxies)), hops[-1]), 0)
     return scheme
 
 

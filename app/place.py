@@ -86,7 +86,7 @@ def place(
         certificate: of the server, and what it was signed with up to the root; PEM.
         key: of the certificate, not encrypted; PEM.
         behind_proxy: addresses and networks of reverse proxies, with commas between them. Where people have to log in
-            to an app that only this machine reaches, a proxy on it needs not be named.
+            to an app that only this machine reaches, a proxy on it need not be named.
         root_path: path or address under which a proxy shows the app.
 
     Raises:
@@ -109,7 +109,7 @@ def place(
         )
     if needs:
         asked = f"--host {host}" if not found.local else f"--behind-proxy {behind_proxy}"
-        raise ValueError(f"{asked} needs {'; and '.join(dict.fromkeys(needs))}.")
+        raise ValueError(f"{asked} needs {'; and '.join(needs)}.")
     if not found.local and found.root.startswith("http:"):
         raise ValueError(f"--root-path {root_path}: passwords would travel as plain text; let it begin with https://.")
     if certificate is not None and key is not None:

@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from tests.helpers.documents import (
     blocks,
     calls,
     differs,
+    joined,
     pages,
     read,
     run,
@@ -158,6 +160,10 @@ def test_what_a_page_does_not_run_is_at_least_read(page):
         assert block.language in (*RUN, *READ, *SHOWN), f"{block}: of what language is this block?"
         for command in written(block.text) if block.language in READ else ():
             read(command)
+        for started in (
+            re.findall(r"^ExecStart=(.*)$", joined(block.text), re.MULTILINE) if block.language == "ini" else ()
+        ):
+            read(started)
         if block.language == "yaml":
             read(
                 shlex.join(

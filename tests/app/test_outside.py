@@ -84,6 +84,8 @@ def test_a_proxy_is_believed():
     assert seen["headers"] == {b"host": b"museum.example"}
     assert seen["scheme"] == "https"
     assert seen["client"][0] == "203.0.113.9"  # 10.1.2.3 is a proxy, too
+    everybody = place("0.0.0.0", accounts=True, behind_proxy="0.0.0.0/0")
+    assert ask(outside(everybody), client="10.0.0.5", headers=SAID)[3]["client"][0] == "10.1.2.3"
     invented = {**SAID, "x-forwarded-for": "198.51.100.1, 203.0.113.9"}
     assert ask(outside(PLAIN), client="::ffff:10.0.0.5", headers=invented)[3]["client"][0] == "203.0.113.9"
 

@@ -26,7 +26,7 @@ DOCS = ROOT / "docs"
 WIDTH = 88
 """Columns of the terminal in which everything is printed."""
 
-RUN, READ, SHOWN = ("console", "python"), ("sh", ""), ("text", "yaml", "json", "csv", "bibtex")
+RUN, READ, SHOWN = ("console", "python"), ("sh", ""), ("text", "yaml", "json", "csv", "bibtex", "nginx", "ini")
 """Languages of blocks that are run, read by a parser, and neither."""
 
 FENCE = re.compile(r"^ *```(?P<language>[^\n]*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
