@@ -10,9 +10,10 @@ from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from app import __main__ as command
 from app.speaking import COOKIE, fixed, fixed_craft, picker, put_in, spoken
 from app.translated import Translated
-from saree_cosface.languages.packaged import packaged
+from saree_cosface.languages.packaged import languages, packaged
 
 HINDI, ENGLISH = packaged()["hi"], packaged()["en"]
 
@@ -89,3 +90,18 @@ def test_the_page_is_sent_in_its_language_and_remembers_what_its_address_names()
     assert "set-cookie" not in answer.headers
     assert '<html lang="en">' in get("/").text
     assert fixed("title") in get("/other").text  # other files are nobody's business
+
+
+def test_the_command_tells_what_a_file_of_ones_own_lacks_and_refuses_a_bad_one(tmp_path, capsys):
+    head = 'msgid ""\nmsgstr ""\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\nmsgctxt "batch.cancel"\nmsgid "Cancel"\n'
+    (tmp_path / "mr.po").write_text(head + 'msgstr "रद्द करा"\n', encoding="utf-8")
+    for language in languages(tmp_path).values():
+        command._tell_of_gaps(language)
+    said = capsys.readouterr().err
+    assert f"mr.po has no text for {len(ENGLISH.texts) - 2} keys, which stay in English: language.name" in said
+    assert "hi.po" not in said
+    (tmp_path / "mr.po").write_text(head + 'msgstr "{nothing}"\n', encoding="utf-8")
+    assert command.main([str(tmp_path), "--languages", str(tmp_path)]) == 1
+    assert "mr.po: 'batch.cancel' names {nothing}, which it has not; its values: none." in capsys.readouterr().err
+    assert command.main([str(tmp_path), "--languages", str(tmp_path / "none")]) == 1
+    assert "is no folder" in capsys.readouterr().err
