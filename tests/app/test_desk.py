@@ -40,7 +40,7 @@ def test_what_others_enrol_is_there_at_once(desk, tiny_corpus):
     assert "patola" in desk.run.gallery.crafts
     assert desk.run is not before
     assert desk.run.embedder is before.embedder
-    [answer, closer] = [part for step in identify(desk.run, [(files[0], "a.jpg")], english()) for part in step][:2]
+    [answer, _, closer] = [part for step in identify(desk.run, [(files[0], "a.jpg")], english()) for part in step][:3]
     assert "Patola" in answer
     assert "Looking closer" in closer
     assert "patola" in {card.craft.id for card in make_atlas(desk.run).cards if card.pieces == 2}

@@ -240,7 +240,7 @@ def test_table_escapes_cells_but_html():
 
 
 def test_bars_are_as_long_as_the_cosine():
-    traditions = [RankedTradition("x", "X & Y", "", "", cosine) for cosine in (1.0000001, 0.25, -0.3)]
+    traditions = [RankedTradition("X & Y", "X & Y", "", "", cosine) for cosine in (1.0000001, 0.25, -0.3)]
     drawn = bars(traditions, english())
     assert re.findall(r"width:([\d.]+)%", drawn) == ["100.0", "25.0", "0.0"]
     assert "X &amp; Y" in drawn
