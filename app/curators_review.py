@@ -86,8 +86,8 @@ def review_tab(desk: Desk) -> None:
         with gr.Row(elem_classes="keys"):
             back = gr.Button(f"←  {fixed('review.previous')}", elem_id="review-back", min_width=100, size="md")
             on = gr.Button(f"{fixed('review.next')}  →", elem_id="review-on", min_width=100, size="md")
-            undecided = gr.Button(f"{fixed('review.open')}  ↓", elem_id="review-open", min_width=100, size="md")
-            undo = gr.Button(f"{fixed('review.undo_last')}  U", elem_id="review-undo", min_width=100, size="md")
+            undecided = gr.Button(f"{fixed('review.open')}  ↓", elem_id="review-open", min_width=160, size="md")
+            undo = gr.Button(f"{fixed('review.undo_last')}  U", elem_id="review-undo", min_width=160, size="md")
             overrule = gr.Button(
                 f"{fixed('review.overrule')}  O",
                 variant="stop",
