@@ -5,12 +5,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from saree_cosface.console import console
+from saree_cosface.languages.language import Language
+from saree_cosface.languages.packaged import languages, missing
 
 from . import THREADS
 from .accounts import read_accounts
@@ -51,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-upload-mb", type=int, default=1000, help="megabytes of one upload (default: 1000)")
     parser.add_argument("--manifest", type=Path, help="manifest of the collection that curators work on")
     parser.add_argument("--log", type=Path, help="log of their decisions; made with the first one")
+    parser.add_argument("--languages", type=Path, help="folder of more languages of the page, a file TAG.po each")
     parser.add_argument("--gallery", default="", help="address of a shared gallery, postgresql://USER@HOST/DATABASE")
 
 
@@ -68,6 +71,9 @@ def serve_run(options: Any) -> None:
     if options.max_upload_mb < 1:
         raise ValueError(f"--max-upload-mb {options.max_upload_mb}: give at least 1.")
     accounts = None if options.auth is None else read_accounts(options.auth)
+    spoken = languages(options.languages)
+    for language in spoken.values():
+        _tell_of_gaps(language)
     where = place(
         options.host,
         options.port,
@@ -80,7 +86,7 @@ def serve_run(options: Any) -> None:
     free_port(where)  # that it is taken is known before a model is loaded
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the folder of uploads goes, however we are ended
     try:
-        _serve(options, where, accounts)
+        _serve(options, where, accounts, spoken)
     except SystemExit:
         _leave()
         raise
@@ -93,7 +99,17 @@ def _leave() -> None:
         os._exit(0)
 
 
-def _serve(options: Any, where: Place, accounts: Callable[[str, str], bool] | None) -> None:
+def _tell_of_gaps(language: Language) -> None:
+    gaps = missing(language)
+    if gaps:
+        some = ", ".join(gaps[:3]) + (" and others" if len(gaps) > 3 else "")
+        told = f"{language.tag}.po has no text for {len(gaps)} keys, which stay in English: {some}."
+        console.print(f"app: {told}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def _serve(
+    options: Any, where: Place, accounts: Callable[[str, str], bool] | None, spoken: Mapping[str, Language]
+) -> None:
     share_arenas()
     with upload_folders() as folders:
         # After the environment is set, and after --help: gradio and torch take seconds to import.
@@ -104,7 +120,7 @@ def _serve(options: Any, where: Place, accounts: Callable[[str, str], bool] | No
         from .page import build_app
         from .serving import serve
 
-        desk = Desk(options.run, options.manifest, options.log, options.gallery or "")
+        desk = Desk(options.run, options.manifest, options.log, options.gallery or "", spoken)
         maps = ReferenceMaps(desk)
         page = build_app(desk, maps, example_photos(desk.run, folders / EXAMPLES))
         sweep_now_and_then()

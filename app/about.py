@@ -6,24 +6,26 @@ from saree_cosface.pages.model_card import model_page
 from saree_cosface.scoring.model_card import model_card
 
 from .desk import Desk
-from .opening import note, tab_style, waiting, when_opened
+from .opening import tab_style, trouble, waiting, when_opened
+from .speaking import fixed, spoken
 
 
 def about_tab(desk: Desk) -> None:
     """Build the tab: it is read from the run's folder each time it is opened."""
     tab_style()
     page = gr.HTML(
-        waiting("Reading what is known of this model."),
+        waiting(fixed("about.waiting")),
         padding=False,
         apply_default_css=False,
         elem_id="about",
         min_height=200,
     )
 
-    def fill() -> str:
+    def fill(request: gr.Request) -> str:
+        say = spoken(desk.languages, request)
         try:
-            return model_page(model_card(desk.run))
+            return model_page(model_card(desk.run), say)
         except (OSError, ValueError) as error:
-            return note(str(error), problem=True)
+            return trouble(error, say)
 
     when_opened(fill, None, page)

@@ -10,6 +10,7 @@ from PIL import Image
 from saree_cosface.answers.evidence import gather_evidence
 from saree_cosface.answers.examination import examine, see
 from saree_cosface.console import console
+from saree_cosface.languages.said import Said, said
 from saree_cosface.maps.embedding import EmbeddingMap
 from saree_cosface.maps.references import reference_map
 from saree_cosface.runs.run import Run
@@ -19,7 +20,6 @@ from .desk import Desk
 from .uploads import sweep
 
 _PAUSE = 600.0  # seconds between two sweeps
-_BEING_DRAWN = "The map of the references is still being drawn; the next answer will have it."
 
 
 class ReferenceMaps:
@@ -29,7 +29,7 @@ class ReferenceMaps:
         self._desk = desk
         self._lock = threading.Lock()
         self._made: EmbeddingMap | None = None
-        self._missing = ""
+        self._missing = said("references.single")
         self._of: Run | None = None
         self._busy = False
 
@@ -43,17 +43,17 @@ class ReferenceMaps:
                 threading.Thread(target=self._make, args=(run,), daemon=True, name=f"{THREADS}: map").start()
             return None
 
-    def remark(self, run: Run) -> str:
+    def remark(self, run: Run) -> Said:
         """Why there is no map of a run's references, or none yet, in a sentence."""
         with self._lock:
-            return self._missing if self._of is run else _BEING_DRAWN
+            return self._missing if self._of is run else said("references.being_drawn")
 
     def _make(self, run: Run) -> None:
-        made, missing = None, "There is no map of a single reference."
+        made, missing = None, said("references.single")
         try:
             made = reference_map(run) if len(run.gallery) > 1 else None
         except Exception as error:  # whatever it is, those who wait for the map must hear of it
-            missing = "The map of the references could not be drawn; whoever runs this app finds the reason in its log."
+            missing = said("references.not_drawn")
             _log("no map of the references", error)
         with self._lock:
             self._made, self._missing, self._of, self._busy = made, missing, run, False

@@ -14,11 +14,13 @@ from saree_cosface.console import console
 from saree_cosface.data.kinds import unread_picture
 from saree_cosface.data.photos import is_photo
 from saree_cosface.html.page import escape
+from saree_cosface.languages.language import Language
 
 from .desk import Desk
 from .identify import PHOTO_TYPES, link
-from .opening import empty, note, script
+from .opening import empty, note, script, trouble
 from .running import Running
+from .speaking import fixed, spoken
 from .uploads import UNPACKED, taken
 
 _OFTEN, _SELDOM = 0.5, 4.0  # seconds between two reports of progress, and between two tables
@@ -26,10 +28,12 @@ _OFTEN, _SELDOM = 0.5, 4.0  # seconds between two reports of progress, and betwe
 
 def batch_tab(desk: Desk, running: Running) -> None:
     """Build the tab, within the current context."""
-    gr.HTML(_INTRODUCTION, padding=False, js_on_load=script("folders.js"))
+    more = f"<details><summary>{fixed('batch.of_folders')}</summary><p>{fixed('batch.folders')}</p></details>"
+    opening = f'<div class="saree"><p>{fixed("batch.opening")}</p>{more}</div>'
+    gr.HTML(opening, padding=False, js_on_load=script("folders.js"))
     with gr.Row():
         files = gr.File(
-            label="Photos, or ZIP archives of photos",
+            label=fixed("batch.photos"),
             file_count="multiple",
             file_types=[*PHOTO_TYPES, ".zip"],
             height=132,
@@ -37,23 +41,24 @@ def batch_tab(desk: Desk, running: Running) -> None:
             elem_id="batch-photos",
         )
         folder = gr.File(
-            label="Or a whole folder", file_count="directory", height=132, min_width=300, elem_id="batch-folder"
+            label=fixed("batch.folder"), file_count="directory", height=132, min_width=300, elem_id="batch-folder"
         )
-    progress = gr.HTML(empty(_EMPTY), padding=False, js_on_load=script("shown.js"), elem_id="batch-progress")
-    cancel = gr.Button("Cancel", visible=False, elem_id="batch-cancel", size="sm")
+    nothing = empty(fixed("batch.empty"))
+    progress = gr.HTML(nothing, padding=False, js_on_load=script("shown.js"), elem_id="batch-progress")
+    cancel = gr.Button(fixed("batch.cancel"), visible=False, elem_id="batch-cancel", size="sm")
     table = gr.HTML(padding=False, apply_default_css=False, js_on_load=script("sorting.js"), elem_id="batch-table")
 
     def work(uploads: Any, request: gr.Request, whole: bool = False) -> Iterator[tuple[Any, ...]]:
-        session = request.session_hash or ""
+        session, say = request.session_hash or "", spoken(desk.languages, request)
         end = running.begin(session)
         emptied: Any = None
         try:
             with taken(uploads, session, folders=whole) as photos:
-                for said, rows, more in name_all(desk, of_folder(photos) if whole else photos, end):
+                for said, rows, more in name_all(desk, of_folder(photos) if whole else photos, end, say):
                     yield emptied, said, gr.skip() if rows is None else rows, gr.update(visible=more)
                     emptied = gr.skip()  # what has been put in since is another batch's
         except ValueError as error:
-            yield emptied, note(str(error), problem=True), gr.skip(), gr.update(visible=False)
+            yield emptied, trouble(error, say), gr.skip(), gr.update(visible=False)
         finally:
             end.set()
 
@@ -93,7 +98,7 @@ def of_folder(files: Sequence[tuple[Path, str]]) -> list[tuple[Path, str]]:
 
 
 def name_all(
-    desk: Desk, photos: list[tuple[Path, str]], end: threading.Event
+    desk: Desk, photos: list[tuple[Path, str]], end: threading.Event, say: Language
 ) -> Iterator[tuple[str, str | None, bool]]:
     """How far it is, the table now and then, and whether there is more to come.
 
@@ -101,15 +106,16 @@ def name_all(
         desk: the run.
         photos: or archives, each with the name it is shown by.
         end: once set, what is done is shown and the rest is left.
+        say: language.
     """
     if not photos:
-        yield note("Choose photos, a folder, or a ZIP archive."), None, False
+        yield note(say("batch.choose")), None, False
         return
     total = count_photos(photos)
     rows: list[Row] = []
     begun = told = shown = time.monotonic()
-    yield _progress(0, total, 0.0), "", True
-    ended = "Cancelled"
+    yield _progress(0, total, 0.0, say), "", True
+    problem = ""
     try:
         for row in name_photos(desk.run, photos, photos[0][0].parent / UNPACKED):
             rows.append(row)
@@ -118,64 +124,63 @@ def name_all(
                 break
             if now - told >= _OFTEN and len(rows) < total:
                 fresh = now - shown >= _SELDOM
-                yield _progress(len(rows), total, now - begun), results(rows) if fresh else None, True
+                yield _progress(len(rows), total, now - begun, say), results(rows, say) if fresh else None, True
                 told, shown = now, now if fresh else shown
     except Exception as error:  # what was named until then is not lost to it
         console.print(f"app: a batch broke off: {error}", style="yellow", highlight=False, markup=False, soft_wrap=True)
-        ended = f"Broke off ({getattr(error, 'strerror', None) or error})"  # without paths of this machine
-    said = f"{total} photos" if total == len(rows) else f"{ended} after {len(rows)} of {total} photos"
-    yield note(f"{said}: {_counts(rows)}.", problem=ended != "Cancelled"), results(rows), False
+        problem = str(getattr(error, "strerror", None) or say.error(error))  # without paths of this machine
+    values: dict[str, Any] = {"done": len(rows), "n": total, "counts": _counts(rows, say)}
+    key = "batch.done" if total == len(rows) else "batch.broke_off" if problem else "batch.cancelled"
+    ended = say(key, **values, **({"problem": problem} if problem else {}))
+    yield note(ended, problem=bool(problem)), results(rows, say), False
 
 
-def results(rows: list[Row]) -> str:
+def results(rows: list[Row], say: Language) -> str:
     """The rows as a table that sorts by any column, those left out with their reasons, and all of it as CSV."""
     if not rows:
         return ""
     calibrated = any(row.verdict for row in rows)
-    head = ["photo", "nearest tradition", "cosine", "then", "lead"]
+    head = ["photo", "nearest", "cosine", "then", "lead"]
     head[1:1] = ["verdict"] if calibrated else []
     head[4:4] = ["chance"] if calibrated else []
     body = []
     for row in rows:
+        cells = [_cell(row.photo, heading=True)]
         if row.problem:
-            cells = [
-                _cell(row.photo, heading=True),
-                f'<td colspan="{len(head) - 1}" class="wrong">left out: {escape(row.problem)}</td>',
-            ]
+            reason = say("batch.left_out", reason=escape(say.again(row.problem)))
+            cells.append(f'<td colspan="{len(head) - 1}" class="wrong">{reason}</td>')
         else:
-            cells = [
-                _cell(row.photo, heading=True),
-                *([f'<td class="verdict {row.kind}">{escape(row.verdict)}</td>'] if calibrated else []),
-                _cell(row.tradition, label="nearest"),
-            ]
-            cells += [_number(row.cosine, 3, "cosine")]
-            cells += [_number(row.probability, 2, "chance")] if calibrated else []
-            cells += [_cell(row.second, label="then"), _number(row.gap, 3, "lead")]
+            label = {name: say(f"batch.label_{name}") for name in ("nearest", "cosine", "chance", "then", "lead")}
+            verdict = f'<td class="verdict {row.kind}">{escape(say.again(row.verdict))}</td>'
+            cells += [verdict] if calibrated else []
+            cells += [_cell(say.again(row.tradition), label=label["nearest"])]
+            cells += [_number(row.cosine, 3, label["cosine"], say)]
+            cells += [_number(row.probability, 2, label["chance"], say)] if calibrated else []
+            cells += [_cell(say.again(row.second), label=label["then"]), _number(row.gap, 3, label["lead"], say)]
         body.append(f"<tr>{''.join(cells)}</tr>")
-    heads = "".join(f'<th scope="col"><button type="button">{name}</button></th>' for name in head)
+    heads = "".join(f'<th scope="col"><button type="button">{say(f"batch.head_{name}")}</button></th>' for name in head)
+    saved = link(as_csv(rows), "sarees.csv", "text/csv", say("batch.save"))
     return (
-        f'<div class="saree"><p class="keep">{link(as_csv(rows), "sarees.csv", "text/csv", "Save as CSV")}</p>'
-        '<div class="scroll" tabindex="0" role="region" aria-label="Named photos"><table class="sortable"><thead>'
-        f"<tr>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table></div></div>"
+        f'<div class="saree"><p class="keep">{saved}</p><div class="scroll" tabindex="0" role="region" '
+        f'aria-label="{say("batch.named_photos")}"><table class="sortable"><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div></div>"
     )
 
 
-def _counts(rows: Sequence[Row]) -> str:
+_ENDS = ("tradition", "between", "unsure", "outside", "", "left_out")
+"""Kinds of verdict in the order in which they are counted, with "" for none and what was left out last."""
+
+
+def _counts(rows: Sequence[Row], say: Language) -> str:
     """How many got which kind of verdict, and how many were left out.
 
-    >>> _counts([Row("a", kind="tradition"), Row("b", kind="outside"), Row("c", problem="empty")])
+    >>> from saree_cosface.languages.packaged import english
+    >>> _counts([Row("a", kind="tradition"), Row("b", kind="outside"), Row("c", problem="empty")], english())
     '1 named, 1 outside the known traditions, 1 left out (the reasons stand in the table)'
     """
-    counts = Counter("left out" if row.problem else row.kind for row in rows)
-    words = {
-        "tradition": "named",
-        "between": "between two traditions",
-        "unsure": "not sure",
-        "outside": "outside the known traditions",
-        "": "compared",
-        "left out": "left out (the reasons stand in the table)",
-    }
-    return ", ".join(f"{counts[kind]} {said}" for kind, said in words.items() if counts[kind]) or "none looked at"
+    counts = Counter("left_out" if row.problem else row.kind for row in rows)
+    told = [say(f"batch.count_{kind or 'compared'}", n=counts[kind]) for kind in _ENDS if counts[kind]]
+    return ", ".join(told) or say("batch.count_none")
 
 
 def _hidden(name: str) -> bool:
@@ -188,18 +193,17 @@ def _hidden(name: str) -> bool:
     return any(part.startswith(".") for part in inner or [chosen])
 
 
-def _progress(done: int, total: int, seconds: float) -> str:
-    left = "" if not done else f", {_duration(seconds / done * (total - done))} left"
+def _progress(done: int, total: int, seconds: float, say: Language) -> str:
+    told = say("batch.progress", done=done, n=total)
+    if done:
+        left = seconds / done * (total - done)
+        minutes = left >= 90
+        unit = "batch.minutes_left" if minutes else "batch.seconds_left"
+        told += f", {say(unit, time=round(left / 60) if minutes else max(1, round(left)))}"
     return (
-        f'<div class="saree" data-shows="progress" role="status"><label class="far">{done} of {total} photos{left}'
+        f'<div class="saree" data-shows="progress" role="status"><label class="far">{told}'
         f'<progress max="{total}" value="{done}"></progress></label></div>'
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"about {max(1, round(seconds))} s"
-    return f"about {round(seconds / 60)} min"
 
 
 def _cell(text: str, *, heading: bool = False, label: str = "") -> str:
@@ -209,15 +213,7 @@ def _cell(text: str, *, heading: bool = False, label: str = "") -> str:
     return f'<td data-label="{label}">{escape(text)}</td>'
 
 
-def _number(value: float | None, digits: int, label: str) -> str:
-    shown = "" if value is None else f"{value:.{digits}f}"
-    return f'<td class="number" data-label="{label}">{shown}</td>'
-
-
-_INTRODUCTION = """<div class="saree"><p>Every photo is looked at by itself, as a piece of its own. Those that cannot be
-read are listed with the reason.</p><details><summary>Of folders and archives</summary><p>What is not a photo, by its
-name or its first bytes, is passed over in a folder or an archive. Photos of a folder, or of an archive, are told by
-where they lie in it.</p></details></div>"""
-_EMPTY = (
-    "The table will stand here: the verdict on each photo, to sort, and to save as CSV. It fills as they are named."
-)
+def _number(value: float | None, digits: int, label: str, say: Language) -> str:
+    if value is None:
+        return f'<td class="number" data-label="{label}"></td>'
+    return f'<td class="number" data-label="{label}" data-value="{value:.{digits}f}">{say.number(value, digits)}</td>'

@@ -10,17 +10,16 @@ import gradio as gr
 
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.html.page import escape
+from saree_cosface.languages.language import Language
 from saree_cosface.maps.make import PAGE, MappedCollection, map_collection
 from saree_cosface.runs.folder import recorded_cache
 
 from .desk import Desk
-from .opening import empty, heard, note, script, start_with, tab_style, when_opened, where
+from .opening import empty, heard, note, script, start_with, tab_style, trouble, when_opened, where
+from .speaking import fixed, spoken
 
 # The page runs by itself: it cannot reach the app, its cookies or its address. Its tables may be saved.
-_FRAME = (
-    '<div class="saree"><iframe class="map" id="map-frame" title="Interactive map of the collection" '
-    'sandbox="allow-scripts allow-downloads" tabindex="0"></iframe></div>'
-)
+_SANDBOX = 'sandbox="allow-scripts allow-downloads" tabindex="0"'
 
 
 @dataclass
@@ -37,21 +36,16 @@ def map_tab(desk: Desk) -> None:
     else; the browser shows it in a frame without rights."""
     shared = _Shared()
     tab_style()
-    gr.HTML(_opening(desk), padding=False, apply_default_css=False)
+    opening = gr.HTML(padding=False, apply_default_css=False)
     with gr.Row(elem_classes="who"):
-        draw = gr.Button("Draw the map", variant="primary", elem_id="map-draw", scale=0, min_width=220)
-        page = gr.DownloadButton("Save it as one file", visible=False, elem_id="map-save", scale=0, min_width=220)
-    view = gr.HTML(
-        empty("The map will stand here, once it is drawn: to move about in, to search, and to save."),
-        padding=False,
-        apply_default_css=False,
-        elem_id="map-view",
-        min_height=60,
-    )
+        draw = gr.Button(fixed("map.draw"), variant="primary", elem_id="map-draw", scale=0, min_width=220)
+        page = gr.DownloadButton(fixed("map.save"), visible=False, elem_id="map-save", scale=0, min_width=220)
+    view = gr.HTML(empty(fixed("map.empty")), padding=False, apply_default_css=False, elem_id="map-view", min_height=60)
     shown = gr.State(0)
     outputs = [view, page, draw, shown]
 
-    def make(progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008  # gradio's way
+    def make(request: gr.Request, progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008  # gradio's way
+        say = spoken(desk.languages, request)
         try:
             with shared.lock, heard(progress):
                 folder = tempfile.TemporaryDirectory(prefix="saree-map-")
@@ -61,14 +55,18 @@ def map_tab(desk: Desk) -> None:
                 if before is not None:
                     before.cleanup()
         except (OSError, ValueError) as error:
-            return [note(str(error), problem=True), gr.skip(), gr.skip(), gr.skip()]
-        return _show(shared.made)
+            return [trouble(error, say), gr.skip(), gr.skip(), gr.skip()]
+        return _show(shared.made, say)
 
-    def opened(before: int) -> list[Any]:
+    def introduce(request: gr.Request) -> str:
+        return _opening(desk, spoken(desk.languages, request))
+
+    def opened(before: int, request: gr.Request) -> list[Any]:
         if shared.made is None or before == id(shared.made):
             return [gr.skip()] * len(outputs)
-        return _show(shared.made)
+        return _show(shared.made, spoken(desk.languages, request))
 
+    when_opened(introduce, None, opening)
     for event in (
         draw.click(make, None, outputs, api_visibility="private", show_progress_on=view),
         when_opened(opened, shown, outputs),
@@ -76,12 +74,13 @@ def map_tab(desk: Desk) -> None:
         event.then(None, page, None, js=script("map.js"), api_visibility="private")
 
 
-def _show(made: MappedCollection) -> list[Any]:
-    bad = note(f"{len(made.bad)} photos could not be read, or have changed, and have no place.") if made.bad else ""
+def _show(made: MappedCollection, say: Language) -> list[Any]:
+    bad = note(say("map.left_out", n=len(made.bad))) if made.bad else ""
+    frame = f'<iframe class="map" id="map-frame" title="{say("map.frame")}" lang="en" {_SANDBOX}></iframe>'
     return [
-        f"{_FRAME}{bad}",
+        f'<div class="saree">{frame}</div>{bad}',
         gr.update(value=str(made.folder / PAGE), visible=True),
-        gr.update(value="Draw it anew", variant="secondary"),
+        gr.update(value=say("map.draw_anew"), variant="secondary"),
         id(made),
     ]
 
@@ -90,12 +89,12 @@ def _manifest(desk: Desk) -> Path:
     return desk.manifest if desk.manifest is not None else desk.folder / "manifest.csv"
 
 
-def _opening(desk: Desk) -> str:
-    whose = "the photos that this model was made with" if desk.manifest is None else "your collection"
+def _opening(desk: Desk, say: Language) -> str:
+    whose = "model" if desk.manifest is None else "collection"
     if desk.manifest is None and desk.run.share is not None:
-        whose = "the references of this model, which was shared without its photos, so without pictures"
-    own = "" if desk.manifest is not None else f'<p class="fine">{start_with(desk.folder, "map")}</p>'
-    return f"""<div class="saree"><h2>Map of the collection</h2><p>Every photo near those that are most like it to this
-model: look for photos that lie among another craft, and for clusters of one shop. Of {whose}:
-<code>{escape(where(_manifest(desk)))}</code></p><p class="fine">Drawing takes some seconds for hundreds of photos and
-some minutes for ten thousand. The map is kept until the server ends.</p>{own}</div>"""
+        whose = "shared"
+    place = f"<code>{escape(where(_manifest(desk)))}</code>"
+    told = f"{say('map.opening')} {say(f'map.of_{whose}', manifest=place)}"
+    own = "" if desk.manifest is not None else f'<p class="fine">{start_with(desk.folder, "map.start_with", say)}</p>'
+    time = f'<p class="fine">{say("map.time")}</p>'
+    return f'<div class="saree"><h2>{say("map.title")}</h2><p>{told}</p>{time}{own}</div>'

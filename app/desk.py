@@ -1,17 +1,16 @@
 """What every tab of the app works on: one run, and for curators a manifest and a log of decisions."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from saree_cosface.console import console
+from saree_cosface.languages.language import Language
+from saree_cosface.languages.packaged import packaged
+from saree_cosface.languages.said import said
 from saree_cosface.runs.gallery import INDEX, GalleryError
 from saree_cosface.runs.run import Run, load_run
-
-_AWAY = (
-    "The gallery's server cannot be asked just now, so nothing can be compared; try again in a while. Whoever runs "
-    "this app finds the reason in its log."
-)
 
 
 @dataclass
@@ -23,12 +22,14 @@ class Desk:
         manifest: of the collection that curators work on; None where there is none.
         log: of their decisions; made with the first one.
         gallery: address of a shared gallery that stands for the run's own; "" for its own.
+        languages: that the page can be in, by tag.
     """
 
     folder: Path
     manifest: Path | None = None
     log: Path | None = None
     gallery: str = field(default="", repr=False)
+    languages: Mapping[str, Language] = field(default_factory=packaged, repr=False)
     _run: Run | None = None
     _seen: tuple[int, int] = (0, 0)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -62,4 +63,4 @@ def _up_to_date(run: Run) -> Run:
         return replace(run, gallery=run.gallery.read_again()) if run.gallery.changed() else run
     except GalleryError as error:  # whose address is not for visitors
         console.print(f"app: {error}", style="yellow", highlight=False, markup=False, soft_wrap=True)
-        raise GalleryError(_AWAY) from error
+        raise GalleryError(said("gallery.away")) from error

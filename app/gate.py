@@ -7,15 +7,20 @@ this app does not need.
 import json
 import secrets
 import shutil
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+
+from saree_cosface.languages.language import Language
+from saree_cosface.languages.packaged import packaged
 
 from .patience import Patience, TooManyError
+from .speaking import spoken
 from .uploads import arrivals, is_upload, sweep, was_upload
 
 Message = MutableMapping[str, Any]
@@ -54,10 +59,20 @@ class Gate:
         local: whether only calls to a name of this machine are let in, as long as nobody has to log in. A page
             elsewhere could otherwise reach the app under a name of its own that it points at this machine.
         public: name of the server whose pages may ask under whatever name; "" for none.
+        languages: in which an upload is told to be too large.
     """
 
-    def __init__(self, app: Any, *, megabytes: int, local: bool, public: str = "") -> None:
+    def __init__(
+        self,
+        app: Any,
+        *,
+        megabytes: int,
+        local: bool,
+        public: str = "",
+        languages: Mapping[str, Language] | None = None,
+    ) -> None:
         self.app, self.megabytes, self.local, self.public = app, megabytes, local, public
+        self.languages = languages or packaged()
         self.patience = Patience()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -148,10 +163,7 @@ class Gate:
         """Let an upload in if it is not too large, and give it a folder of its own."""
         sweep()
         limit = self.megabytes * 1_000_000
-        too_large = (
-            f"The upload is larger than {self.megabytes:,} MB. Upload fewer or smaller files at once, or start the app "
-            "with a larger --max-upload-mb."
-        )
+        too_large = spoken(self.languages, Request(scope))("upload.too_large", megabytes=self.megabytes)
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
             await _drain(receive)  # a browser shows the answer only once it has sent everything

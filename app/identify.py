@@ -14,22 +14,20 @@ from saree_cosface.answers.examination import Examination, Unread, examine, see
 from saree_cosface.data.images import PHOTO_SUFFIXES
 from saree_cosface.html.page import escape, photo_uri
 from saree_cosface.html.parts import Part, folded
+from saree_cosface.languages.language import Language
 from saree_cosface.maps.references import small_map
 from saree_cosface.pages.examination import file_stem, grounds, numbers, report_page
 from saree_cosface.pages.verdict_card import verdict_html
 from saree_cosface.runs.run import Run
-from saree_cosface.taxonomy import craft_name
 
 from .background import ReferenceMaps
 from .desk import Desk
-from .opening import empty, note, script, waiting
+from .opening import empty, note, script, trouble, waiting
 from .running import Running
+from .speaking import fixed, fixed_craft, spoken
 from .uploads import taken
 
 PHOTO_TYPES = ["image", *sorted(PHOTO_SUFFIXES)]
-
-_EMPTY = "The answer will stand here: a name, or why there is none; how sure that is; and one picture why."
-_WAIT = "Looking closer: which regions speak for it. That takes a second or two."
 
 
 def identify_tab(desk: Desk, maps: ReferenceMaps, examples: Sequence[tuple[Path, str]], looking: Running) -> None:
@@ -41,9 +39,9 @@ def identify_tab(desk: Desk, maps: ReferenceMaps, examples: Sequence[tuple[Path,
         examples: photos to try, each with the id of its craft.
         looking: the answers under way: the last question of a session is the one that is answered.
     """
-    gr.HTML(_INTRODUCTION, padding=False)
+    gr.HTML(f'<div class="saree lead"><p>{fixed("identify.opening")}</p></div>', padding=False)
     photos = gr.File(
-        label="Photos of one saree",
+        label=fixed("identify.photos"),
         file_count="multiple",
         file_types=PHOTO_TYPES,
         height=132,
@@ -51,7 +49,7 @@ def identify_tab(desk: Desk, maps: ReferenceMaps, examples: Sequence[tuple[Path,
     )
     tries = gr.HTML(_examples(examples), padding=False, js_on_load=script("examples.js"), elem_id="identify-examples")
     answer = gr.HTML(
-        empty(_EMPTY),
+        empty(fixed("identify.empty")),
         padding=False,
         apply_default_css=False,
         js_on_load=script("shown.js"),
@@ -60,11 +58,10 @@ def identify_tab(desk: Desk, maps: ReferenceMaps, examples: Sequence[tuple[Path,
     measured = gr.HTML(padding=False, apply_default_css=False, elem_id="identify-numbers")
     closer = gr.HTML(padding=False, apply_default_css=False, elem_id="identify-closer")
 
-    def answers(files: Sequence[tuple[Path, str]], session: str | None) -> Iterator[tuple[Any, Any, Any]]:
-        superseded = looking.begin(session or "")
-        what = "your photo" if len(files) == 1 else f"{len(files)} photos"
-        yield waiting(f"Looking at {what}. That takes a few seconds."), "", ""
-        for found in identify(desk.run, files, maps):
+    def answers(files: Sequence[tuple[Path, str]], request: gr.Request) -> Iterator[tuple[Any, Any, Any]]:
+        superseded, say = looking.begin(request.session_hash or ""), spoken(desk.languages, request)
+        yield waiting(say("identify.looking", n=len(files))), "", ""
+        for found in identify(desk.run, files, say, maps):
             if superseded.is_set():
                 yield gr.skip(), gr.skip(), gr.skip()
                 return
@@ -74,19 +71,19 @@ def identify_tab(desk: Desk, maps: ReferenceMaps, examples: Sequence[tuple[Path,
         emptied: Any = None
         try:
             with taken(uploads, request.session_hash) as files:
-                for found in answers(files, request.session_hash):
+                for found in answers(files, request):
                     yield emptied, *found
                     emptied = gr.skip()  # what has been put in since is another question's
         except ValueError as error:
-            yield emptied, note(str(error), problem=True), "", ""
+            yield emptied, trouble(error, spoken(desk.languages, request)), "", ""
 
     def try_one(chosen: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, Any, Any]]:
         number = chosen._data.get("number") if isinstance(chosen._data, dict) else None
         if not isinstance(number, int) or not 0 <= number < len(examples):
-            yield note("There is no such example.", problem=True), "", ""
+            yield note(spoken(desk.languages, request)("identify.no_example"), problem=True), "", ""
             return
         path, _ = examples[number]
-        yield from answers([(path, path.name)], request.session_hash)
+        yield from answers([(path, path.name)], request)
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_id": "looking"}
     quiet["concurrency_limit"] = 2
@@ -96,7 +93,7 @@ def identify_tab(desk: Desk, maps: ReferenceMaps, examples: Sequence[tuple[Path,
 
 
 def identify(
-    run: Run, files: Sequence[tuple[Path, str]], maps: ReferenceMaps | None = None
+    run: Run, files: Sequence[tuple[Path, str]], say: Language, maps: ReferenceMaps | None = None
 ) -> Iterator[tuple[Any, Any, Any]]:
     """Three pieces of HTML, twice: the answer and what was measured for it at once; then its picture again, with the
     regions that match, and what it rests on, with the report.
@@ -106,33 +103,40 @@ def identify(
     Args:
         run: that answers.
         files: photos of one piece, each with the name it is shown by.
+        say: language of the answer.
         maps: of the references.
     """
     if not files:
-        yield note("Choose one or several photos of a saree."), "", ""
+        yield note(say("identify.choose")), "", ""
         return
     try:
         seen, unread = see(run, files)
-        problems = "".join(_unread(each) for each in unread)
+        problems = "".join(_unread(each, say) for each in unread)
         if not seen:
             yield problems, "", ""
             return
         examination = examine(run, seen)
     except ValueError as error:
-        yield note(str(error), problem=True), "", ""
+        yield trouble(error, say), "", ""
         return
-    measured = f'<div class="saree">{folded(numbers(run, examination))}</div>'
-    yield f"{problems}{_card(run, examination)}", measured, waiting(_WAIT)
+    measured = f'<div class="saree">{folded(numbers(run, examination, say))}</div>'
+    yield f"{problems}{_card(run, examination, None, say)}", measured, waiting(say("identify.looking_closer"))
     evidence = gather_evidence(run, examination)
-    yield f"{problems}{_card(run, examination, evidence)}", gr.skip(), _closer(run, examination, evidence, unread, maps)
+    closer = _closer(run, examination, evidence, unread, maps, say)
+    yield f"{problems}{_card(run, examination, evidence, say)}", gr.skip(), closer
 
 
-def _card(run: Run, examination: Examination, evidence: Evidence | None = None) -> str:
-    return f'<div class="saree found" data-shows="answer">{verdict_html(run, examination, evidence)}</div>'
+def _card(run: Run, examination: Examination, evidence: Evidence | None, say: Language) -> str:
+    return f'<div class="saree found" data-shows="answer">{verdict_html(run, examination, evidence, say)}</div>'
 
 
 def _closer(
-    run: Run, examination: Examination, evidence: Evidence, unread: Sequence[Unread], maps: ReferenceMaps | None
+    run: Run,
+    examination: Examination,
+    evidence: Evidence,
+    unread: Sequence[Unread],
+    maps: ReferenceMaps | None,
+    say: Language,
 ) -> str:
     references = None if maps is None else maps.of(run)
     crafts = [tradition.craft for tradition in examination.attribution.traditions]
@@ -141,17 +145,17 @@ def _closer(
         remark = maps.remark(run)
     elif references is not None:
         place = references.place(examination.embedding[None])[0]
-        drawn = small_map(references, crafts, place)
-    page = report_page(run, examination, evidence, drawn, unread)
+        drawn = small_map(references, crafts, place, say)
+    page = report_page(run, examination, evidence, say, drawn, unread)
     plain = json.dumps(document(run, examination, evidence, place, unread), ensure_ascii=False, indent=2)
     stem = file_stem(examination)
     keep = (
-        "<p>With the model’s version, the date, the thresholds and the checksums of your photos, so that it can be "
-        "cited. Where the photos were taken is not in it.</p>"
-        f'<p class="keep">{link(page, f"{stem}.html", "text/html", "Report (HTML)")} '
-        f"{link(plain, f'{stem}.json', 'application/json', 'Report (JSON)')}</p>"
+        f"<p>{say('keep.what')}</p>"
+        f'<p class="keep">{link(page, f"{stem}.html", "text/html", say("keep.report", kind="HTML"))} '
+        f"{link(plain, f'{stem}.json', 'application/json', say('keep.report', kind='JSON'))}</p>"
     )
-    parts = [*grounds(examination, evidence, drawn, remark), Part("Keep and cite it", "report as HTML or JSON", keep)]
+    kept = Part(say("keep.title"), say("keep.hint"), keep)
+    parts = [*grounds(examination, evidence, say, drawn, remark), kept]
     return f'<div class="saree">{folded(parts)}</div>'
 
 
@@ -163,21 +167,17 @@ def link(content: str, name: str, kind: str, label: str) -> str:
     )
 
 
-def _unread(bad: Unread) -> str:
-    advice = "" if bad.copy else " Try another photo, or save it as JPEG."
-    return note(f"{bad.name} was left out ({bad.reason}).{advice}", problem=not bad.copy)
+def _unread(bad: Unread, say: Language) -> str:
+    key = "photo.copy_left_out" if bad.copy else "photo.left_out"
+    return note(say(key, photo=bad.name, reason=bad.reason), problem=not bad.copy)
 
 
 def _examples(examples: Sequence[tuple[Path, str]]) -> str:
     buttons = []
     for number, (path, craft) in enumerate(examples):
-        uri, name = photo_uri(path, 150), escape(craft_name(craft))
+        uri, name = photo_uri(path, 150), escape(fixed_craft(craft))
         buttons.append(f'<button type="button" data-example="{number}"><img src="{uri}" alt="">{name}</button>')
     if not buttons:
         return ""
-    return f'<div class="saree tries"><p class="fine">Or try an example:</p><div>{"".join(buttons)}</div></div>'
-
-
-_INTRODUCTION = """<div class="saree lead"><p>Give a photo, or several of the same piece: the whole, the border, the
-pallu, the cloth at close range. The answer is the tradition that it resembles most, if it resembles any enough. A
-resemblance is no proof of where a piece was made.</p></div>"""
+    told = fixed("identify.or_example")
+    return f'<div class="saree tries"><p class="fine">{told}</p><div>{"".join(buttons)}</div></div>'

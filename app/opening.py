@@ -12,6 +12,8 @@ from gradio.context import Context
 
 from saree_cosface.console import telling
 from saree_cosface.html.page import escape
+from saree_cosface.languages.language import Language
+from saree_cosface.languages.said import Said
 
 
 def when_opened(function: Callable[..., Any], inputs: Any, outputs: Any) -> Any:
@@ -73,11 +75,24 @@ def script(name: str) -> str:
     return _asset(name)
 
 
-def note(message: str, *, problem: bool = False) -> str:
-    """A remark in a box, as HTML."""
+def note(message: str, *, problem: bool = False, language: str = "") -> str:
+    """A remark in a box, as HTML; with its language where that is not the page's."""
     role, kind = ("alert", " problem") if problem else ("status", "")
-    inner = f'<div class="note{kind}" role="{role}"><p>{escape(message)}</p></div>'
+    of = f' lang="{language}"' if language else ""
+    inner = f'<div class="note{kind}" role="{role}"><p{of}>{escape(message)}</p></div>'
     return f'<div class="saree" data-shows="note">{inner}</div>'
+
+
+def trouble(error: Exception, say: Language, plainly: Callable[[str], str] = str) -> str:
+    """What an error says, in a box; in English where nobody has put it into words for other languages.
+
+    Args:
+        error: that was met.
+        say: language.
+        plainly: leaves out of the words what is not for visitors.
+    """
+    known = any(isinstance(part, Said) for part in error.args)
+    return note(plainly(say.error(error)), problem=True, language="" if known or say.instead is None else "en")
 
 
 def empty(*paragraphs: str) -> str:
@@ -90,15 +105,16 @@ def waiting(said: str) -> str:
     return f'<div class="saree waiting" data-shows="waiting" role="status"><p>{escape(said)}</p></div>'
 
 
-def start_with(run: Path, what: str) -> str:
+def start_with(run: Path, key: str, say: Language) -> str:
     """How the app is started to work on a collection of one's own, as HTML.
 
     Args:
         run: its folder.
-        what: of the collection is shown then, such as "map".
+        key: of the text that says so.
+        say: language.
     """
-    command = f"saree-cosface app {escape(where(run))} --manifest MANIFEST"
-    return f"To {escape(what)} a collection of your own, start the app with its table: <code>{command}</code>"
+    command = f"<code>saree-cosface app {escape(where(run))} --manifest MANIFEST</code>"
+    return say(key, command=command)
 
 
 @cache

@@ -7,8 +7,9 @@ from pathlib import Path
 import gradio as gr
 
 from saree_cosface.html.page import escape, stylesheet
+from saree_cosface.languages.language import Language
+from saree_cosface.languages.said import Amount
 from saree_cosface.runs.run import Run
-from saree_cosface.taxonomy import craft_name
 
 from .about import about_tab
 from .api import add_api
@@ -19,12 +20,13 @@ from .curators_review import review_tab
 from .desk import Desk
 from .enrol import enrol_tab
 from .identify import identify_tab
-from .opening import note, when_opened
+from .opening import trouble, when_opened
 from .running import Running
+from .speaking import fixed, picker, spoken
 from .traditions import traditions_tab
 from .uploads import forget
 
-TITLE = "Which craft is this saree?"
+TITLE = fixed("title")
 
 
 def build_app(desk: Desk, maps: ReferenceMaps | None = None, examples: Sequence[tuple[Path, str]] = ()) -> gr.Blocks:
@@ -42,25 +44,33 @@ def build_app(desk: Desk, maps: ReferenceMaps | None = None, examples: Sequence[
     looking, batches = Running(), Running()
     page: gr.Blocks = gr.Blocks(title=TITLE, analytics_enabled=False)
     with page:
-        opening = gr.HTML(_opening(desk.run), padding=False)
-        when_opened(lambda: _opening_now(desk), None, opening)  # what was enrolled since is known, too
+        gr.HTML(_opening(desk), padding=False)
+        known = gr.HTML(padding=False, elem_id="known", min_height=30)
+
+        def fill(request: gr.Request) -> str:  # what was enrolled since is known, too
+            return _known_now(desk, spoken(desk.languages, request))
+
+        when_opened(fill, None, known)
         # Whose they are, and below that in the order of use; on a telephone there is no room for all of them in a row.
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
-            with gr.Tab("Researcher", id="researcher"), gr.Tabs(elem_id="researcher-tabs", overflow_behavior="wrap"):
-                with gr.Tab("Identify", id="identify"):
+            with (
+                gr.Tab(fixed("tab.researcher"), id="researcher"),
+                gr.Tabs(elem_id="researcher-tabs", overflow_behavior="wrap"),
+            ):
+                with gr.Tab(fixed("tab.identify"), id="identify"):
                     identify_tab(desk, maps, examples, looking)
-                with gr.Tab("Batch", id="batch"):
+                with gr.Tab(fixed("tab.batch"), id="batch"):
                     batch_tab(desk, batches)
-                with gr.Tab("Traditions", id="traditions"):
+                with gr.Tab(fixed("tab.traditions"), id="traditions"):
                     traditions_tab(desk)
-            with gr.Tab("Curator", id="curator"), gr.Tabs(elem_id="curator-tabs", overflow_behavior="wrap"):
-                with gr.Tab("Map", id="map"):
+            with gr.Tab(fixed("tab.curator"), id="curator"), gr.Tabs(elem_id="curator-tabs", overflow_behavior="wrap"):
+                with gr.Tab(fixed("tab.map"), id="map"):
                     map_tab(desk)
-                with gr.Tab("Review", id="review"):
+                with gr.Tab(fixed("tab.review"), id="review"):
                     review_tab(desk)
-                with gr.Tab("Enrol", id="enrol"):
+                with gr.Tab(fixed("tab.enrol"), id="enrol"):
                     enrol_tab(desk)
-            with gr.Tab("About this model", id="about"):
+            with gr.Tab(fixed("about.title"), id="about"):
                 about_tab(desk)
         add_api(desk, maps)
 
@@ -86,23 +96,27 @@ def theme() -> gr.themes.Base:
     return gr.themes.Base(primary_hue="slate", neutral_hue="stone", font=fonts, font_mono=mono)
 
 
-def _opening_now(desk: Desk) -> str:
+def _opening(desk: Desk) -> str:
+    return (
+        f'<div class="saree opening"><div class="temple"></div>{picker(desk.languages)}<h1>{TITLE}</h1>'
+        f'<p class="fine">{fixed("opening.photos")}</p></div>'
+    )
+
+
+def _known_now(desk: Desk, say: Language) -> str:
     try:
-        return _opening(desk.run)
+        return _known(desk.run, say)
     except ValueError as error:
-        return note(str(error), problem=True)
+        return trouble(error, say)
 
 
-def _opening(run: Run) -> str:
-    names = ", ".join(escape(craft_name(craft)) for craft in run.gallery.crafts)
-    count = len(run.gallery.crafts)
-    verdicts = "A saree of another tradition is given the nearest of these."
+def _known(run: Run, say: Language) -> str:
+    names = ", ".join(escape(say.craft(craft)) for craft in run.gallery.crafts)
+    verdicts = say("opening.nearest")
     if run.calibration is not None:
-        share = run.calibration.false_accepts
-        verdicts = f"A name is given only where, by test, at most {share:.0%} of sarees of other traditions get one."
-    shared = "" if run.share is None else " This model was shared without its photos: its references have no pictures."
-    return f"""<div class="saree opening"><div class="temple"></div>
-<h1>{TITLE}</h1>
-<details class="known"><summary>It knows {count} tradition{"s" * (count != 1)}</summary>
-<p>{names}. {verdicts}{shared}</p></details>
-<p class="fine">Photos stay on this machine and are deleted once they have been looked at.</p></div>"""
+        verdicts = say("opening.only_where", share=Amount(run.calibration.false_accepts, share=True))
+    shared = "" if run.share is None else f" {say('opening.shared')}"
+    return (
+        f'<div class="saree opening"><details class="known"><summary>{say("opening.knows", n=len(run.gallery.crafts))}'
+        f"</summary><p>{names}. {verdicts}{shared}</p></details></div>"
+    )

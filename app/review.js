@@ -2,7 +2,7 @@
 const KEYS = { a: "accept", r: "relabel", x: "exclude", m: "duplicate", d: "defer", c: "comment", u: "undo",
   o: "overrule", arrowleft: "back", arrowright: "on", arrowdown: "open" };
 const NEED_WHY = new Set(["relabel", "exclude", "comment"]);
-const WORDS = { relabel: "relabel", exclude: "exclude", comment: "comment" };
+const WHY = { relabel: "⟪review.why_relabel⟫", exclude: "⟪review.why_exclude⟫", comment: "⟪review.why_comment⟫" };
 let waiting = ""; // the button that is pressed once there is a reason
 let busy = 0; // until when a press is taken for one meant for the photo before
 
@@ -23,7 +23,7 @@ function press(name) {
 function ask(name) {
   waiting = name;
   field().focus();
-  field().placeholder = `Why ${WORDS[name]}? Enter records it, Escape leaves it.`;
+  field().placeholder = WHY[name];
 }
 
 // As if it had been typed: the page behind knows nothing of a value that is only set.
@@ -54,7 +54,8 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (typing(event.target)) return;
-  const name = KEYS[event.key.toLowerCase()];
+  // On a keyboard of another script, the key that bears the letter.
+  const name = KEYS[/^[\x20-\x7e]+$/.test(event.key) ? event.key.toLowerCase() : event.code.replace(/^Key/, "").toLowerCase()];
   if (!name) return;
   event.preventDefault();
   if (event.repeat) return;

@@ -2,13 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
 
 import gradio as gr
 from starlette.middleware import Middleware
 
 from saree_cosface.console import console
+from saree_cosface.languages.language import Language
 
 from .api import health_route
 from .desk import Desk
@@ -17,15 +18,13 @@ from .outside import Outside
 from .page import TITLE, style, theme
 from .patience import LONGEST
 from .place import Place, free_port
+from .speaking import fixed
 from .titled import Titled
+from .translated import Translated
 
 LARGEST_UPLOAD = 1000
 """Megabytes of one upload, unless told otherwise."""
 
-_WELCOME = (
-    f"{TITLE} Photos stay on the machine that serves this page. After several wrong passwords the next is looked at "
-    f"later, by up to {LONGEST:.0f} seconds."
-)
 _THREADS = 12  # that work on answers: each keeps tens of megabytes of torch's for itself
 _SESSIONS = 200  # whose fields gradio keeps in memory
 _KEEP_ALIVE = 75  # seconds; uvicorn's five are as long as clients wait, and what is sent at that moment would be lost
@@ -55,7 +54,7 @@ def serve(
     """
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # what proxies say is read once, in Outside, which must see who asks
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"  # at its start gradio asks its own address, and nothing else
-    port = free_port(place)
+    port, middleware = free_port(place), layers(place, desk.languages, auth is None, megabytes)
     page.launch(
         prevent_thread_lock=True,
         quiet=True,
@@ -75,10 +74,10 @@ def serve(
         ssr_mode=False,
         mcp_server=False,
         auth=None if auth is None else _aside(auth),
-        auth_message=_WELCOME if auth else None,
+        auth_message=_welcome() if auth else None,
         max_threads=_THREADS,
         state_session_capacity=_SESSIONS,
-        app_kwargs={"middleware": layers(place, auth is None, megabytes), "routes": [health_route(desk)]},
+        app_kwargs={"middleware": middleware, "routes": [health_route(desk)]},
         theme=theme(),
         css=style(),
     )
@@ -88,19 +87,27 @@ def serve(
     page.block_thread()
 
 
-def layers(place: Place, open_to_all: bool, megabytes: int = LARGEST_UPLOAD) -> list[Middleware]:
+def layers(
+    place: Place, languages: Mapping[str, Language], open_to_all: bool, megabytes: int = LARGEST_UPLOAD
+) -> list[Middleware]:
     """What a request passes before gradio sees it, the outermost first.
 
     Args:
         place: where the app is reached.
+        languages: of the page.
         open_to_all: whether nobody has to log in.
         megabytes: of one upload.
     """
     return [
         Middleware(Outside, place=place),
-        Middleware(Gate, megabytes=megabytes, local=open_to_all, public=place.public or ""),
+        Middleware(Gate, megabytes=megabytes, local=open_to_all, public=place.public or "", languages=languages),
+        Middleware(Translated, languages=languages),
         Middleware(Titled, title=TITLE),
     ]
+
+
+def _welcome() -> str:
+    return f"{TITLE} {fixed('login.welcome', seconds=f'{LONGEST:.0f}')}"
 
 
 def opened_at(place: Place, port: int) -> str:

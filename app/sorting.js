@@ -1,4 +1,5 @@
 // Sorts a table by the column whose heading is pressed; pressed again, the other way round. Rows left out go last.
+const text = (cell) => cell?.dataset.value ?? cell?.textContent; // a number as it is, not as a language writes it
 element.addEventListener("click", (event) => {
   const button = event.target.closest("table.sortable thead button");
   if (!button) return;
@@ -7,7 +8,7 @@ element.addEventListener("click", (event) => {
   for (const other of heading.parentElement.children) other.removeAttribute("aria-sort");
   heading.setAttribute("aria-sort", down ? "descending" : "ascending");
   const names = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
-  const rows = [...body.rows].map((row) => ({ row, text: row.cells[column]?.textContent, out: row.cells.length < 3 }));
+  const rows = [...body.rows].map((row) => ({ row, text: text(row.cells[column]), out: row.cells.length < 3 }));
   const numeric = rows.every(({ text, out }) => out || (text !== undefined && text !== "" && isFinite(text)));
   rows.sort((a, b) => {
     if (a.out !== b.out && column > 0) return a.out ? 1 : -1;

@@ -19,8 +19,10 @@ function sift() {
     shown += fits;
   }
   element.querySelector(".none").hidden = shown > 0;
-  element.querySelector(".count").textContent =
-    shown === cards.length ? `${shown} traditions` : `${shown} of ${cards.length} traditions`;
+  const count = element.querySelector(".count");
+  count.dataset.all ??= count.textContent;
+  count.textContent = shown === cards.length ? count.dataset.all
+    : count.dataset.some.replace("{shown}", shown).replace("{all}", cards.length);
 }
 
 element.addEventListener("input", sift);

@@ -8,7 +8,8 @@ from saree_cosface.pages.atlas import atlas_page
 from saree_cosface.pages.atlas_cards import make_atlas
 
 from .desk import Desk
-from .opening import note, script, tab_style, waiting, when_opened
+from .opening import script, tab_style, trouble, waiting, when_opened
+from .speaking import fixed, spoken
 
 
 def traditions_tab(desk: Desk) -> None:
@@ -17,7 +18,7 @@ def traditions_tab(desk: Desk) -> None:
     shown = gr.State("")
     # What is searched is on the page already, so it is sifted there, at each letter.
     cards = gr.HTML(
-        waiting("Opening the atlas of traditions. That takes a moment."),
+        waiting(fixed("atlas.waiting")),
         padding=False,
         js_on_load=script("traditions.js"),
         elem_id="atlas",
@@ -25,13 +26,14 @@ def traditions_tab(desk: Desk) -> None:
         apply_default_css=False,
     )
 
-    def fill(before: str) -> tuple[Any, Any]:
+    def fill(before: str, request: gr.Request) -> tuple[Any, Any]:
+        say = spoken(desk.languages, request)
         try:
             run = desk.run
-            state = f"{id(run)} {_evaluated(run.folder)}"
-            return (gr.skip(), gr.skip()) if state == before else (state, atlas_page(make_atlas(run)))
+            state = f"{id(run)} {_evaluated(run.folder)} {say.tag}"
+            return (gr.skip(), gr.skip()) if state == before else (state, atlas_page(make_atlas(run), say))
         except (OSError, ValueError) as error:
-            return "", note(str(error), problem=True)
+            return "", trouble(error, say)
 
     when_opened(fill, shown, [shown, cards])
 

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from saree_cosface.data.images import PHOTO_SUFFIXES
+from saree_cosface.languages.said import said
 
 ARRIVALS, SESSIONS, EXAMPLES = "arrivals", "sessions", "examples"
 UNPACKED = "unpacked"
@@ -67,7 +68,7 @@ def taken(uploads: Any, session: str | None, *, folders: bool = False) -> Iterat
     try:
         folder.mkdir(parents=True)
     except OSError as error:
-        raise ValueError(f"this machine cannot take photos in now ({error.strerror})") from error
+        raise ValueError(said("upload.no_room", detail=str(error.strerror))) from error
     try:
         entries = _entries(uploads)
         new = [entry for entry in entries if not was_upload(_path(entry))] or entries
@@ -155,7 +156,7 @@ def _entries(uploads: Any) -> list[Any]:
 def _path(entry: Any) -> str:
     path = entry.get("path") if isinstance(entry, dict) else entry
     if not isinstance(path, str):
-        raise ValueError("photos must be a list of uploaded files, each as the upload returned it")
+        raise ValueError(said("upload.no_list"))
     return path
 
 
@@ -164,7 +165,7 @@ def _take(entry: Any, folder: Path, number: int, folders: bool) -> tuple[Path, s
     name = shown_name(entry.get("orig_name") if isinstance(entry, dict) else None, "", folders=folders)
     name = name or shown_name(path, f"photo {number + 1}")
     if not is_upload(path):
-        raise ValueError(f"{name} is not among the uploaded files: upload it first, and once for each answer")
+        raise ValueError(said("upload.not_uploaded", photo=name))
     source = Path(path).resolve()
     suffix = PurePosixPath(name).suffix.lower()
     target = folder / f"{number}{suffix if suffix in PHOTO_SUFFIXES or suffix == '.zip' else '.file'}"

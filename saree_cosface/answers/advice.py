@@ -6,16 +6,18 @@ which none has shown yet.
 
 from collections.abc import Sequence
 
+from saree_cosface.languages.said import Listed, Said, said, said_craft
 from saree_cosface.taxonomy import load_taxonomy
 
 COMPARED = 3
 """Traditions, the most probable ones, that the advice is about."""
 
-_PARTS = {"border": "the border", "pallu": "the pallu", "": "the cloth at close range, from both sides"}
-"""Parts that a mark may name, and what is said of them; a mark that names neither is of the cloth itself."""
+_PARTS = {"border": "border", "pallu": "pallu", "": "cloth"}
+"""Parts that a mark may name, and what the texts of them are called; a mark that names neither is of the cloth itself.
+"""
 
 
-def advice(crafts: Sequence[str]) -> str:
+def advice(crafts: Sequence[str]) -> Said:
     """What to photograph next, a sentence.
 
     The part of which the taxonomy has marks for most of these traditions is advised, with a mark of each.
@@ -33,7 +35,7 @@ def advice(crafts: Sequence[str]) -> str:
     compared = [taxonomy[craft] for craft in crafts[:COMPARED] if craft in taxonomy]
     marks = {
         part: [
-            f"{mark} ({craft.name})"
+            said("advice.mark", mark=mark, craft=said_craft(craft.id))
             for craft in compared
             if (mark := next((mark for mark in craft.look_for if part in _parts(mark)), ""))
         ]
@@ -41,8 +43,8 @@ def advice(crafts: Sequence[str]) -> str:
     }
     best = max(marks, key=lambda part: len(marks[part]))  # of equals the first
     if not marks[best]:
-        return f"Add a photo of what none shows yet: {', '.join(list(_PARTS.values())[:-1])}, or {_PARTS['']}."
-    return f"Add a photo of {_PARTS[best]}, if there is none yet, and look for {', '.join(marks[best])}."
+        return said("advice.all")
+    return said(f"advice.{_PARTS[best]}", marks=Listed(tuple(marks[best]), ","))
 
 
 def _parts(mark: str) -> set[str]:

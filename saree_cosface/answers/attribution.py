@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface.answers.verdict import Verdict, judge
+from saree_cosface.languages.said import said
 from saree_cosface.runs.any_gallery import AnyGallery
 from saree_cosface.runs.calibration import Calibration
 from saree_cosface.taxonomy import Taxonomy, craft_name
@@ -125,7 +126,7 @@ def attribute(
     if not len(embeddings):
         raise ValueError("no photo of the piece could be read, so there is nothing to attribute")
     if not len(gallery):
-        raise ValueError("the gallery is empty: add references first")
+        raise ValueError(said("gallery.empty"))
     if embeddings.shape[1] != gallery.dimensions:
         raise ValueError("the gallery was made by another embedder; build it again with this one")
 

@@ -9,6 +9,7 @@ from saree_cosface.answers.verdict import in_words
 from saree_cosface.data.archives import BadArchive, expand, photos_in_archive
 from saree_cosface.data.csv_text import csv_text
 from saree_cosface.data.images import BadImage
+from saree_cosface.languages.said import said_craft
 from saree_cosface.runs.run import Run
 from saree_cosface.taxonomy import craft_name
 
@@ -90,10 +91,10 @@ def name_photos(run: Run, files: Iterable[tuple[Path, str]], scratch: Path) -> I
             seen[0].sha256,
             "" if answer.verdict is None else answer.verdict.kind,
             "" if answer.verdict is None else in_words(answer.verdict),
-            first.name,
+            said_craft(first.craft),
             round(first.cosine, 4),
             None if first.probability is None else round(first.probability, 4),
-            others[0].name if others else "",
+            said_craft(others[0].craft) if others else "",
             round(answer.gap, 4) if others else None,
             "" if answer.verdict is None else "; ".join(map(craft_name, answer.verdict.likely)),
         )

@@ -23,6 +23,7 @@ from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import COLUMNS, manifest_of
 from saree_cosface.data.names import craft_label, tidy
 from saree_cosface.data.photos import gather_photos
+from saree_cosface.languages.said import said
 from saree_cosface.runs.alone import alone
 from saree_cosface.runs.any_gallery import AnyGallery
 from saree_cosface.runs.gallery import Gallery, GalleryError, require_postgres
@@ -131,8 +132,11 @@ def enrol(
             doubts = doubts_of(run, craft, list(hashes.values()), Path(memory))
         bad += undecodable
         if not len(added):
-            why = f"; the first: {bad[0]}" if bad else ""
-            raise EnrolmentError(f"no photo to enrol could be read{why}.")
+            raise EnrolmentError(
+                said("enrol.none_read_first", photo=str(bad[0].path), reason=bad[0].reason)
+                if bad
+                else said("enrol.none_read")
+            )
         if keep:
             added = keep_photos(added, folder / "gallery")
         entry, count = _write_down(run, added, craft, source, note)
@@ -221,7 +225,7 @@ def _hashes(files: Sequence[Path]) -> tuple[dict[str, Path], list[BadImage]]:
             str(path).encode()
             found.setdefault(photo_hash(path), path)
         except UnicodeEncodeError:  # a gallery names its photos in UTF-8
-            bad.append(BadImage(path, "its name is not UTF-8; rename the file"))
+            bad.append(BadImage(path, said("photo.name")))
         except BadImage as error:
             bad.append(error)
     return found, bad
@@ -232,8 +236,13 @@ def _refuse_known(gallery: AnyGallery, hashes: dict[str, Path]) -> None:
     if len(known):
         first = known.iloc[0]
         raise EnrolmentError(
-            f"{len(known)} of the {len(hashes)} photos are references already; the first, {hashes[first['sha256']]}, "
-            f"of {first['craft']}. Leave them out, or take that enrolment back first."
+            said(
+                "enrol.known_already",
+                known=len(known),
+                photos=len(hashes),
+                photo=str(hashes[first["sha256"]]),
+                craft=first["craft"],
+            )
         )
 
 

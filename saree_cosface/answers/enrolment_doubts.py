@@ -7,6 +7,7 @@ from pathlib import Path
 from saree_cosface.answers.attribution import attribute
 from saree_cosface.answers.verdict import in_words
 from saree_cosface.features.embedding import embed_photos
+from saree_cosface.languages.said import Said, said
 from saree_cosface.runs.run import Run
 from saree_cosface.taxonomy import load_taxonomy
 
@@ -18,15 +19,15 @@ class Doubt:
     Attributes:
         photo: its name.
         craft: id of the tradition that it would have been named; "" where it would have got no name.
-        said: what is doubtful, and what follows from it.
+        said: what is doubtful of it, and what follows from that.
     """
 
     photo: str
     craft: str
-    said: str
+    said: Said
 
     def __str__(self) -> str:
-        return f"{self.photo} {self.said}"
+        return self.said
 
 
 def doubts_of(run: Run, craft: str, files: Sequence[Path], cache: Path) -> tuple[Doubt, ...]:
@@ -50,15 +51,9 @@ def doubts_of(run: Run, craft: str, files: Sequence[Path], cache: Path) -> tuple
         )
         verdict = answer.verdict
         if verdict is not None and verdict.kind == "tradition" and verdict.crafts != (craft,):
-            said = (
-                f"by itself would have been named {in_words(verdict)}: {verdict.reason}. If that is what it "
-                "is, take the enrolment back: it would draw such photos away from where they belong."
-            )
-            found.append(Doubt(files[row].name, verdict.crafts[0], said))
+            words = {"photo": files[row].name, "verdict": in_words(verdict), "reason": verdict.reason}
+            found.append(Doubt(files[row].name, verdict.crafts[0], said("enrol.named_otherwise", **words)))
         elif verdict is not None and familiarity < run.calibration.familiarity:
-            said = (
-                f"is {verdict.reason}. Photos like it are compared with it, and still called outside the known "
-                "traditions: for another answer the model has to be trained with such photos."
-            )
-            found.append(Doubt(files[row].name, "", said))
+            words = {"photo": files[row].name, "reason": verdict.reason}
+            found.append(Doubt(files[row].name, "", said("enrol.unfamiliar", **words)))
     return tuple(found)

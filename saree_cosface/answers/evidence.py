@@ -13,9 +13,9 @@ from saree_cosface.answers.heat_map import HeatMap, heat_map, heat_map_of
 from saree_cosface.answers.matches import MATCHED_SIDE, Match, match_regions, match_regions_of
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.files import shortened
+from saree_cosface.languages.said import said
 from saree_cosface.runs.originals import require_original
 from saree_cosface.runs.run import Run
-from saree_cosface.runs.share import NO_PHOTOS
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,17 +57,17 @@ def gather_evidence(run: Run, examination: Examination) -> Evidence:
     photo = leading_photo(answer)
     looked = examination.seen[photo].look
     if not looked.maps:
-        return Evidence(photo, remark="This network does not tell which regions an answer rests on.")
+        return Evidence(photo, remark=said("evidence.no_regions"))
     first = answer.traditions[0].craft
     target = run.gallery.prototypes[run.gallery.crafts.index(first)]
     found = Evidence(photo, heat_map_of(run.embedder, looked.pixels, target, looked.maps))
     reference = next((near for near in answer.references if near.craft == first), None)
     if reference is None:
-        return replace(found, remark="None of the nearest reference pieces is of the first tradition.")
+        return replace(found, remark=said("evidence.none_of_first"))
     try:
         pixels = _pixels_of(run, reference)
     except BadImage as error:
-        remark = f"No regions can be matched: the photo of the nearest reference piece cannot be used ({error.reason})."
+        remark = said("evidence.unusable", reason=error.reason)
         return replace(found, reference=reference, remark=remark)
     matches = match_regions_of(run.embedder, looked.pixels, pixels)
     return replace(found, reference=reference, pixels=pixels, matches=tuple(matches))
@@ -76,7 +76,7 @@ def gather_evidence(run: Run, examination: Examination) -> Evidence:
 def _pixels_of(run: Run, reference: NearReference) -> NDArray[np.uint8]:
     """What is seen of a reference, if its file is still the one that was learned from."""
     if run.share is not None:
-        raise BadImage(Path(reference.path), NO_PHOTOS)
+        raise BadImage(Path(reference.path), said("photo.shared"))
     require_original(Path(reference.path), reference.sha256)
     return decode(Path(reference.path), shrink_to=2 * MATCHED_SIDE)
 

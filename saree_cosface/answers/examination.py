@@ -18,6 +18,7 @@ from saree_cosface.data.content import photo_hash
 from saree_cosface.data.images import BadImage
 from saree_cosface.features.embedding import embeddings_of
 from saree_cosface.features.extraction import PhotoFeatures
+from saree_cosface.languages.said import said
 from saree_cosface.runs.run import Run
 from saree_cosface.taxonomy import load_taxonomy
 
@@ -67,14 +68,14 @@ def see(run: Run, photos: Sequence[tuple[Path, str]]) -> tuple[list[Seen], list[
         ValueError: they are more than :data:`MOST`.
     """
     if len(photos) > MOST:
-        raise ValueError(f"{len(photos)} photos are too many for one piece: at most {MOST} are compared at once.")
+        raise ValueError(said("photo.too_many", photos=len(photos), most=MOST))
     seen: dict[str, Seen] = {}
     unread: list[Unread] = []
     for path, name in photos:
         try:
             content = photo_hash(path)
             if content in seen:
-                unread.append(Unread(name, f"the same picture as {seen[content].name}, which counts once", copy=True))
+                unread.append(Unread(name, said("photo.same", name=seen[content].name), copy=True))
             else:
                 seen[content] = Seen(name, content, look(run.embedder, path))
         except BadImage as error:
@@ -94,7 +95,7 @@ def examine(run: Run, seen: Sequence[Seen], *, top: int = 5) -> Examination:
         ValueError: there is no photo, or the gallery is empty.
     """
     if not seen:
-        raise ValueError("no photo could be read, so there is nothing to compare")
+        raise ValueError(said("photo.none_read"))
     features = np.stack([photo.look.features for photo in seen])
     embedded = embeddings_of(run.embedder, PhotoFeatures(features, np.arange(len(seen)), ()))
     attribution = attribute(

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface.answers.advice import advice
+from saree_cosface.languages.said import Amount, Listed, Said, said, said_craft
 from saree_cosface.runs.calibration import Calibration
-from saree_cosface.taxonomy import craft_name
 
 Kind = Literal["tradition", "between", "unsure", "outside"]
 
@@ -69,49 +69,44 @@ def judge(
     likely = tuple(crafts[index] for index in np.argsort(-chances, kind="stable") if inside[index])
     best = float(cosines[order[0]])
     raised = float(np.broadcast_to(allowances, cosines.shape)[order[0]])
-    said = f"a cosine of {best - raised:.2f}" + (f" and an allowance of {raised:.2f}" if raised else "")
     unfamiliar = familiarity < calibration.familiarity
     # Each photo by itself: the mean of photos that contradict each other is near to nothing, however near they are.
     if np.all(unfamiliar | (alone.max(axis=1) < calibration.known)):
         if unfamiliar.all():
             own, needed = _apart(float(familiarity.max()), calibration.familiarity)
-            reason = (
-                f"unlike every photo learned from (familiarity {own}, at least {needed} is needed): perhaps not a "
-                "photo of such cloth"
-            )
+            reason = said("verdict.unfamiliar", own=own, needed=needed)
         elif unfamiliar.any():
-            reason = "none of its photos is both like those learned from and near to a known tradition"
+            reason = said("verdict.no_photo_both")
         else:
             own, needed = _apart(best, calibration.known)
-            said = said if raised else f"a cosine of {own}"
-            reason = f"the nearest has {said}, and next to no photo of a known tradition has less than {needed}"
+            reason = said("verdict.far", cosine=_cosine(best, raised, own.digits), needed=needed)
         return Verdict("outside", (), reason, likely)
     # Before the cosine of the piece is looked at: the mean of photos that contradict each other is near to nothing.
     named = sorted({int(row.argmax()) for row in alone if names(row, calibration)})
     if len(named) > 1:
         named = sorted(named, key=lambda index: -float(cosines[index]))[:2]
-        reason = "its photos name different traditions: perhaps they show several pieces"
-        return Verdict("between", _ids(named, crafts), reason, likely)
+        return Verdict("between", _ids(named, crafts), said("verdict.several_pieces"), likely)
     if best < calibration.cosine:
         own, needed = _apart(best, calibration.cosine)
-        said = said if raised else f"a cosine of {own}"
-        reason = f"the nearest has {said}, and at least {needed} is needed for a name"
         some = likely if len(likely) < len(crafts) else ()
-        if not some:
-            reason += f"; {'none stands out' if not likely else f'none of the {len(crafts)} can be ruled out'}"
+        key = "verdict.too_far" if some else "verdict.too_far_for_any" if likely else "verdict.too_far_from_all"
+        values = {"known": len(crafts)} if key == "verdict.too_far_for_any" else {}
+        reason = said(key, cosine=_cosine(best, raised, own.digits), needed=needed, **values)
         return Verdict("unsure", some, reason, likely, advice(likely))
     gap = best - float(cosines[order[1]]) if len(order) > 1 else math.inf
     if gap < calibration.gap:
         own, least = _apart(gap, calibration.gap)
-        needed = f"at least {least} is needed" if math.isfinite(calibration.gap) else "no lead is enough"
-        return Verdict("between", _ids(order[:2], crafts), f"they are {own} apart, and {needed} for one", likely)
+        reason = said("verdict.no_lead", own=own)
+        if math.isfinite(calibration.gap):
+            reason = said("verdict.apart", own=own, needed=least)
+        return Verdict("between", _ids(order[:2], crafts), reason, likely)
     first = int(order[0])
     beside = _side_by_side(alone, sides, calibration)
     rivals = [int(near) for near in beside if near not in (-1, first)]
     if rivals:
-        reason = "two sides of a photo look like different traditions: perhaps it shows several pieces"
-        return Verdict("between", _ids([first, rivals[0]], crafts), reason, likely)
-    reason = f"{said}, {gap:.2f} ahead" if math.isfinite(gap) else said
+        return Verdict("between", _ids([first, rivals[0]], crafts), said("verdict.two_sides"), likely)
+    cosine = _cosine(best, raised)
+    reason = said("verdict.ahead", cosine=cosine, gap=Amount(gap, 2)) if math.isfinite(gap) else cosine
     return Verdict("tradition", _ids(order[:1], crafts), reason, likely)
 
 
@@ -174,21 +169,28 @@ def names(cosines: NDArray[np.floating[Any]], calibration: Calibration) -> bool:
     return bool(best >= calibration.cosine and best - second >= calibration.gap)
 
 
-def _apart(value: float, needed: float) -> tuple[str, str]:
+def _apart(value: float, needed: float) -> tuple[Amount, Amount]:
     """Both with two decimals, or as many as it takes to tell them apart.
 
-    >>> _apart(0.2, 0.29), _apart(0.2917, 0.2923)
-    (('0.20', '0.29'), ('0.2917', '0.2923'))
+    >>> [each.digits for each in (*_apart(0.2, 0.29), *_apart(0.2917, 0.2923))]
+    [2, 2, 4, 4]
     """
     digits = next((digits for digits in range(2, 6) if f"{value:.{digits}f}" != f"{needed:.{digits}f}"), 6)
-    return f"{value:.{digits}f}", f"{needed:.{digits}f}"
+    return Amount(value, digits), Amount(needed, digits)
+
+
+def _cosine(best: float, raised: float, digits: int = 2) -> Said:
+    """The cosine of a piece in words; what of it is an allowance is said beside it, both with two decimals."""
+    if raised:
+        return said("verdict.cosine_and_allowance", cosine=Amount(best - raised, 2), allowance=Amount(raised, 2))
+    return said("verdict.cosine", cosine=Amount(best, digits))
 
 
 def _ids(indices: Sequence[int] | NDArray[np.int_], crafts: Sequence[str]) -> tuple[str, ...]:
     return tuple(crafts[index] for index in indices)
 
 
-def in_words(verdict: Verdict) -> str:
+def in_words(verdict: Verdict) -> Said:
     """The verdict as a heading.
 
     >>> in_words(Verdict("between", ("patola", "sambalpuri"), "", ()))
@@ -196,24 +198,24 @@ def in_words(verdict: Verdict) -> str:
     >>> in_words(Verdict("unsure", ("patola", "sambalpuri", "ajrakh"), "", ()))
     'Not sure, perhaps Patola, Sambalpuri or Ajrakh'
     """
-    names = [craft_name(craft) for craft in verdict.crafts]
+    names = [said_craft(craft) for craft in verdict.crafts]
     match verdict.kind:
         case "tradition":
             return names[0]
         case "between":
-            return f"Between {names[0]} and {names[1]}"
+            return said("verdict.between", first=names[0], second=names[1])
         case "unsure":
-            return f"Not sure, perhaps {_any_of(names)}" if names else "Not sure which of the known traditions"
+            return said("verdict.unsure", crafts=_any_of(names)) if names else said("verdict.unsure_of_all")
         case _:
-            return "Outside the known traditions"
+            return said("verdict.outside")
 
 
-def _any_of(names: Sequence[str]) -> str:
+def _any_of(names: Sequence[str]) -> Listed:
     """
-    >>> _any_of(["A"]), _any_of(["A", "B"]), _any_of("ABCDE")
-    ('A', 'A or B', 'A, B, C or one of 2 others')
+    >>> _any_of("AB").items, _any_of("ABCDE").items
+    (('A', 'B'), ('A', 'B', 'C', 'one of 2 others'))
     """
-    shown = (
-        list(names) if len(names) <= _LISTED else [*names[: _LISTED - 1], f"one of {len(names) - _LISTED + 1} others"]
-    )
-    return f"{', '.join(shown[:-1])} or {shown[-1]}" if len(shown) > 1 else shown[0]
+    if len(names) <= _LISTED:
+        return Listed(tuple(names), "or")
+    shown = names[: _LISTED - 1]
+    return Listed((*shown, said("verdict.one_of_others", n=len(names) - len(shown))), "or")

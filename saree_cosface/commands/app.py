@@ -31,6 +31,7 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     app.add_argument("--root-path", type=str, default="", help="path, or whole address, under which a proxy shows it")
     app.add_argument("--max-upload-mb", type=int, default=1000, help="megabytes of one upload, all its files together")
     app.add_argument("--manifest", type=Path | None, help="manifest of the collection that curators work on")
+    app.add_argument("--languages", type=Path | None, help="folder of more languages of the page, a file TAG.po each")
     app.add_argument("--log", type=Path | None, help="log of their decisions; made with the first one")
     add_gallery(app, "search a shared gallery, and enrol into it, instead of the run's own")
     subcommands.add_subcommand("app", app, help=HELP["app"])

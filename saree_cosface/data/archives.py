@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.kinds import HEAD, begins_like_photo, named_like_photo, unread_picture
+from saree_cosface.languages.said import said
 
 MOST_FILES = 10_000
 """Photos in one archive."""
@@ -52,7 +53,7 @@ def photos_in_archive(archive: Path) -> tuple[list[Packed], list[BadImage]]:
             entries = opened.infolist()
             heads = {entry.filename: _head(opened, entry) for entry in entries}
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, UnicodeError) as error:
-        raise BadArchive(f"not a ZIP archive, or damaged ({error})") from error
+        raise BadArchive(said("archive.damaged", detail=str(error))) from error
     photos: list[Packed] = []
     bad: list[BadImage] = []
     total = 0
@@ -66,20 +67,18 @@ def photos_in_archive(archive: Path) -> tuple[list[Packed], list[BadImage]]:
             if why := unread_picture(entry.filename, entry.file_size, head):
                 bad.append(BadImage(Path(path), why))
         elif entry.flag_bits & 1:
-            bad.append(BadImage(Path(path), "locked with a password"))
+            bad.append(BadImage(Path(path), said("archive.locked")))
         elif (entry.external_attr >> 16) & 0o170000 == 0o120000:
-            bad.append(BadImage(Path(path), "a link, not a photo"))
+            bad.append(BadImage(Path(path), said("archive.link")))
         elif entry.file_size > LARGEST_PHOTO or _grows(entry.file_size, entry.compress_size):
-            bad.append(
-                BadImage(Path(path), f"would be {entry.file_size / 1e6:,.0f} MB when unpacked, too much for a photo")
-            )
+            bad.append(BadImage(Path(path), said("archive.too_large", megabytes=round(entry.file_size / 1e6))))
         else:
             photos.append(Packed(str(path), position))
             total += entry.file_size
     if len(photos) > MOST_FILES:
-        raise BadArchive(f"{len(photos)} photos are too many for one archive; give at most {MOST_FILES:,}")
+        raise BadArchive(said("archive.too_many", photos=len(photos), most=MOST_FILES))
     if total > LARGEST_WHOLE:
-        raise BadArchive(f"its photos would be {total / 1e9:.0f} GB when unpacked; give it in parts")
+        raise BadArchive(said("archive.too_much", gigabytes=round(total / 1e9)))
     return photos, bad
 
 
@@ -96,7 +95,7 @@ def unpack(opened: zipfile.ZipFile, packed: Packed, target: Path) -> None:
             while chunk := source.read(_CHUNK):
                 written += len(chunk)
                 if written > LARGEST_PHOTO or _grows(written, entry.compress_size):
-                    raise BadImage(Path(packed.name), "grows without end when unpacked")
+                    raise BadImage(Path(packed.name), said("archive.grows"))
                 file.write(chunk)
     except BaseException as error:
         with suppress(OSError):
@@ -104,7 +103,7 @@ def unpack(opened: zipfile.ZipFile, packed: Packed, target: Path) -> None:
         if isinstance(error, BadImage) or not isinstance(error, Exception):
             raise
         # zlib, lzma and bz2 raise errors of their own on damaged data
-        raise BadImage(Path(packed.name), f"cannot be unpacked ({error})") from error
+        raise BadImage(Path(packed.name), said("archive.packed", detail=str(error))) from error
 
 
 def expand(files: Iterator[tuple[Path, str]], scratch: Path) -> Iterator[tuple[Path, str] | BadImage]:
@@ -123,10 +122,10 @@ def expand(files: Iterator[tuple[Path, str]], scratch: Path) -> Iterator[tuple[P
         try:
             photos, bad = photos_in_archive(path)
         except BadArchive as error:
-            yield BadImage(Path(name), str(error))
+            yield BadImage(Path(name), error.args[0])
             continue
         if not photos and not bad:
-            bad.append(BadImage(Path(name), "holds no photo"))
+            bad.append(BadImage(Path(name), said("archive.empty")))
         yield from (BadImage(Path(name) / entry.path, entry.reason) for entry in bad)
         with zipfile.ZipFile(path) as opened:
             for packed in photos:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.photos import map_files
 from saree_cosface.files import sha256_of
+from saree_cosface.languages.said import said
 
 CHANGED = "changed since its checksum was recorded"
 """Of a file that is not the one that was labelled, or learned from."""
@@ -78,7 +79,7 @@ def first_of_copies(files: Sequence[Path]) -> tuple[list[Path], list[BadImage]]:
         except BadImage:  # told when it is decoded
             content = ""
         if content in first:
-            copies.append(BadImage(path, f"the same picture as {first[content].name}, which counts once"))
+            copies.append(BadImage(path, said("photo.same", name=first[content].name)))
             continue
         kept.append(path)
         if content:

@@ -8,6 +8,7 @@ import struct
 from typing import BinaryIO
 
 from saree_cosface.data.refusal import Refused
+from saree_cosface.languages.said import said
 
 _OF_BOXES = ("HEIF", "AVIF")
 _RUN = 3000
@@ -33,7 +34,7 @@ def require_whole(file: BinaryIO, kind: str | None) -> None:
     content = file.read()
     lost = _lost_of_webp(content) if kind == "WEBP" else _run(content, 0, len(content), _RUN)
     if lost:
-        raise Refused(f"damaged: {lost:,} bytes in a row were lost (they are zeros); copy it again from where it came")
+        raise Refused(said("photo.zeros", lost=int(lost)))
 
 
 def _lost_of_webp(content: bytes) -> int:

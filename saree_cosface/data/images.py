@@ -20,6 +20,7 @@ from saree_cosface.data.colour import stated_profile, to_srgb
 from saree_cosface.data.emptied import require_whole
 from saree_cosface.data.memory import coefficients, decoding
 from saree_cosface.data.refusal import Refused
+from saree_cosface.languages.said import said
 from saree_cosface.machine.photo_memory import PhotoMemoryError
 
 DECODER = 2
@@ -36,15 +37,15 @@ PHOTO_SUFFIXES: frozenset[str] = frozenset(
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "HEIF", "AVIF")
 
 _LOOKS_LIKE = (
-    (b"<svg", "an SVG drawing"),
-    (b"<!doctype html", "a web page (HTML)"),
-    (b"<html", "a web page (HTML)"),
-    (b"<?xml", "an XML document"),
-    (b"%pdf", "a PDF document"),
-    (b"%!ps", "a PostScript document"),
-    (b"pk\x03\x04", "a ZIP archive or office document"),
-    (b"{", "JSON text"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the picture itself"),
+    (b"<svg", "svg"),
+    (b"<!doctype html", "html"),
+    (b"<html", "html"),
+    (b"<?xml", "xml"),
+    (b"%pdf", "pdf"),
+    (b"%!ps", "postscript"),
+    (b"pk\x03\x04", "zip"),
+    (b"{", "json"),
+    (b"version https://git-lfs", "pointer"),
 )
 
 _TRANSPOSE = {
@@ -110,14 +111,14 @@ def decode(path: Path, *, shrink_to: int | None = None) -> NDArray[np.uint8]:
     except (BadImage, PhotoMemoryError):
         raise
     except MemoryError as error:
-        raise BadImage(path, "there is not enough memory to decode it") from error
+        raise BadImage(path, said("photo.no_memory")) from error
     except Refused as error:
-        raise BadImage(path, str(error)) from error
+        raise BadImage(path, error.args[0]) from error
     except UnidentifiedImageError as error:
         raise BadImage(path, _unidentified(head)) from error
     except Exception as error:  # plug-ins raise almost anything on hostile bytes: SyntaxError, struct.error, ...
         detail = str(error) or type(error).__name__
-        raise BadImage(path, f"damaged or cut short ({detail})") from error
+        raise BadImage(path, said("photo.damaged", detail=detail)) from error
 
 
 def size_and_format(path: Path) -> tuple[int, int, str]:
@@ -137,11 +138,11 @@ def size_and_format(path: Path) -> tuple[int, int, str]:
                 width, height = height, width
             return width, height, str(image.format)
     except Refused as error:
-        raise BadImage(path, str(error)) from error
+        raise BadImage(path, error.args[0]) from error
     except UnidentifiedImageError as error:
         raise BadImage(path, _unidentified(head)) from error
     except Exception as error:  # as in decode
-        raise BadImage(path, f"damaged or cut short ({str(error) or type(error).__name__})") from error
+        raise BadImage(path, said("photo.damaged", detail=str(error) or type(error).__name__)) from error
 
 
 def _read_head(path: Path) -> bytes:
@@ -158,7 +159,7 @@ def _read_head(path: Path) -> bytes:
             raise
         raise BadImage(path, f"not a usable file name ({error})") from error
     if not head:
-        raise BadImage(path, "empty (0 bytes)")
+        raise BadImage(path, said("photo.empty"))
     return head
 
 
@@ -189,7 +190,7 @@ def _pixels(file: BinaryIO, image: ImageFile, shrink_to: int | None) -> NDArray[
         image.info["transparency"] = tuple(value >> 8 for value in see_through)  # as its pixels are read
     width, height = size = image.size
     if width * height == 0:
-        raise Refused("has no pixels")
+        raise Refused(said("photo.no_pixels"))
     buffered = os.fstat(file.fileno()).st_size
     if isinstance(image, TiffImageFile):
         buffered += tiff.strip(image)
@@ -231,25 +232,25 @@ def _orientation(image: Image.Image) -> int:
 
 def irregular(mode: int) -> str:
     """What a path is that is no file, in words."""
-    return "a folder, not a photo" if stat.S_ISDIR(mode) else "not a regular file"
+    return said("photo.folder") if stat.S_ISDIR(mode) else said("photo.irregular")
 
 
 def os_reason(path: Path, error: OSError) -> str:
     """Why the system refused a file, in words for the person who owns it."""
     if error.errno == errno.ENOENT:
-        return "a link to a missing file" if path.is_symlink() else "no such file"
+        return said("photo.dead_link") if path.is_symlink() else said("photo.gone")
     if error.errno == errno.ELOOP:
         return "a link that leads back to itself"
     if error.errno in (errno.EACCES, errno.EPERM):
-        return "no permission to read it"
-    return f"cannot be read ({error.strerror or error})"
+        return said("photo.forbidden")
+    return said("photo.unreadable", detail=str(error.strerror or error))
 
 
 def _unidentified(head: bytes) -> str:
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if start.startswith(b"<?xml") and b"<svg" in start:
-        return "not a photo: looks like an SVG drawing"
+        return said("photo.looks_like", kind=said("kind.svg"))
     for prefix, name in _LOOKS_LIKE:
         if start.startswith(prefix):
-            return f"not a photo: looks like {name}"
-    return "not a photo in a format read here (JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, HEIC, AVIF), or damaged"
+            return said("photo.looks_like", kind=said(f"kind.{name}"))
+    return said("photo.unknown")

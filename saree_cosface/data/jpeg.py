@@ -15,6 +15,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from saree_cosface.data.refusal import Refused
+from saree_cosface.languages.said import said
 
 _SCAN, _END, _PROGRESSIVE = 0xDA, 0xD9, (0xC2, 0xCA)
 _MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")  # which the coded pixels between segments never hold
@@ -59,7 +60,7 @@ def interleaved(file: BinaryIO, colours: int) -> bool:
 def _refuse_loss(content: bytes, warning: str) -> None:
     left = _LEFT_OVER.search(warning)
     if _LOST.search(warning) or (left is not None and not _is_padding(content, int(left[1]), int(left[2], 16))):
-        raise Refused(f"damaged or cut short: part of the picture is lost ({warning})")
+        raise Refused(said("photo.part_lost", detail=str(warning)))
 
 
 def _is_padding(content: bytes, count: int, marker: int) -> bool:
@@ -83,7 +84,7 @@ def _refuse_missing_scans(content: bytes) -> None:
                 known = bits.get(content[start + 1 + 2 * colour], [])
                 known[first : last + 1] = [precision & 15] * len(known[first : last + 1])
     if any(lowest != 0 for known in bits.values() for lowest in known):
-        raise Refused("damaged or cut short: the last scans are missing, which make the picture sharp")
+        raise Refused(said("photo.scans_missing"))
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int]]:

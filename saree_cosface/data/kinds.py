@@ -7,6 +7,7 @@ from pathlib import PurePath
 from PIL import Image
 
 from saree_cosface.data.images import PHOTO_SUFFIXES
+from saree_cosface.languages.said import said
 
 HEAD = 32
 """Bytes by which a photo is known."""
@@ -70,16 +71,16 @@ def unread_picture(name: str, size: int, head: bytes) -> str:
         head: its first bytes.
 
     >>> unread_picture("DSC_1.NEF", 9, b"II*\\0"), unread_picture("Thumbs.db", 9, b""), unread_picture("IMG_1", 0, b"")
-    ("a camera's raw picture; develop it, and save it as JPEG", '', 'empty (0 bytes)')
+    ('a camera’s raw picture; develop it, and save it as JPEG', '', 'empty (0 bytes)')
     """
     suffix = PurePath(name).suffix.lower()
     if suffix in _RAW:
-        return "a camera's raw picture; develop it, and save it as JPEG"
+        return said("photo.raw")
     if suffix in _PICTURES:
-        return f"a picture of a kind that is not read here ({suffix[1:].upper()}); save it as JPEG"
+        return said("photo.other_kind", kind=suffix[1:].upper())
     if suffix in _ARCHIVES or (not suffix and head.startswith(b"PK\x03\x04")):
-        return "an archive; unpack it first"
-    return "empty (0 bytes)" if not suffix and not size else ""
+        return said("photo.archive")
+    return said("photo.empty") if not suffix and not size else ""
 
 
 def named_like_photo(name: str) -> bool:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from PIL import Image, JpegImagePlugin
 
 from saree_cosface.data.refusal import Refused
+from saree_cosface.languages.said import said
 from saree_cosface.machine.photo_memory import limit, told
 
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
@@ -42,8 +43,7 @@ def decoding(image: Image.Image, whole: tuple[int, int], size: tuple[int, int], 
     allowed = limit()
     if need > allowed:
         raise Refused(
-            f"too large ({whole[0]} × {whole[1]}): decoding it takes {told(need)} of memory, more than the "
-            f"{told(allowed)} allowed; shrink it first, or allow more with --photo-memory"
+            said("photo.too_large", size=f"{whole[0]} × {whole[1]}", needed=told(need), allowed=told(allowed))
         )
     if need <= allowed // _LARGE:
         yield

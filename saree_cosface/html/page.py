@@ -27,7 +27,7 @@ def stylesheet() -> str:
     return files("saree_cosface.html").joinpath("style.css").read_text(encoding="utf-8")
 
 
-def page(title: str, body: str, footer: str, *, kind: str = "") -> str:
+def page(title: str, body: str, footer: str, *, kind: str = "", language: str = "en") -> str:
     """A whole page that opens offline: its style is inside, and it asks no search engine to list it.
 
     Args:
@@ -35,9 +35,10 @@ def page(title: str, body: str, footer: str, *, kind: str = "") -> str:
         body: HTML.
         footer: HTML.
         kind: another class of the body, for its style.
+        language: tag of the one it is in.
     """
     return f"""<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">

@@ -8,11 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from saree_cosface.html.page import escape
+from saree_cosface.languages.language import Language
 from saree_cosface.maps.coordinates import map_parameters, umap_coordinates
 from saree_cosface.maps.embedding import EmbeddingMap, MapError
 from saree_cosface.networks.fingerprint import embedder_version
 from saree_cosface.runs.run import Run
-from saree_cosface.taxonomy import craft_name
 
 FOLDER = "reference_map"
 SEED = 0
@@ -50,16 +50,14 @@ def reference_map(run: Run) -> EmbeddingMap:
     return _with(references, embeddings, coordinates, dict(kept.parameters))
 
 
-def small_map(
-    references: EmbeddingMap, crafts: Sequence[str], place: NDArray[np.float32], *, label: str = "This piece"
-) -> str:
+def small_map(references: EmbeddingMap, crafts: Sequence[str], place: NDArray[np.float32], say: Language) -> str:
     """The map as inline SVG: references as dots, those of the first two crafts in colour, and the piece.
 
     Args:
         references: of a run.
         crafts: ids of the traditions that the piece is nearest to; the first two are coloured.
         place: of the piece, ``(2,)``.
-        label: of the piece.
+        say: language.
     """
     points = references.coordinates
     lowest, highest = np.minimum(points.min(axis=0), place), np.maximum(points.max(axis=0), place)
@@ -83,18 +81,18 @@ def small_map(
         for craft, circles in dots.items()
     )
     x, y = at(place)
-    names = " and ".join(escape(craft_name(craft)) for craft in named)
+    names = escape(say.listed(say.craft(craft) for craft in named))
     key = "".join(
-        f'<li><span style="background:{fills[craft]}"></span>{escape(craft_name(craft))}</li>' for craft in named
+        f'<li><span style="background:{fills[craft]}"></span>{escape(say.craft(craft))}</li>' for craft in named
     )
     return (
-        f'<figure class="smallmap"><svg viewBox="0 0 {_WIDE:.0f} {_HIGH:.0f}" role="img" aria-label="Map of the '
-        f'references; the piece is marked among those of {names}">{groups}'
+        f'<figure class="smallmap"><svg viewBox="0 0 {_WIDE:.0f} {_HIGH:.0f}" role="img" '
+        f'aria-label="{say("references.map", crafts=names)}">{groups}'
         f'<g fill="none" stroke="var(--madder)" stroke-width="2"><circle cx="{x:.1f}" cy="{y:.1f}" r="7"/>'
         f'<path d="M{x - 13:.1f} {y:.1f}h8M{x + 5:.1f} {y:.1f}h8M{x:.1f} {y - 13:.1f}v8M{x:.1f} {y + 5:.1f}v8"/></g>'
-        f'</svg><figcaption><ul class="key"><li><span class="here"></span>{escape(label)}</li>{key}'
-        '<li><span style="background:var(--soft);opacity:.4"></span>other traditions</li></ul>'
-        "Neighbours are alike; distances between groups mean little.</figcaption></figure>"
+        f'</svg><figcaption><ul class="key"><li><span class="here"></span>{say("references.this_piece")}</li>{key}'
+        f'<li><span style="background:var(--soft);opacity:.4"></span>{say("references.others")}</li></ul>'
+        f"{say('references.neighbours')}</figcaption></figure>"
     )
 
 

@@ -9,111 +9,118 @@ from saree_cosface.answers.attribution import Attribution
 from saree_cosface.answers.document import model_card, thresholds
 from saree_cosface.answers.evidence import Evidence
 from saree_cosface.answers.examination import Examination, Unread
-from saree_cosface.html.answer import bars, photo_figures, reference_cards
+from saree_cosface.html.answer import bars, bars_title, photo_figures, reference_cards
 from saree_cosface.html.page import Html, escape, page, pixels_uri, table
 from saree_cosface.html.parts import Part, spread
-from saree_cosface.pages.verdict_card import title_of, verdict_html
+from saree_cosface.languages.language import Language
+from saree_cosface.languages.said import Amount
+from saree_cosface.pages.verdict_card import facts_of, title_of, verdict_html
 from saree_cosface.pages.why import heat_pixels
+from saree_cosface.pages.zones import zones_html
 from saree_cosface.runs.run import Run
-from saree_cosface.scoring.zones import HEAD, zone_rows
-from saree_cosface.taxonomy import craft_name, load_taxonomy
+from saree_cosface.taxonomy import load_taxonomy
 
 _SHOWN = 6  # photos of a piece
 _HEAT = 520  # pixels of the longer side
 
 
-def numbers(run: Run, examination: Examination) -> list[Part]:
+def numbers(run: Run, examination: Examination, say: Language) -> list[Part]:
     """What was measured, and is there with the answer: cosines, nearest references, photos, what the chances mean."""
     found = examination.attribution
-    title = "Cosine to each tradition"
-    if any(tradition.probability is not None for tradition in found.traditions):
-        title += ", and how probable it is if it is one of those known"
-    first = ", ".join(f"{each.name} {each.cosine:.2f}" for each in found.traditions[:3])
-    pieces = len(found.references)
+    first = ", ".join(f"{say.craft(each.craft)} {say.number(each.cosine, 2)}" for each in found.traditions[:3])
+    measured = f"<h4>{bars_title(found.traditions, say)}</h4>{bars(found.traditions, say, run.calibration)}"
+    cards = reference_cards(found.references, run.gallery.folder, say)
     parts = [
-        Part("All cosines and chances", first, f"<h4>{title}</h4>{bars(found.traditions, run.calibration)}"),
-        Part(
-            "Nearest reference pieces",
-            f"{pieces} piece{'s' * (pieces != 1)}",
-            reference_cards(found.references, run.gallery.folder),
-        ),
+        Part(say("part.cosines"), first, measured),
+        Part(say("answer.references"), say("part.pieces", n=len(found.references)), cards),
     ]
     if len(examination.seen) > 1:
         pictures = [
             pixels_uri(photo.look.pixels, 480) if index < _SHOWN else "" for index, photo in enumerate(examination.seen)
         ]
-        shown = f'<div class="seen">{photo_figures(found, pictures)}</div>'
-        parts.append(Part("What each photo says by itself", f"{len(examination.seen)} photos", shown))
-    meaning = _chances(run, found)
+        shown = f'<div class="seen">{photo_figures(found, pictures, say)}</div>'
+        parts.append(Part(say("part.photos"), say("count.photos", n=len(examination.seen)), shown))
+    meaning = _chances(run, found, say)
     if meaning:
-        parts.append(Part("What do the chances mean?", "thresholds, and how often they err", meaning))
+        parts.append(Part(say("part.chances"), say("part.chances_hint"), meaning))
     return parts
 
 
-def grounds(examination: Examination, evidence: Evidence | None, drawn_map: str = "", remark: str = "") -> list[Part]:
+def grounds(
+    examination: Examination, evidence: Evidence | None, say: Language, drawn_map: str = "", remark: str = ""
+) -> list[Part]:
     """What the answer rests on, which takes a moment longer: regions, the place on the map, marks of a specialist.
 
     Args:
         examination: the answer.
         evidence: what it rests on; None where nobody asked for it.
+        say: language.
         drawn_map: of :func:`saree_cosface.maps.references.small_map`; "" where there is none, and then
         remark: why, as plain text, or "" for no such part.
     """
     crafts = [tradition.craft for tradition in examination.attribution.traditions[:2]]
     parts = []
     if evidence is not None:
-        regions = evidence_html(evidence, examination)
-        parts.append(Part("What the answer rests on", "which regions speak for it, and which against", regions))
+        regions = evidence_html(evidence, examination, say)
+        parts.append(Part(say("part.evidence"), say("part.evidence_hint"), regions))
     if drawn_map or remark:
-        missing = f'<p class="fine">{escape(remark)}</p>'
-        parts.append(Part("Among the references", "its place on their map", drawn_map or missing))
-    names = " and ".join(craft_name(craft) for craft in crafts)
-    return [*parts, Part("What a specialist would look at", f"marks of {names}", marks_html(crafts))]
+        missing = f'<p class="fine">{escape(say.again(remark))}</p>'
+        parts.append(Part(say("part.map"), say("part.map_hint"), drawn_map or missing))
+    names = say.listed(say.craft(craft) for craft in crafts)
+    return [*parts, Part(say("part.marks"), say("part.marks_hint", crafts=names), marks_html(crafts, say))]
 
 
-def evidence_html(evidence: Evidence, examination: Examination) -> str:
+def evidence_html(evidence: Evidence, examination: Examination, say: Language) -> str:
     """The heat map of the photo that carries most of the cosine, and how near its regions are to their matches."""
-    name, several = escape(examination.attribution.traditions[0].name), len(examination.seen) > 1
-    alone = f" of {escape(examination.seen[evidence.photo].name)} alone" if several else ""
+    name = escape(say.craft(examination.attribution.traditions[0].craft))
     shown = ""
     if evidence.heat is not None:
         uri = pixels_uri(heat_pixels(evidence.heat), _HEAT)
+        values: dict[str, Any] = {"craft": name, "cosine": Amount(evidence.heat.cosine, 3)}
+        told = say("evidence.heat", **values)
+        if len(examination.seen) > 1:
+            told = say("evidence.heat_of_one", photo=escape(examination.seen[evidence.photo].name), **values)
         shown += (
-            f'<figure class="heat"><img src="{uri}" alt="Where the photo resembles {name}">'
-            f"<figcaption>What carries the cosine{alone} to {name} ({evidence.heat.cosine:.3f}): warm parts add to it, "
-            "cold parts take from it.</figcaption></figure>"
+            f'<figure class="heat"><img src="{uri}" alt="{say("evidence.where", craft=name)}">'
+            f"<figcaption>{told}</figcaption></figure>"
         )
     if evidence.pixels is not None and evidence.reference is not None:
-        source = f" of {escape(evidence.reference.source)}" if evidence.reference.source else ""
-        said = ", ".join(f"{index}: {match.cosine:.2f}" for index, match in enumerate(evidence.matches, 1))
-        said = (
-            f"Numbered in the pictures above: regions of the photo and of the nearest {name} piece{source} that are "
-            f"each other’s nearest, with their cosines ({said})."
-            if said
-            else f"No region has a match in the nearest {name} piece{source}."
+        piece = say("evidence.piece", craft=name)
+        if evidence.reference.source:
+            piece = say("evidence.piece_of", craft=name, source=escape(evidence.reference.source))
+        cosines = ", ".join(
+            f"{say.number(index)}: {say.number(match.cosine, 2)}" for index, match in enumerate(evidence.matches, 1)
         )
-        shown += f"<p>{said}</p>"
-    remark = f'<p class="fine">{escape(evidence.remark)}</p>' if evidence.remark else ""
+        told = (
+            say("evidence.matches", piece=piece, cosines=cosines) if cosines else say("evidence.no_match", piece=piece)
+        )
+        shown += f"<p>{told}</p>"
+    remark = f'<p class="fine">{escape(say.again(evidence.remark))}</p>' if evidence.remark else ""
     return f'<div class="pieces">{shown}</div>{remark}'
 
 
-def marks_html(crafts: Sequence[str]) -> str:
-    """What a specialist looks at, for each of some crafts, side by side."""
+def marks_html(crafts: Sequence[str], say: Language) -> str:
+    """What a specialist looks at, for each of some crafts, side by side; the marks are in the taxonomy's words."""
     taxonomy = load_taxonomy()
     cards = []
     for craft in crafts:
         if craft in taxonomy:
             known = taxonomy[craft]
             marks = "".join(f"<li>{escape(mark)}</li>" for mark in known.look_for)
-            facts, body = f"{escape(known.family)}, {escape(known.place)}", f"<ul>{marks}</ul>"
+            facts, body = facts_of(known.family, known.place, say), f'<ul lang="en">{marks}</ul>'
         else:
-            facts, body = "", "<p>The taxonomy does not know this tradition, so there are no marks to look for.</p>"
-        cards.append(f'<div class="marks"><h4>{escape(craft_name(craft))}</h4><small>{facts}</small>{body}</div>')
+            facts, body = "", f"<p>{say('part.no_marks')}</p>"
+        cards.append(f'<div class="marks"><h4>{escape(say.craft(craft))}</h4><small>{facts}</small>{body}</div>')
     return f'<div class="pieces">{"".join(cards)}</div>'
 
 
 def report_page(
-    run: Run, examination: Examination, evidence: Evidence | None, drawn_map: str = "", unread: Sequence[Unread] = ()
+    run: Run,
+    examination: Examination,
+    evidence: Evidence | None,
+    say: Language,
+    drawn_map: str = "",
+    unread: Sequence[Unread] = (),
 ) -> str:
     """The whole examination as one page that opens offline, with what is needed to cite it.
 
@@ -121,78 +128,65 @@ def report_page(
         run: that answered.
         examination: the answer.
         evidence: what it rests on.
+        say: language.
         drawn_map: of :func:`saree_cosface.maps.references.small_map`.
         unread: photos that were left out.
     """
     model, needed = model_card(run), thresholds(run)
+    when = say("time.utc", moment=say.moment(examination.when))
     body = [
-        verdict_html(run, examination, evidence, level=1),
-        f'<p class="fine">{escape(examination.when)}</p>',
-        spread([*numbers(run, examination), *grounds(examination, evidence, drawn_map)]),
+        verdict_html(run, examination, evidence, say, level=1),
+        f'<p class="fine">{when}</p>',
+        spread([*numbers(run, examination, say), *grounds(examination, evidence, say, drawn_map)]),
     ]
+    embedder = {name: str(model[name]) for name in ("embedder", "backbone", "run")}
+    references = say("report.references_of", n=model["references"], traditions=len(model["traditions"]))
     rows = [
-        ("Date", examination.when),
-        ("Software", f"saree-cosface {__version__}"),
-        ("Embedder", f"{model['embedder']} ({model['backbone']}), run {model['run']}"),
-        ("References", f"{model['references']} photos of {len(model['traditions'])} traditions"),
-        ("Manifest trained on, SHA-256", model["manifest_sha256"]),
-        ("Taxonomy", model["taxonomy"]),
-        ("Thresholds", "not calibrated" if needed is None else _said(needed)),
-        *(
-            (f"Photo {name}, SHA-256", sha256)
-            for name, sha256 in ((each.name, each.sha256) for each in examination.seen)
-        ),
-        *((f"Left out: {each.name}", each.reason) for each in unread),
+        (say("report.date"), examination.when),
+        (say("report.software"), f"saree-cosface {__version__}"),
+        (say("report.embedder"), say("report.embedder_of", **embedder)),
+        (say("report.references"), references),
+        (say("report.manifest"), model["manifest_sha256"]),
+        (say("report.taxonomy"), model["taxonomy"]),
+        (say("report.thresholds"), say("report.not_calibrated") if needed is None else _said(needed, say)),
+        *((say("report.photo", photo=each.name), each.sha256) for each in examination.seen),
+        *((say("report.left_out", photo=each.name), say.again(each.reason)) for each in unread),
     ]
     kept = [(name, Html(f"<code>{escape(value)}</code>")) for name, value in rows]
-    body.append(
-        "<h2>How to cite this</h2>" + _citation(examination, str(model["embedder"])) + table(("what", "value"), kept)
-    )
-    footer = (
-        "A resemblance of photographs. It proves neither where a piece was made nor by whom, shows neither fibre nor "
-        "hand nor loom, and is no ground for pricing, buying, selling or certifying."
-    )
-    title = title_of(examination.attribution)
-    return page(f"{title}: examination of a saree", "\n".join(body), footer, kind="examination")
+    citation = _citation(examination, str(model["embedder"]), say)
+    listed = table((say("report.what"), say("table.value")), kept)
+    body.append(f"<h2>{say('report.cite')}</h2>{citation}{listed}")
+    title = say("report.title", verdict=title_of(examination.attribution, say))
+    return page(title, "\n".join(body), say("report.footer"), kind="examination", language=say.tag)
 
 
-def _chances(run: Run, found: Attribution) -> str:
-    if run.calibration is None or found.verdict is None:
+def _chances(run: Run, found: Attribution, say: Language) -> str:
+    calibration = run.calibration
+    if calibration is None or found.verdict is None:
         return ""
-    likely = ", ".join(escape(craft_name(craft)) for craft in found.verdict.likely) or "none"
-    allowed, kept = f"{run.calibration.false_accepts:.0%}", f"{1 - run.calibration.false_accepts:.0%}"
-    zones = table(HEAD, zone_rows(run.calibration.found["zones"]), numbers=" nn")
+    likely = ", ".join(escape(say.craft(craft)) for craft in found.verdict.likely) or say("chances.none")
+    share, kept = (Amount(each, share=True) for each in (calibration.false_accepts, 1 - calibration.false_accepts))
+    named, known = Amount(calibration.cosine, 2), Amount(calibration.known, 2)
     return (
-        '<div class="chances"><p>Each says how probable the tradition is <em>if</em> the piece is of one of those '
-        "known here. They were found from photos of sources that the model had not seen; of answers that give such a "
-        "chance, about that share was right. For photos of another kind than those they may be wrong, and they say "
-        "nothing about a piece of a tradition that is not known here.</p>"
-        f"<p>A name is given from a cosine of {run.calibration.cosine:.2f} on, the dashed line, and only with a clear "
-        f"lead: then at most {allowed} of pieces of other traditions get a name, and at most {allowed} of names "
-        "are wrong, as far as those photos can tell. Below it the answer is what cannot be ruled out; and below "
-        f"{run.calibration.known:.2f}, the dotted line, or where the photo is unlike any learned from, that it is "
-        "outside.</p>"
-        f"<p>Not ruled out, with {kept} of such sets holding the true one: {likely}.</p>"
-        f"<p>What became of photos whose source had no part in model and thresholds:</p>{zones}</div>"
+        f'<div class="chances"><p>{say("chances.meaning")}</p>'
+        f"<p>{say('chances.thresholds', named=named, share=share, known=known)}</p>"
+        f"<p>{say('chances.not_ruled_out', kept=kept, crafts=likely)}</p>"
+        f"<p>{say('chances.zones')}</p>{zones_html(calibration.found['zones'], say)}</div>"
     )
 
 
-def _said(needed: Mapping[str, Any]) -> str:
-    lead = "no lead is enough" if needed["gap"] is None else f"lead {needed['gap']:.4f}"
-    return (
-        f"cosine {needed['cosine']:.4f}, {lead}, outside below {needed['known']:.4f}, "
-        f"familiarity {needed['familiarity']:.4f}, temperature {needed['temperature']:.4f}; "
-        f"false accepts and false names {needed['false_accepts']:.0%}"
-    )
+def _said(needed: Mapping[str, Any], say: Language) -> str:
+    values = {name: Amount(needed[name], 4) for name in ("cosine", "known", "familiarity", "temperature")}
+    lead = say("report.no_lead") if needed["gap"] is None else say("report.lead", gap=Amount(needed["gap"], 4))
+    return say("report.thresholds_are", **values, lead=lead, share=Amount(needed["false_accepts"], share=True))
 
 
-def _citation(examination: Examination, embedder: str) -> str:
+def _citation(examination: Examination, embedder: str, say: Language) -> str:
     photos = ", ".join(photo.sha256[:12] for photo in examination.seen[:4])
-    more = " and others" if len(examination.seen) > 4 else ""
-    text = (
-        f"saree-cosface {__version__}, embedder {embedder}, answer of {examination.when[:10]} on photos {photos}{more}."
-    )
-    return f"<p>{escape(text)} The table and the JSON beside this page hold the whole checksums.</p>"
+    if len(examination.seen) > 4:
+        photos = say("report.and_others", photos=photos)
+    values = {"version": __version__, "embedder": escape(embedder), "day": examination.when[:10], "photos": photos}
+    return f"<p>{say('report.citation', **values)} {say('report.whole_checksums')}</p>"
 
 
 def file_stem(examination: Examination) -> str:

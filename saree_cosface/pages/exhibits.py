@@ -20,6 +20,7 @@ from saree_cosface.figures.confidence import confidence_figure
 from saree_cosface.figures.confusion import confusion_figure
 from saree_cosface.html.answer import answer
 from saree_cosface.html.page import escape, file_uri, photo_uri, table
+from saree_cosface.languages.packaged import english
 from saree_cosface.maps.by_craft import map_figure
 from saree_cosface.maps.by_source import source_figure
 from saree_cosface.maps.coordinates import map_parameters, umap_coordinates
@@ -214,7 +215,7 @@ def _example(run: Run, probes: Probes, row: int) -> str:
         f"<h3>{verdict} {escape(first.name)}{labelled}</h3><small>{escape(file.name)}, "
         f"{escape(probes.manifest.sources[row])}; {escape(said)}</small>"
     )
-    shown = answer(found, [photo_uri(file)], heading, run.gallery.folder, calibration=run.calibration)
+    shown = answer(found, [photo_uri(file)], heading, run.gallery.folder, english(), calibration=run.calibration)
     return f'<div class="example">{shown}{_evidence(run, found)}</div>'
 
 

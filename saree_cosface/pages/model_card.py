@@ -5,227 +5,209 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from saree_cosface.html.page import Html, escape, table
+from saree_cosface.languages.language import Language
+from saree_cosface.languages.said import Amount
+from saree_cosface.pages.zones import zones_html
 from saree_cosface.scoring.confidence import sets_in_words, verdicts_in_words
 from saree_cosface.scoring.failures import FEW, POOR
-from saree_cosface.scoring.found_accuracy import WHOSE
-from saree_cosface.scoring.zones import HEAD, zone_rows
-from saree_cosface.taxonomy import craft_name
 
-SCORES = (
-    ("top1", "Nearest tradition is the right one"),
-    ("balanced_accuracy", "The same, each craft counting alike"),
-    ("family_accuracy", "Right technique"),
-    ("rank3", "Right one among the nearest three"),
-    ("rank5", "Right one among the nearest five"),
-)
+SCORES = ("top1", "balanced_accuracy", "family_accuracy", "rank3", "rank5")
+"""Scores of an evaluation that the card tells; the interface has a text of each, ``about.score_NAME``."""
 
-NOT_FOR = (
-    "To authenticate, price, buy, sell or certify. A photograph shows neither fibre nor hand nor loom; a print or a "
-    "power-loom copy may have the cosine of the original.",
-    "To settle where a piece was made, or whether it may carry a registered name. It says what a piece resembles.",
-    "To police who made a cloth, or who has a right to a design.",
-    "On photos of people. It looks for none, but sarees are worn: ask before you collect or publish.",
-    "Without looking at the reference pieces. A cosine is a reason to look, not an answer.",
-)
+_FIRST_SCORES = 2  # which calibration finds, too
+_NOT_FOR, _LIMITS = 5, 3  # texts there are, from ``about.not_for_1`` and ``about.limit_1`` on
 
-LIMITS = (
-    "Labels that shops and museums give are claims. A model learns the claims, the wrong ones too.",
-    "It ranks only traditions that it was taught. A piece of another one that resembles them may still be named.",
-    "Scores hold for photos like those measured on; another shop, light or camera may do better or worse.",
-)
-
-_PARTS = {"train": "learned from", "validation": "chose when to stop", "test": "held out"}
+_EVALUATE = "<code>saree-cosface evaluate RUN MANIFEST</code>"
 
 
-def model_page(card: Mapping[str, Any]) -> str:
-    """The card, as :func:`saree_cosface.scoring.model_card.model_card` finds it."""
+def model_page(card: Mapping[str, Any], say: Language) -> str:
+    """The card, as :func:`saree_cosface.scoring.model_card.model_card` finds it, in a language."""
     sections = (
-        ("What it is", _made(card)),
-        ("How good it is, whole sources held out", _good(card["evaluation"], card["calibration"])),
-        ("When it gives a name, and when not", _calibrated(card["calibration"])),
-        ("Known failures", _failures(card)),
-        ("What it must not be used for", _list(NOT_FOR)),
-        ("Versions", _versions(card)),
+        ("what", _made(card, say)),
+        ("how_good", _good(card["evaluation"], card["calibration"], say)),
+        ("when_named", _calibrated(card["calibration"], say)),
+        ("failures", _failures(card, say)),
+        ("not_for", _list(not_for(say))),
+        ("versions", _versions(card, say)),
     )
-    body = "".join(f"<section><h3>{escape(title)}</h3>{text}</section>" for title, text in sections)
-    problems = "".join(f"<p>{escape(problem)}</p>" for problem in card["problems"])
+    body = "".join(f"<section><h3>{say(f'about.{name}')}</h3>{text}</section>" for name, text in sections)
+    problems = "".join(f"<p>{escape(say.sentence(problem))}</p>" for problem in card["problems"])
     trouble = f'<div class="note problem" role="alert">{problems}</div>' if problems else ""
-    return f'<div class="saree about"><h2>About this model</h2>{trouble}{_shared(card)}{_drawn(card)}{body}</div>'
+    opening = f"<h2>{say('about.title')}</h2>{trouble}{_shared(card, say)}{_drawn(card, say)}"
+    return f'<div class="saree about">{opening}{body}</div>'
 
 
-def _shared(card: Mapping[str, Any]) -> str:
+def not_for(say: Language) -> list[str]:
+    """What a model must not be used for."""
+    return [say(f"about.not_for_{number}") for number in range(1, _NOT_FOR + 1)]
+
+
+def limits(say: Language) -> list[str]:
+    """What holds of every model."""
+    return [say(f"about.limit_{number}") for number in range(1, _LIMITS + 1)]
+
+
+def _shared(card: Mapping[str, Any], say: Language) -> str:
     if card["licence"] is None:
         return ""
-    return (
-        f'<div class="note"><p><b>This model was shared without its photos</b>, under the licence '
-        f"{escape(card['licence'])}. Its references have no pictures, and sources that are not public have numbers for "
-        "names. README.md in its folder says what it rests on, CREDITS.md whom it owes.</p></div>"
-    )
+    told = say("about.shared", licence=escape(card["licence"]))
+    return f'<div class="note"><p><b>{say("about.shared_first")}</b> {told}</p></div>'
 
 
-def _drawn(card: Mapping[str, Any]) -> str:
+def _drawn(card: Mapping[str, Any], say: Language) -> str:
     if card["photos"] is None or not card["photos"]["drawn"]:
         return ""
-    return (
-        '<div class="note"><p><b>This model learned from drawings.</b> The loom drew them from written rules. Its '
-        "scores show that the software works; they say nothing about how well it names real sarees.</p></div>"
-    )
+    return f'<div class="note"><p><b>{say("about.drawn_first")}</b> {say("about.drawn")}</p></div>'
 
 
-def _made(card: Mapping[str, Any]) -> str:
-    names = ", ".join(escape(craft_name(craft)) for craft in card["crafts"])
-    later = ", ".join(escape(craft_name(craft)) for craft in card["enrolled_crafts"])
-    enrolled = f" Enrolled afterwards, without training: {later}." if later else ""
-    size = f", looks at {card['side']} pixels a side and at parts of the photo" if card["side"] else ""
-    loss = f", trained with {escape(card['loss'])}" if card["loss"] else ""
+def _made(card: Mapping[str, Any], say: Language) -> str:
+    names = ", ".join(escape(say.craft(craft)) for craft in card["crafts"])
+    later = ", ".join(escape(say.craft(craft)) for craft in card["enrolled_crafts"])
+    enrolled = f" {say('about.enrolled', crafts=later)}" if later else ""
+    learned = say("about.learned", crafts=names, n=len(card["crafts"]))
+    details = [say("about.backbone", backbone=escape(card["backbone"]))]
+    details += [say("about.size", side=say.number(int(card["side"])))] if card["side"] else []
+    details += [say("about.loss", loss=escape(card["loss"]))] if card["loss"] else []
+    details += [say("about.references", references=card["references"])]
     text = (
-        f"<p>A photo becomes a vector of {card['dimensions']} numbers; a tradition is the mean of its references, and "
-        f"the answer is the nearest by cosine. It learned {len(card['crafts'])} traditions: {names}.{enrolled}</p>"
-        f'<p class="fine">Backbone {escape(card["backbone"])}{size}{loss}. {card["references"]} reference photos.</p>'
+        f"<p>{say('about.vector', dimensions=card['dimensions'])} {learned}{enrolled}</p>"
+        f'<p class="fine">{" ".join(details)}</p>'
     )
     if card["photos"] is None:
-        return text + '<p class="fine">Which photos it learned from is not known: their list is gone.</p>'
+        return text + f'<p class="fine">{say("about.photos_unknown")}</p>'
     rows = [
-        (_PARTS[part], *(count[name] for name in ("photos", "pieces", "crafts", "sources")))
+        (say(f"about.part_{part}"), *(say.number(count[name]) for name in ("photos", "pieces", "crafts", "sources")))
         for part, count in card["photos"]["parts"].items()
     ]
-    return text + table(("part", "photos", "pieces", "crafts", "sources"), rows, numbers=" nnnn")
+    return text + table(_heads(say, "part", "photos", "pieces", "crafts", "sources"), rows, numbers=" nnnn")
 
 
-def _good(evaluation: Mapping[str, Any] | None, calibration: Mapping[str, Any] | None) -> str:
+def _good(evaluation: Mapping[str, Any] | None, calibration: Mapping[str, Any] | None, say: Language) -> str:
     """What an evaluation has measured, with what calibration has found folded away; the latter alone, if need be."""
-    found = "" if calibration is None else _found(calibration)
+    found = "" if calibration is None else _found(calibration, say)
     if evaluation is not None:
-        folded = f"<details><summary>What calibration found</summary>{found}</details>" if found else ""
-        return _evaluated(evaluation) + folded
+        folded = f"<details><summary>{say('about.calibration_found')}</summary>{found}</details>" if found else ""
+        return _evaluated(evaluation, say) + folded
     if found:
-        return (
-            f"{found}<p>This model itself was not scored: <code>saree-cosface evaluate RUN MANIFEST</code> does that, "
-            "on sources that it never saw, and what it finds stands here then.</p>"
-        )
-    return (
-        "<p><b>Not measured.</b> Nobody has scored this model on sources that it never saw, so nothing is known of how "
-        "often it is right. <code>saree-cosface evaluate RUN MANIFEST</code> does that, and what it finds stands here "
-        "then.</p>"
-    )
+        return f"{found}<p>{say('about.not_scored', command=_EVALUATE)}</p>"
+    return f"<p><b>{say('about.not_measured_first')}</b> {say('about.not_measured', command=_EVALUATE)}</p>"
 
 
-def _found(calibration: Mapping[str, Any]) -> str:
+def _found(calibration: Mapping[str, Any], say: Language) -> str:
     found = calibration["found"]
-    rows = [(name, f"{score['value']:.0%}", _range(score)) for key, name in SCORES[:2] for score in [found[key]]]
+    rows = [
+        (say(f"about.score_{key}"), say.percent(score["value"]), _range(score, say) or say("about.one_source"))
+        for key in SCORES[:_FIRST_SCORES]
+        for score in [found[key]]
+    ]
     crafts: list[Sequence[object]] = [
-        (craft_name(craft), score["photos"], score["sources"], f"{score['value']:.0%}", _range(score))
+        (
+            *(say.craft(craft), say.number(score["photos"]), say.number(score["sources"]), say.percent(score["value"])),
+            _range(score, say) or say("about.one_source"),
+        )
         for craft, score in sorted(found["per_craft"].items(), key=lambda item: item[1]["value"])
     ]
-    alone = ", ".join(craft_name(craft) for craft in calibration["crafts"] if craft not in found["per_craft"])
-    untold = f"<p>Not to be told of {escape(alone)}: their photos are of one source, or of sources in one fold.</p>"
-    each = table(("craft", "photos", "sources", "nearest is right", "95 % interval"), crafts, numbers=" nnnn")
+    alone = ", ".join(escape(say.craft(craft)) for craft in calibration["crafts"] if craft not in found["per_craft"])
+    untold = f"<p>{say('about.not_told', crafts=alone)}</p>"
+    each = table(_heads(say, "craft", "photos", "sources", "right", "interval"), crafts, numbers=" nnnn")
+    scored = say("about.found", photos=found["photos"], sources=found["sources"])
     return (
-        f"<p><b>Found by calibration: {WHOSE}.</b> They scored {found['photos']} training photos of {found['sources']} "
-        "sources, each by one that had seen no photo of its source. Intervals are over sources.</p>"
-        f"{table(('score', 'share', '95 % interval'), rows, numbers=' nn')}"
-        f"<details><summary>Each of the {len(crafts)} crafts that were scored</summary>{each}</details>"
+        f"<p><b>{say('about.found_first', whose=say('about.whose'))}</b> {scored}</p>"
+        f"{table(_heads(say, 'score', 'share', 'interval'), rows, numbers=' nn')}"
+        f"<details><summary>{say('about.each_craft', n=len(crafts))}</summary>{each}</details>"
         f"{untold if alone else ''}"
     )
 
 
-def _range(score: Mapping[str, Any]) -> str:
-    return f"{score['low']:.0%} – {score['high']:.0%}" if "low" in score else "one source"
+def _heads(say: Language, *names: str) -> list[str]:
+    return [say(f"table.{name}") for name in names]
 
 
-def _evaluated(document: Mapping[str, Any]) -> str:
+def _range(score: Mapping[str, Any], say: Language) -> str:
+    return f"{say.percent(score['low'])} – {say.percent(score['high'])}" if "low" in score else ""
+
+
+def _evaluated(document: Mapping[str, Any], say: Language) -> str:
     counts = document["counts"]
     rows = [
-        (name, f"{score['value']:.0%}", f"{score['low']:.0%} – {score['high']:.0%}" if "low" in score else "–")
-        for key, name in SCORES
+        (say(f"about.score_{key}"), say.percent(score["value"]), _range(score, say) or "–")
+        for key in SCORES
         if (score := document["metrics"].get(key)) is not None
     ]
-    opening = (
-        f"<p>Measured on {counts['photos']} photos of {counts['pieces']} pieces by {counts['sources']} sources (shops, "
-        "museums, people) of which it had seen no photo. Intervals are over pieces; they do not cover the choice of "
-        "sources.</p>"
-    )
-    skipped = "; ".join(f"{number}: {reason}" for reason, number in document["skipped"].items())
-    remarks = "".join(f'<p class="fine">{escape(remark)}</p>' for remark in document["remarks"])
-    left = f'<p class="fine">Left out: {escape(skipped)}.</p>' if skipped else ""
-    head = ("score", "share", "95 % interval")
-    scores = table(head, rows, numbers=" nn")
+    opening = say("about.measured", **{name: counts[name] for name in ("photos", "pieces", "sources")})
+    skipped = "; ".join(f"{say.number(number)}: {escape(reason)}" for reason, number in document["skipped"].items())
+    remarks = "".join(f'<p class="fine" lang="en">{escape(remark)}</p>' for remark in document["remarks"])
+    left = f'<p class="fine">{say("about.left_out", reasons=skipped)}</p>' if skipped else ""
+    scores = table(_heads(say, "score", "share", "interval"), rows, numbers=" nn")
     verdicts = document.get("verdicts")
-    named = f"<p>{escape(verdicts_in_words(verdicts))}</p>" if verdicts else ""
-    return f"{opening}{scores}{named}{_crafts(document)}{remarks}{left}"
+    named = f"<p>{say.again(verdicts_in_words(verdicts))}</p>" if verdicts else ""
+    return f"<p>{opening}</p>{scores}{named}{_crafts(document, say)}{remarks}{left}"
 
 
-def _crafts(document: Mapping[str, Any]) -> str:
+def _crafts(document: Mapping[str, Any], say: Language) -> str:
     rows: list[Sequence[object]] = []
     for craft, score in sorted(document["per_craft"].items(), key=lambda item: item[1]["top1"]):
-        few = Html(" <small>few</small>") if score["photos"] < FEW else ""
-        rows.append((craft_name(craft), score["photos"], Html(f"{score['top1']:.0%}{few}")))
-    each = table(("craft", "photos", "nearest is right"), rows, numbers=" nn")
-    return f"<details><summary>Each of the {len(rows)} crafts that were scored</summary>{each}</details>"
+        few = f" <small>{say('about.few')}</small>" if score["photos"] < FEW else ""
+        share = Html(f"{say.percent(score['top1'])}{few}")
+        rows.append((say.craft(craft), say.number(score["photos"]), share))
+    each = table(_heads(say, "craft", "photos", "right"), rows, numbers=" nn")
+    return f"<details><summary>{say('about.each_craft', n=len(rows))}</summary>{each}</details>"
 
 
-def _calibrated(found: Mapping[str, Any] | None) -> str:
+def _calibrated(found: Mapping[str, Any] | None, say: Language) -> str:
     if found is None:
-        return (
-            "<p><b>Not calibrated.</b> It has no thresholds and no probabilities: it names the nearest tradition even "
-            "for a photo of something else. <code>saree-cosface calibrate RUN</code> finds them.</p>"
-        )
-    rate, gap = found["false_accepts"], found["gap"]
-    lead = "one name is never given" if gap is None or not math.isfinite(gap) else f"{gap:.3f}"
+        told = say("about.not_calibrated", command="<code>saree-cosface calibrate RUN</code>")
+        return f"<p><b>{say('about.not_calibrated_first')}</b> {told}</p>"
+    gap, how = found["gap"], found["found"]
+    never = gap is None or not math.isfinite(gap)
     rows = [
-        ("Least cosine for a name", f"{found['cosine']:.3f}"),
-        ("Least cosine of what may be of a known tradition", f"{found['known']:.3f}"),
-        ("Least lead over the second", lead),
-        ("Least familiarity of the photo", f"{found['familiarity']:.3f}"),
-        ("Temperature of the probabilities", f"{found['temperature']:.3f}"),
+        (say("about.least_cosine"), say.number(found["cosine"], 3)),
+        (say("about.least_known"), say.number(found["known"], 3)),
+        (say("about.least_lead"), say("about.never_named") if never else say.number(gap, 3)),
+        (say("about.least_familiarity"), say.number(found["familiarity"], 3)),
+        (say("about.temperature"), say.number(found["temperature"], 3)),
     ]
-    how = found["found"]
-    told = (
-        f"<p>A name is given only where at most {rate:.0%} of pieces of other traditions would be named, and at most "
-        f"{rate:.0%} of names would be wrong, as far as its {how['photos']} training photos of {how['sources']} "
-        "sources can tell, each scored by a model that had not seen its source. Otherwise it says that it could be one "
-        "of two, or which it cannot rule out; or that the piece is outside what it knows, where next to no photo of a "
-        "known tradition is so far off. What became of these photos, and of those scored by a model that had not "
-        "seen their craft either, by thresholds found without their source:</p>"
+    told = say(
+        "about.named_only",
+        share=Amount(found["false_accepts"], share=True),
+        photos=how["photos"],
+        sources=how["sources"],
     )
-    zones = table(HEAD, zone_rows(how["zones"]), numbers=" nn")
-    auroc = how["open_set"]["auroc"]
-    strangers = (
-        f'<p class="fine">Pieces of crafts that it had not learned are told from those it had with an AUROC of '
-        f"{auroc['value']:.2f} [{auroc['low']:.2f}, {auroc['high']:.2f}], where 0.5 is chance.</p>"
-    )
-    return told + zones + strangers + table(("threshold", "value"), rows, numbers=" n")
+    auroc = {name: Amount(how["open_set"]["auroc"][name], 2) for name in ("value", "low", "high")}
+    strangers = f'<p class="fine">{say("about.strangers", **auroc, chance=Amount(0.5, 1))}</p>'
+    thresholds = table(_heads(say, "threshold", "value"), rows, numbers=" n")
+    return f"<p>{told}</p>{zones_html(how['zones'], say)}{strangers}{thresholds}"
 
 
-def _failures(card: Mapping[str, Any]) -> str:
+def _failures(card: Mapping[str, Any], say: Language) -> str:
     if card["evaluation"] is None and card["calibration"] is not None:
-        poor = ", ".join(
-            f"{craft_name(craft)} ({score['value']:.0%})"
+        poor = [
+            say("about.craft_and_share", craft=escape(say.craft(craft)), share=Amount(score["value"], share=True))
             for craft, score in card["calibration"]["found"]["per_craft"].items()
             if score["value"] < POOR
-        )
-        told = f" By calibration the nearest is right for fewer than half of the photos of {poor}." if poor else ""
-        opening = f"<p>Not measured on this model itself.{escape(told)} What holds of every such model:</p>"
-        return opening + _list(LIMITS)
+        ]
+        told = f" {say('about.poor', crafts=', '.join(poor))}" if poor else ""
+        return f"<p>{say('about.not_on_this')}{told} {say('about.of_every')}</p>{_list(limits(say))}"
     if card["evaluation"] is None:
-        return f"<p>Not measured, so none is known by number. What holds of every such model:</p>{_list(LIMITS)}"
+        return f"<p>{say('about.none_by_number')} {say('about.of_every')}</p>{_list(limits(say))}"
     document = card["evaluation"]
     sets = ""
     if document.get("confidence"):
-        sets = f'<p class="fine">{escape(sets_in_words(document["confidence"]["sets"]))}</p>'
-    return _list([*card["failures"], *LIMITS]) + sets
+        sets = f'<p class="fine">{say.again(sets_in_words(document["confidence"]["sets"]))}</p>'
+    return _list([*(escape(say.again(failure)) for failure in card["failures"]), *limits(say)]) + sets
 
 
-def _versions(card: Mapping[str, Any]) -> str:
+def _versions(card: Mapping[str, Any], say: Language) -> str:
     marks = (
-        ("model", card["model"]),
-        ("photos trained on", card["manifest_sha256"]),
-        ("split", card["split_hash"] or "as the manifest says"),
+        (say("about.model"), escape(card["model"])),
+        (say("about.photos_trained_on"), escape(card["manifest_sha256"])),
+        (say("about.split"), escape(card["split_hash"]) if card["split_hash"] else say("about.split_of_manifest")),
     )
-    rows = [(name, Html(f"<code>{escape(value)}</code>")) for name, value in marks if value]
-    rows += [(name, Html(escape(value))) for name, value in card["versions"].items() if value]
-    return table(("of", "version or fingerprint"), rows)
+    rows = [(name, Html(f"<code>{value}</code>")) for name, value in marks if value]
+    own = {"taxonomy": say("about.taxonomy"), "taxonomy here": say("about.taxonomy_here")}
+    rows += [(own.get(name, name), Html(escape(value))) for name, value in card["versions"].items() if value]
+    return table(_heads(say, "of", "version"), rows)
 
 
 def _list(lines: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+    return f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>"

@@ -7,83 +7,92 @@ from saree_cosface.answers.evidence import Evidence
 from saree_cosface.answers.examination import Examination
 from saree_cosface.answers.verdict import Verdict, in_words
 from saree_cosface.html.page import escape
+from saree_cosface.languages.language import Language
+from saree_cosface.languages.said import Amount
 from saree_cosface.pages.why import why_html
 from saree_cosface.runs.calibration import Calibration
 from saree_cosface.runs.run import Run
 
 
 def verdict_html(
-    run: Run, examination: Examination, evidence: Evidence | None = None, *, level: Literal[1, 3] = 3
+    run: Run, examination: Examination, evidence: Evidence | None, say: Language, *, level: Literal[1, 3] = 3
 ) -> str:
     """The verdict in one line, how sure it is in words and on a gauge, what to do about it, and a picture of why.
 
     Args:
         run: that answered.
         examination: the answer.
-        evidence: for the picture, once it is there.
+        evidence: for the picture; None until it is there.
+        say: language.
         level: of the heading: 1 where it is that of a page.
     """
     found = examination.attribution
     kind = "plain" if found.verdict is None else found.verdict.kind
+    heading = f'<h{level} class="verdict">{_heading(found, say)}</h{level}>'
     return (
-        f'<div class="verdict-card {kind}"><div class="told"><h{level} class="verdict">{_heading(found)}</h{level}>'
-        f"{_facts(found)}{_sureness(run, found)}{_remarks(found)}{_advice(found)}</div>"
-        f"{why_html(run, examination, evidence)}</div>"
+        f'<div class="verdict-card {kind}"><div class="told">{heading}'
+        f"{_facts(found, say)}{_sureness(run, found, say)}{_remarks(found, say)}{_advice(found, say)}</div>"
+        f"{why_html(run, examination, evidence, say)}</div>"
     )
 
 
-def title_of(found: Attribution) -> str:
+def title_of(found: Attribution, say: Language) -> str:
     """The verdict in one line, as plain text."""
-    return in_words(found.verdict) if found.verdict is not None else f"Nearest to {found.traditions[0].name}"
+    if found.verdict is not None:
+        return say.again(in_words(found.verdict))
+    return say("card.nearest", craft=say.craft(found.traditions[0].craft))
 
 
-def _heading(found: Attribution) -> str:
+def _heading(found: Attribution, say: Language) -> str:
     """What it is not sure of stands smaller, since it is no answer yet."""
-    title = title_of(found)
+    title = title_of(found, say)
     head, comma, rest = title.partition(", ")
     if found.verdict is None or found.verdict.kind != "unsure" or not comma:
         return escape(title)
     return f"{escape(head)}<small><span>, </span>{escape(rest)}</small>"
 
 
-def _facts(found: Attribution) -> str:
+def _facts(found: Attribution, say: Language) -> str:
     """Technique and place, of the only tradition that is named."""
     if found.verdict is not None and found.verdict.kind != "tradition":
         return ""
-    first = found.traditions[0]
-    facts = ", ".join(escape(fact) for fact in (first.family, first.place) if fact)
+    facts = facts_of(found.traditions[0].family, found.traditions[0].place, say)
     return f'<p class="facts">{facts}</p>' if facts else ""
 
 
-def _sureness(run: Run, found: Attribution) -> str:
+def facts_of(family: str, place: str, say: Language) -> str:
+    """Technique and place of a tradition, as HTML; a place is as the taxonomy writes it."""
+    facts = [escape(say.family(family))] if family else []
+    facts += [f'<span lang="en">{escape(place)}</span>'] if place else []
+    return ", ".join(facts)
+
+
+def _sureness(run: Run, found: Attribution, say: Language) -> str:
     """In words, on a gauge, and what exactly was measured."""
     first, calibration, verdict = found.traditions[0], run.calibration, found.verdict
     if verdict is None or calibration is None:
         said = ""
         if len(found.traditions) > 1:
-            said = (
-                f"Ahead of {escape(found.traditions[1].name)} by {found.gap:.3f}: the less, the less the first name "
-                "means. Verdicts and chances need <code>saree-cosface calibrate</code>."
-            )
-        return f'<p class="sure"><b>How sure is not known.</b></p><p class="fine">{said}</p>'
-    share = f"{calibration.false_accepts:.0%}"
-    words, more = {
-        "tradition": ("Sure enough for a name.", f"By test, at most {share} of the names given are wrong."),
-        "between": ("One of two,", "and it cannot be said which."),
-        "unsure": ("Too far for a name,", "and near enough to be of a tradition known here."),
-        "outside": ("Like none of the traditions known here.", ""),
+            second = escape(say.craft(found.traditions[1].craft))
+            command = "<code>saree-cosface calibrate</code>"
+            said = say("card.ahead", second=second, gap=Amount(found.gap, 3), command=command)
+        return f'<p class="sure"><b>{say("card.not_known")}</b></p><p class="fine">{said}</p>'
+    more = {
+        "tradition": say("card.sure_more", share=Amount(calibration.false_accepts, share=True)),
+        "between": say("card.two_more"),
+        "unsure": say("card.too_far_more"),
+        "outside": "",
     }[verdict.kind]
-    reason = f"{escape(verdict.reason.capitalize())}."
+    words = {"tradition": "sure", "between": "two", "unsure": "too_far", "outside": "like_none"}[verdict.kind]
+    reason = say("card.reason", reason=escape(say.sentence(verdict.reason)))
     if verdict.kind == "outside":
-        wrong = calibration.found["zones"]["outside"]["known"]
-        reason += (
-            f" It is nearest to {escape(first.name)}. Of photos of known traditions {wrong:.1%} were called so, too."
-        )
-    shown = gauge(found.traditions, verdict, calibration)
-    return f'<p class="sure"><b>{words}</b> {more}</p>{shown}<p class="fine">{reason}</p>'
+        wrong = Amount(calibration.found["zones"]["outside"]["known"], 1, share=True)
+        reason += f" {say('card.nearest_though', craft=escape(say.craft(first.craft)), share=wrong)}"
+    shown = gauge(found.traditions, verdict, calibration, say)
+    return f'<p class="sure"><b>{say(f"card.{words}")}</b> {more}</p>{shown}<p class="fine">{reason}</p>'
 
 
-def gauge(traditions: tuple[RankedTradition, ...], verdict: Verdict, calibration: Calibration) -> str:
+def gauge(traditions: tuple[RankedTradition, ...], verdict: Verdict, calibration: Calibration, say: Language) -> str:
     """How near the piece is, on a line of three zones: outside, not sure, a name; and, between two, the second.
 
     It shows the cosine with its allowance, on which the verdict rests. A verdict may rest on something else, such as a
@@ -94,6 +103,7 @@ def gauge(traditions: tuple[RankedTradition, ...], verdict: Verdict, calibration
         traditions: nearest first.
         verdict: on the piece.
         calibration: whose thresholds part the zones.
+        say: language.
     """
     nearest = {each.craft: each.cosine + each.allowance for each in traditions}
     at = traditions[0].cosine + traditions[0].allowance
@@ -102,7 +112,7 @@ def gauge(traditions: tuple[RankedTradition, ...], verdict: Verdict, calibration
         return ""
     edges = [min(max(edge, 0.0), 1.0) for edge in (0.0, calibration.known, calibration.cosine, 1.0)]
     zones = labels = ""
-    names = ("outside", "not sure", "a name")
+    names = (say("gauge.outside"), say("gauge.unsure"), say("gauge.name"))
     for kind, name, low, high in zip(("outside", "unsure", "tradition"), names, edges[:-1], edges[1:], strict=True):
         here, width = " here" if kind == zone else "", f"{100 * (high - low):.1f}"
         zones += f'<span class="zone {kind}{here}" style="width:{width}%"></span>'
@@ -113,10 +123,8 @@ def gauge(traditions: tuple[RankedTradition, ...], verdict: Verdict, calibration
         for craft in (verdict.crafts if verdict.kind == "between" else ())
         if craft in nearest and craft != traditions[0].craft
     )
-    said = (
-        f"{at:.2f} on a line from 0 to 1: outside below {calibration.known:.2f}, not sure up to "
-        f"{calibration.cosine:.2f}, a name from there"
-    )
+    bounds = {"known": Amount(calibration.known, 2), "named": Amount(calibration.cosine, 2)}
+    said = say("gauge.at", cosine=Amount(at, 2), **bounds)
     return (
         f'<div class="gauge"><div class="line" role="img" aria-label="{said}">{zones}{marks}</div>'
         f'<div class="labels" aria-hidden="true">{labels}</div></div>'
@@ -127,14 +135,14 @@ def _percent(cosine: float) -> str:
     return f"{100 * min(max(cosine, 0.0), 1.0):.1f}%"
 
 
-def _remarks(found: Attribution) -> str:
-    remarks = [f"Seen in {len(found.photos)} photos."] if len(found.photos) > 1 else []
+def _remarks(found: Attribution, say: Language) -> str:
+    remarks = [say("card.seen_in", n=len(found.photos))] if len(found.photos) > 1 else []
     remarks += [
-        f"{escape(say.photo)} disagrees: by itself it is nearest to {escape(say.name)}." for say in found.disagreeing
+        say("card.disagrees", photo=escape(own.photo), craft=escape(say.craft(own.craft))) for own in found.disagreeing
     ]
     return f'<p class="fine">{" ".join(remarks)}</p>' if remarks else ""
 
 
-def _advice(found: Attribution) -> str:
-    advice = "" if found.verdict is None else found.verdict.advice
+def _advice(found: Attribution, say: Language) -> str:
+    advice = "" if found.verdict is None else say.again(found.verdict.advice)
     return f'<p class="advice">{escape(advice)}</p>' if advice else ""

@@ -14,8 +14,9 @@ from saree_cosface.answers.heat_map import HeatMap
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.figures.style import PALETTE
 from saree_cosface.html.page import escape, pixels_uri
+from saree_cosface.languages.language import Language
+from saree_cosface.languages.said import Amount
 from saree_cosface.runs.run import Run
-from saree_cosface.taxonomy import craft_name
 
 _WARM, _COLD = np.array([190.0, 62, 30]), np.array([36.0, 84, 160])
 _SIDE = 520
@@ -38,7 +39,7 @@ class _Picture:
         return 4 / 3 if self.pixels is None else self.pixels.shape[1] / self.pixels.shape[0]
 
 
-def why_html(run: Run, examination: Examination, evidence: Evidence | None = None) -> str:
+def why_html(run: Run, examination: Examination, evidence: Evidence | None, say: Language) -> str:
     """The photo that carries most of the answer beside the nearest reference of the first tradition, and between two
     traditions beside that of the second, too.
 
@@ -47,31 +48,32 @@ def why_html(run: Run, examination: Examination, evidence: Evidence | None = Non
         examination: the answer.
         evidence: once it is there, the regions that match are framed; where none does, what carries the cosine shows
             in the photo. The pictures keep their shapes, so that nothing moves when it comes.
+        say: language.
     """
     found = examination.attribution
     photo, first = examination.seen[leading_photo(found)], found.traditions[0].craft
     matches = () if evidence is None else evidence.matches
     seen, alt = photo.look.pixels, photo.name
     if evidence is not None and evidence.heat is not None and not matches:
-        seen, alt = heat_pixels(evidence.heat), f"{photo.name}, warm where it speaks for the answer"
+        seen, alt = heat_pixels(evidence.heat), say("why.warm", photo=photo.name)
     name = photo.name if len(examination.seen) > 1 else ""
-    pictures = [_Picture(seen, alt, "Your photo", name, tuple(match.first for match in matches))]
+    pictures = [_Picture(seen, alt, say("why.your_photo"), name, tuple(match.first for match in matches))]
     shown = [*_nearest(found.references, first), *found.references][:1]
     if found.verdict is not None and found.verdict.kind == "between":
         for craft in found.verdict.crafts:
             shown += _nearest(found.references, craft) if craft != first else []
     for reference in shown:
-        of, pixels = craft_name(reference.craft), _thumbnail(run, reference)
-        told = f"{reference.source + ', ' if reference.source else ''}cosine {reference.cosine:.3f}"
-        picture = _Picture(pixels, f"{of}, a reference piece", f"Nearest {of} piece", told)
+        of, pixels = say.craft(reference.craft), _thumbnail(run, reference)
+        cosine = say("answer.cosine", cosine=Amount(reference.cosine, 3))
+        told = f"{reference.source}, {cosine}" if reference.source else cosine
+        picture = _Picture(pixels, say("why.a_reference", craft=of), say("why.nearest", craft=of), told)
         if evidence is not None and evidence.reference == reference and evidence.pixels is not None:
             boxes = tuple(match.second for match in matches)
             picture = replace(picture, pixels=evidence.pixels, boxes=boxes)
         pictures.append(picture)
-    legend = "A number frames a region of the photo and the region of the reference that is most like it."
-    below = f'<p class="fine">{legend}</p>' if matches else ""
+    below = f'<p class="fine">{say("why.legend")}</p>' if matches else ""
     widest = _TALLEST * sum(picture.shape for picture in pictures)
-    figures = "".join(map(_figure, pictures))
+    figures = "".join(_figure(picture, say) for picture in pictures)
     return f'<div class="why"><div class="row" style="max-width:{widest:.1f}rem">{figures}</div>{below}</div>'
 
 
@@ -104,16 +106,17 @@ def _thumbnail(run: Run, reference: NearReference) -> NDArray[np.uint8] | None:
         return None
 
 
-def _figure(picture: _Picture) -> str:
+def _figure(picture: _Picture, say: Language) -> str:
     """It takes a share of the row that goes with its shape, so that all are of one height."""
-    shown = '<div class="absent">no picture</div>'
+    shown = f'<div class="absent">{say("answer.no_picture")}</div>'
     if picture.pixels is not None:
         frames = ""
         for number, (top, left, bottom, right) in enumerate(picture.boxes):
             place = f"left:{left:.2%};top:{top:.2%};width:{right - left:.2%};height:{bottom - top:.2%}"
             colour = PALETTE[number % len(PALETTE)]
             frames += f'<span style="{place};border-color:{colour}"><b>{number + 1}</b></span>'
-        alt = f"{picture.alt}, with {len(picture.boxes)} regions marked" if picture.boxes else picture.alt
+        marked = len(picture.boxes)
+        alt = say("why.regions_marked", n=marked, picture=picture.alt) if marked else picture.alt
         shown = f'<div class="boxed"><img src="{pixels_uri(picture.pixels, _SIDE)}" alt="{escape(alt)}">{frames}</div>'
     told = f"<span>{escape(picture.told)}</span>" if picture.told else ""
     return (

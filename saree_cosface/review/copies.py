@@ -14,9 +14,9 @@ from saree_cosface.data.duplicates import HASH_SIDE, MAX_DISTANCE, near_duplicat
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.photos import map_files
 from saree_cosface.features.crops import crops_among, known_crops
+from saree_cosface.languages.said import said, said_craft
 from saree_cosface.metrics.neighbourhood import nearest_neighbours, unit
 from saree_cosface.review.reasons import NEAREST, Reason, together
-from saree_cosface.taxonomy import craft_name
 
 ALIKE = 0.7
 """Cosine of two photos from which on they are hashed, to see whether they are copies. Unrelated photos rarely reach it,
@@ -79,13 +79,15 @@ def copied(collection: Collection, pairs: NDArray[np.int_]) -> list[Reason]:
         contrary = [other for other in others if crafts[row] and crafts[other] not in ("", crafts[row])]
         if contrary:
             rival, more = str(crafts[contrary[0]]), len(contrary) - 1
-            says = f"the same picture is {craft_name(rival)} as {paths[contrary[0]]}"
-            says += f" (and {more} more with another label)" if more else ""
+            words = {"craft": said_craft(rival), "path": paths[contrary[0]]}
+            says = (
+                said("reason.contradiction_of_more", n=more, **words) if more else said("reason.contradiction", **words)
+            )
             reasons.append(Reason("contradiction", row, 0.95, says, rival, tuple(contrary)))
         better = [other for other in others if other not in contrary and worth[other] > worth[row]]
         if better:
             kept = max(better, key=worth.__getitem__)
-            reasons.append(Reason("duplicate", row, 0.4, f"the same picture as {paths[kept]}", "", (kept,)))
+            reasons.append(Reason("duplicate", row, 0.4, said("reason.duplicate", path=paths[kept]), "", (kept,)))
     return reasons
 
 
@@ -97,13 +99,13 @@ def leaks(collection: Collection, pairs: NDArray[np.int_]) -> list[Reason]:
     for row, others in _partners(pairs).items():
         learned = [other for other in others if parts[other] == "train"]
         if held[row] and learned:
-            says = f"held out ({parts[row]}), but a copy was trained on: {paths[learned[0]]}"
+            says = said("reason.leak", part=said(f"reason.part_{parts[row]}"), path=paths[learned[0]])
             reasons.append(Reason("leak", row, 0.8, says, "", tuple(learned)))
     for names, what in ((collection.manifest.pieces, "piece"), (collection.manifest.sources, "source")):
         for rows in together(names):
             trained, out = rows[parts[rows] == "train"], rows[held[rows]]
             if len(trained) and len(out) and names[rows[0]]:
-                says = f"photos of its {what} that were held out: {len(out)}, that were trained on: {len(trained)}"
+                says = said(f"reason.leak_of_{what}", held_out=len(out), trained_on=len(trained))
                 first = int(out[0])
                 reasons.append(Reason("leak", first, 0.7, says, "", tuple(map(int, trained[:NEAREST]))))
     return reasons

@@ -16,10 +16,10 @@ from cleanlab.filter import find_label_issues
 from numpy.typing import NDArray
 
 from saree_cosface.answers.collection import Collection
+from saree_cosface.languages.said import Amount, Listed, said, said_craft
 from saree_cosface.metrics.neighbourhood import nearest_neighbours, unit
 from saree_cosface.metrics.outliers import outliers
 from saree_cosface.review.judging import HeldOutLabels
-from saree_cosface.taxonomy import craft_name
 
 Kind = Literal["label", "contradiction", "duplicate", "piece", "leak", "outlier", "foreign", "source", "caption"]
 
@@ -34,6 +34,7 @@ KINDS: dict[Kind, str] = {
     "source": "cluster of one source",
     "caption": "label from a caption",
 }
+"""What documents and tables call them; the interface has a text of each, ``reason.kind_NAME``."""
 
 NEAREST = 5
 
@@ -92,9 +93,14 @@ def label_errors(found: HeldOutLabels) -> list[Reason]:
         rival = found.probabilities[row, rivals[row]]
         if rival <= own[row]:
             continue
-        name, craft = craft_name(str(found.crafts[rivals[row]])), craft_name(str(found.crafts[found.labels[row]]))
-        says = f"{'probably' if probable[row] else 'perhaps'} {name} ({rival:.2f}) rather than {craft} ({own[row]:.2f})"
-        says += "" if found.judges[row] > 1 else f"; only one of two judges knew {craft}"
+        key = f"reason.label_{'probably' if probable[row] else 'perhaps'}{'' if found.judges[row] > 1 else '_to_one'}"
+        says = said(
+            key,
+            rival=said_craft(str(found.crafts[rivals[row]])),
+            chance=Amount(float(rival), 2),
+            craft=said_craft(str(found.crafts[found.labels[row]])),
+            own=Amount(float(own[row]), 2),
+        )
         score = float((1 - own[row]) * (1 if probable[row] else 0.5))
         reasons.append(Reason("label", row, score, says, str(found.crafts[rivals[row]])))
     return reasons
@@ -110,7 +116,7 @@ def disagreeing_pieces(collection: Collection, found: HeldOutLabels) -> list[Rea
             for row in rows.tolist():
                 share = counts[labels == crafts[row]][0] / len(rows)
                 rival = str(labels[np.where(labels == crafts[row], -1, counts).argmax()])
-                says = f"its piece has {len(labels)} labels: {_listed(labels, counts)}"
+                says = said("reason.piece_labels", labels=len(labels), crafts=_listed(labels, counts))
                 others = tuple(int(other) for other in rows if crafts[other] == rival)
                 reasons.append(Reason("piece", row, 0.95 * (1 - share), says, rival, others))
             continue
@@ -121,8 +127,8 @@ def disagreeing_pieces(collection: Collection, found: HeldOutLabels) -> list[Rea
         if len(seen) > 1 and votes.max() > len(rows) / 2:
             for row, look in zip(rows.tolist(), looks.tolist(), strict=True):
                 if look != seen[votes.argmax()]:
-                    name, score = craft_name(str(found.crafts[look])), 0.4 * float(found.probabilities[row, look])
-                    says = f"looks like {name}, unlike the other {len(rows) - 1} photos of its piece"
+                    name, score = said_craft(str(found.crafts[look])), 0.4 * float(found.probabilities[row, look])
+                    says = said("reason.piece_looks", craft=name, others=len(rows) - 1)
                     others = tuple(int(other) for other in rows if other != row)
                     rival = "" if look == found.labels[row] else str(found.crafts[look])
                     reasons.append(Reason("piece", row, score, says, rival, others))
@@ -147,7 +153,7 @@ def odd_ones(collection: Collection, features: NDArray[np.float32]) -> list[Reas
     reasons = []
     for row in np.flatnonzero(outliers(typical, crafts)).tolist():
         usual = float(np.nanmedian(typical[crafts == crafts[row]]))
-        says = f"a cosine of {typical[row]:.2f} to the nearest five of its craft, where {usual:.2f} is usual"
+        says = said("reason.outlier", cosine=Amount(float(typical[row]), 2), usual=Amount(usual, 2))
         reasons.append(Reason("outlier", row, 0.3, says, "", near[row]))
     return reasons
 
@@ -166,8 +172,12 @@ def foreigners(features: NDArray[np.floating[Any]]) -> list[Reason]:
     shared = units @ unit(np.median(units, axis=0, keepdims=True))[0]
     low, usual, high = np.quantile(shared, (0.25, 0.5, 0.75))
     least = min(low - _FAR * (high - low), usual - _LEAST_FAR)
-    says = "a cosine of {:.2f} to the middle of the collection, where {:.2f} is usual"
-    return [Reason("foreign", int(row), 0.6, says.format(shared[row], usual)) for row in np.flatnonzero(shared < least)]
+    return [
+        Reason(
+            "foreign", row, 0.6, said("reason.foreign", cosine=Amount(float(shared[row]), 2), usual=Amount(usual, 2))
+        )
+        for row in np.flatnonzero(shared < least).tolist()
+    ]
 
 
 def dominated_by_source(collection: Collection) -> list[Reason]:
@@ -188,9 +198,12 @@ def dominated_by_source(collection: Collection) -> list[Reason]:
         if by_chance > _MOST_BY_CHANCE or same[rows].mean() < _DOMINATED:
             continue
         middle = rows[(collection.embeddings[rows] @ collection.embeddings[rows].mean(axis=0)).argmax()]
-        says = (
-            f"the {len(rows)} photos of {source} lie by themselves: {same[rows].mean():.0%} of their neighbours are "
-            f"of that source, which has {by_chance:.0%} of the craft"
+        says = said(
+            "reason.source",
+            photos=len(rows),
+            source=str(source),
+            near=Amount(float(same[rows].mean()), share=True),
+            share=Amount(by_chance, share=True),
         )
         reasons.append(Reason("source", int(middle), 0.2, says, "", tuple(map(int, rows[rows != middle][:NEAREST]))))
     return reasons
@@ -202,8 +215,14 @@ def from_captions(collection: Collection) -> list[Reason]:
     table = collection.manifest.table
     captions = table["title"] if "title" in table.columns else table["note"]
     rows = np.flatnonzero(collection.manifest.from_captions & (collection.manifest.crafts != "")).tolist()
-    said = [f"“{captions.iloc[row]}”, by {table['source'].iloc[row] or 'somebody'}" for row in rows]
-    return [Reason("caption", row, 0.1, says) for row, says in zip(rows, said, strict=True)]
+    by = [(captions.iloc[row], table["source"].iloc[row]) for row in rows]
+    says = [
+        said("reason.caption", caption=str(caption), source=str(source))
+        if source
+        else said("reason.caption_of_nobody", caption=str(caption))
+        for caption, source in by
+    ]
+    return [Reason("caption", row, 0.1, each) for row, each in zip(rows, says, strict=True)]
 
 
 def unfamiliar(collection: Collection) -> list[Reason]:
@@ -214,10 +233,9 @@ def unfamiliar(collection: Collection) -> list[Reason]:
     if calibration is None:
         return []
     found = calibration.photos(collection.features[rows])
-    says = f"a familiarity of {{:.2f}}, where this run takes {calibration.familiarity:.2f} for such cloth"
-    few = found < calibration.familiarity
+    few, needed = found < calibration.familiarity, Amount(calibration.familiarity, 2)
     return [
-        Reason("foreign", row, 0.6, says.format(value))
+        Reason("foreign", row, 0.6, said("reason.unfamiliar", familiarity=Amount(value, 2), needed=needed))
         for row, value in zip(rows[few].tolist(), found[few].tolist(), strict=True)
     ]
 
@@ -229,6 +247,9 @@ def together(names: NDArray[np.str_]) -> list[NDArray[np.int_]]:
     return [rows for rows in np.split(order, np.cumsum(counts)[:-1]) if len(rows) > 1]
 
 
-def _listed(labels: Sequence[str] | NDArray[np.str_], counts: NDArray[np.int_]) -> str:
+def _listed(labels: Sequence[str] | NDArray[np.str_], counts: NDArray[np.int_]) -> Listed:
     order = np.argsort(-counts, kind="stable")
-    return ", ".join(f"{craft_name(str(labels[index]))} ({counts[index]})" for index in order)
+    counted = (
+        said("reason.counted", craft=said_craft(str(labels[index])), photos=int(counts[index])) for index in order
+    )
+    return Listed(tuple(counted), ",")

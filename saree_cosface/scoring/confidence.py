@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface.answers.verdict import Kind, verdicts
+from saree_cosface.languages.said import Amount, Said, said
 from saree_cosface.metrics.calibration import (
     accuracy_at_coverage,
     coverage_accuracy,
@@ -94,7 +95,7 @@ def known_verdicts(
     }
 
 
-def verdicts_in_words(shares: Mapping[str, float]) -> str:
+def verdicts_in_words(shares: Mapping[str, float]) -> Said:
     """What becomes of photos of known traditions; where an earlier version has measured it, which was never unsure.
 
     >>> words = verdicts_in_words({"tradition": 0.5, "between": 0.125, "outside": 0.375, "named rightly": 0.475})
@@ -102,27 +103,28 @@ def verdicts_in_words(shares: Mapping[str, float]) -> str:
     'A name is given to 50% of photos of known traditions, and 95% of these names are right'
     """
     named, unsure = shares["tradition"], shares.get("unsure", 0)
-    right = f", and {shares['named rightly'] / named:.0%} of these names are right" if named else ""
-    kept = f" (the true one is among those left for {shares['unsure rightly'] / unsure:.0%} of them)" if unsure else ""
-    left = f"{unsure:.0%} get the traditions that cannot be ruled out{kept}, " if "unsure" in shares else ""
-    return (
-        f"A name is given to {named:.0%} of photos of known traditions{right}; {shares['between']:.0%} are called one "
-        f"of two, {left}and {shares['outside']:.0%} are called outside the known traditions, which is wrong."
-    )
+    right = Amount(shares["named rightly"] / named if named else 0.0, share=True)
+    key = "about.verdicts_right" if named else "about.verdicts_named"
+    first = said(key, named=Amount(named, share=True), **({"right": right} if named else {}))
+    values = {name: Amount(shares[name], share=True) for name in ("between", "outside")}
+    if "unsure" not in shares:
+        return said("about.verdicts_of_three", first=first, **values)
+    kept = Amount(shares["unsure rightly"] / unsure if unsure else 0.0, share=True)
+    key = "about.verdicts_kept" if unsure else "about.verdicts_unsure"
+    left = said(key, unsure=Amount(unsure, share=True), **({"kept": kept} if unsure else {}))
+    return said("about.verdicts", first=first, left=left, **values)
 
 
-def sets_in_words(sets: dict[str, Any]) -> str:
+def sets_in_words(sets: dict[str, Any]) -> Said:
     """Whether the prediction sets hold what they promise on these sources."""
     covered, promised = sets["covered"], sets["promised"]
-    found = (
-        f"The true tradition is among those not ruled out in {covered['value']:.1%} of photos "
-        f"[{covered['low']:.1%}, {covered['high']:.1%}], promised were {promised:.0%}; they are "
-        f"{sets['mean_size']:.1f} on average."
-    )
+    shares = {name: Amount(covered[name], 1, share=True) for name in ("value", "low", "high")}
+    size, told = Amount(sets["mean_size"], 1), Amount(promised, share=True)
+    found = said("about.sets", **shares, promised=told, size=size)
     if covered["high"] < promised:
-        return f"{found} The promise fails on these sources: they differ from those calibrated on."
+        return said("about.sets_fail", found=found)
     if covered["value"] < promised:
-        return f"{found} That is fewer, though within what the choice of sources may do."
+        return said("about.sets_fewer", found=found)
     return found
 
 

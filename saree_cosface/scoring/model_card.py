@@ -10,6 +10,7 @@ from typing import Any
 
 from saree_cosface import __version__
 from saree_cosface.data.manifest_file import read_manifest
+from saree_cosface.languages.said import said
 from saree_cosface.networks.fingerprint import fingerprint
 from saree_cosface.runs.folder import RunError, recorded_recipe
 from saree_cosface.runs.parts import PARTS
@@ -31,7 +32,7 @@ def model_card(run: Run) -> dict[str, Any]:
     problems: list[str] = []
     evaluation, problem = evaluation_of(run)
     if problem:
-        problems.append(problem[0].upper() + problem[1:])
+        problems.append(problem)
     card = run.embedder.card
     return {
         "model": fingerprint(run.embedder),
@@ -69,7 +70,7 @@ def evaluation_of(run: Run) -> tuple[dict[str, Any] | None, str]:
         if missing:
             raise ValueError(f"it lacks {', '.join(sorted(missing))}")
     except (OSError, ValueError, TypeError) as error:
-        return None, f"the evaluation in this run's folder cannot be read ({error}); evaluate again."
+        return None, said("about.evaluation_unreadable", detail=str(error))
     return dict(document), ""
 
 

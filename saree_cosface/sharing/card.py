@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from saree_cosface.pages.model_card import LIMITS, NOT_FOR, SCORES
+from saree_cosface.languages.packaged import english
+from saree_cosface.pages.model_card import SCORES, limits, not_for
 from saree_cosface.runs.run import Run
 from saree_cosface.scoring.confidence import verdicts_in_words
 from saree_cosface.scoring.found_accuracy import WHOSE
@@ -54,8 +55,8 @@ def card_text(run: Run, photos: pd.DataFrame, doubts: Sequence[str] = ()) -> str
         ("Licence", _licence(card, doubts) if shared else ""),
         ("How good it is, whole sources held out", _good(card)),
         ("When it gives a name, and when not", _named(card["calibration"])),
-        ("Limits", bullets([*card["failures"], *LIMITS])),
-        ("What it must not be used for", bullets(NOT_FOR)),
+        ("Limits", bullets([*card["failures"], *limits(english())])),
+        ("What it must not be used for", bullets(not_for(english()))),
         ("What these files tell of the photos", _TELLS if shared else ""),
         ("Versions", _versions(card)),
     )
@@ -93,7 +94,7 @@ def _header(card: Mapping[str, Any]) -> dict[str, Any]:
     known = name in HUB_LICENCES
     licence = {"license": name} if known else {"license": "other", "license_name": name, "license_link": README}
     found = _measured(card)
-    scores = [(name, found[key]["value"]) for key, name in SCORES if key in found]
+    scores = [(english()(f"about.score_{key}"), found[key]["value"]) for key in SCORES if key in found]
     result = {
         "task": {"type": "image-classification", "name": "Craft tradition of a saree"},
         "dataset": {"type": "photos-of-sarees", "name": "Photos of sarees, whole sources held out"},
@@ -214,7 +215,11 @@ def _found(found: Mapping[str, Any]) -> str:
 
 
 def _scores(found: Mapping[str, Any]) -> str:
-    rows = [(name, f"{found[key]['value']:.1%}", _range(found[key])) for key, name in SCORES if key in found]
+    rows = [
+        (english()(f"about.score_{key}"), f"{found[key]['value']:.1%}", _range(found[key]))
+        for key in SCORES
+        if key in found
+    ]
     return table(("score", "share", "95 % interval"), rows)
 
 

@@ -26,6 +26,7 @@ from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.data.views import PyramidViews
 from saree_cosface.features.extraction import photo_features
 from saree_cosface.files import sha256_of
+from saree_cosface.languages.packaged import english
 from saree_cosface.maps.references import reference_map, small_map
 from saree_cosface.networks.fingerprint import embedder_version
 from saree_cosface.pages.examination import evidence_html, marks_html, numbers, report_page
@@ -102,7 +103,13 @@ def test_document_can_be_cited_and_tells_no_path(run, photos, examined):
 
 def test_page_holds_everything_and_escapes_names(run, examined):
     evidence = gather_evidence(run, examined)
-    page = report_page(run, examined, evidence, small_map(reference_map(run), ["chanderi", "jamdani"], np.zeros(2)))
+    page = report_page(
+        run,
+        examined,
+        evidence,
+        english(),
+        small_map(reference_map(run), ["chanderi", "jamdani"], np.zeros(2), english()),
+    )
     for expected in (
         embedder_version(run.embedder),
         *(photo.sha256 for photo in examined.seen),
@@ -133,11 +140,11 @@ def test_page_holds_everything_and_escapes_names(run, examined):
 )
 def test_each_verdict_is_told(run, examined, verdict, expected):
     judged = replace(examined, attribution=replace(examined.attribution, verdict=verdict))
-    told = tame(verdict_html(run, judged))
+    told = tame(verdict_html(run, judged, None, english()))
     for said in expected:
         assert said in told
     share = run.calibration.found["zones"]["outside"]["known"]
-    assert f"{share:.1%}" in "".join(part.html for part in numbers(run, judged))  # with every answer
+    assert f"{share:.1%}" in "".join(part.html for part in numbers(run, judged, english()))  # with every answer
     found = document(run, judged)
     assert found["verdict"]["kind"] == verdict.kind
     assert found["verdict"]["advice"] == verdict.advice
@@ -151,7 +158,7 @@ def test_pictures_lose_where_they_were_taken(run, photos, tmp_path):
     assert b"Exif" in tagged.read_bytes()
     seen, _ = see(run, [(tagged, "gps.jpg")])
     examination = examine(run, seen)
-    page = report_page(run, examination, gather_evidence(run, examination))
+    page = report_page(run, examination, gather_evidence(run, examination), english())
     pictures = [base64.b64decode(found) for found in re.findall(r"data:image/jpeg;base64,([^\"]+)", page)]
     assert len(pictures) > 3
     assert not any(b"Exif" in picture for picture in pictures)
@@ -196,8 +203,8 @@ def test_evidence_says_what_is_missing(run, photos, examined):
     )
     evidence = gather_evidence(without, examine(without, see(without, [(photos[0], "a")])[0]))
     assert evidence.matches == ()
-    assert "cannot be used (no such file)" in evidence_html(evidence, examined)
-    assert "no marks to look for" in marks_html(["of_nobody"])
+    assert "cannot be used (no such file)" in evidence_html(evidence, examined, english())
+    assert "no marks to look for" in marks_html(["of_nobody"], english())
 
 
 def test_evidence_shows_no_other_cloth_under_a_references_caption(tiny_run, photos, tmp_path):
@@ -216,7 +223,7 @@ def test_evidence_shows_no_other_cloth_under_a_references_caption(tiny_run, phot
 
 def test_uncalibrated_run_says_so(tiny_run, photos):
     examination = examine(tiny_run, see(tiny_run, [(photos[0], "a.jpg")])[0])
-    page = verdict_html(tiny_run, examination)
+    page = verdict_html(tiny_run, examination, None, english())
     assert "Nearest to" in page
     assert "saree-cosface calibrate" in page
     assert "named from" not in page
@@ -260,7 +267,7 @@ def test_map_is_kept_and_takes_in_what_was_enrolled(run, tmp_path):
 
 def test_small_map_marks_the_piece(run):
     references = reference_map(run)
-    drawn = small_map(references, ["jamdani", "leheriya", "chanderi"], references.coordinates[0])
+    drawn = small_map(references, ["jamdani", "leheriya", "chanderi"], references.coordinates[0], english())
     assert drawn.count("<circle") == len(references.photos) + 1
     assert "Jamdani" in drawn
     assert "Chanderi" not in drawn  # beyond the first two

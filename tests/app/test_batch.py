@@ -7,6 +7,7 @@ import pytest
 from app import batch
 from app.uploads import taken
 from saree_cosface.answers.batch import Row
+from saree_cosface.languages.packaged import english
 from tests.helpers.bad_photos import save, textured
 
 
@@ -17,7 +18,7 @@ def test_what_was_named_before_a_batch_broke_off_is_shown(tmp_path, monkeypatch,
 
     monkeypatch.setattr(batch, "name_photos", name_photos)
     files = [(tmp_path / name, name) for name in ("a.jpg", "b.jpg")]
-    said, table, more = list(batch.name_all(SimpleNamespace(run=None), files, threading.Event()))[-1]
+    said, table, more = list(batch.name_all(SimpleNamespace(run=None), files, threading.Event(), english()))[-1]
     assert "Broke off (No space left on device) after 1 of 2 photos: 1 named." in said
     assert "Patola" in table
     assert "/srv" not in said + table

@@ -21,6 +21,7 @@ from saree_cosface.curation.deciding import log_beside
 from saree_cosface.curation.decisions import CurationError
 from saree_cosface.curation.log import Clash, CurationLog
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
+from saree_cosface.languages.packaged import english
 from saree_cosface.review.bench import (
     candidates,
     decide,
@@ -80,7 +81,7 @@ def test_review_remembers_decisions_over_a_restart(run, bench, collection, tiny_
     assert (progress.total, progress.decided, dict(progress.by)) == (len(bench), 2, {"Asha Rao": 1, "Ben": 1})
     assert next_open(again, 0, done) == 2
     assert said_of(again, 0).verdict == entry
-    text = tame(f"{progress_bar(progress, 0)}{card(again, 0, said_of(again, 0))}")
+    text = tame(f"{progress_bar(progress, 0, english())}{card(again, 0, said_of(again, 0), english())}")
     assert HOSTILE in text
 
 
@@ -91,18 +92,18 @@ def test_two_curators_clash_and_one_overrules(bench):
         decide(bench, 0, "exclude", by="Ben", why="blurred", seen=seen)
     (other,) = clash.value.entries
     assert other.by == "Asha"
-    assert HOSTILE in tame(clash_note(clash.value.entries, "exclude"))
+    assert HOSTILE in tame(clash_note(clash.value.entries, "exclude", english()))
     assert said_of(bench, 0).verdict.kind == "accept"
     decide(bench, 0, "exclude", by="Ben", why="blurred", seen=seen, over=[other.number])
     assert said_of(bench, 0).verdict.kind == "exclude"
-    assert "blurred" in tame(card(bench, 0, said_of(bench, 0)))
+    assert "blurred" in tame(card(bench, 0, said_of(bench, 0), english()))
 
 
 def test_a_copy_stands_beside_the_photo_that_it_may_be_one_of(bench):
     first = candidates(bench, 0)[0]
     assert is_copy(bench.queue.entries[0])
     assert (IMAGE in first) != (IMAGE in bench.path(0))
-    shown = _show(bench, 0)
+    shown = _show(bench, 0, english())
     assert shown[3]["value"] == first
     assert decide(bench, 0, "duplicate", by="Asha", kept=first).value.endswith(Path(first).name)
 
@@ -125,7 +126,7 @@ def test_what_is_put_off_is_not_decided_and_comes_last(bench):
     decide(bench, 1, "accept", by="Asha")
     done, progress = decided(bench)
     assert (done, progress.decided, progress.put_off) == ({1}, 1, {0})
-    assert "1 decided · 1 put off" in tame(progress_bar(progress, 0))
+    assert "1 decided · 1 put off" in tame(progress_bar(progress, 0, english()))
     assert next_open(bench, -1, done, put_off=progress.put_off) == 2
     assert next_open(bench, 3, set(range(1, len(bench))), put_off=progress.put_off) == 0
     decide(bench, 0, "accept", by="Ben")  # whoever knows may answer
@@ -134,7 +135,7 @@ def test_what_is_put_off_is_not_decided_and_comes_last(bench):
 
 def test_a_photo_is_known_by_more_than_its_place_in_the_queue(bench):
     assert len({bench.mark(index) for index in range(len(bench))}) == len(bench)
-    assert _show(bench, 1)[1] == f"1:0:{bench.mark(1)}"
+    assert _show(bench, 1, english())[1] == f"1:0:{bench.mark(1)}"
 
 
 def test_review_refuses_a_manifest_that_changed_and_a_log_that_is_none(run, bench, collection, tiny_cache, tmp_path):
@@ -157,7 +158,8 @@ def test_that_nobody_has_looked_yet_speaks_for_no_other_craft(bench):
         for reasons in ((caption,), (caption, Reason("outlier", first.row, 0.3, "odd")))
     ]
     alone, doubted = (
-        card(replace(bench, queue=replace(bench.queue, entries=(entry,))), 0, said_of(bench, 0)) for entry in entries
+        card(replace(bench, queue=replace(bench.queue, entries=(entry,))), 0, said_of(bench, 0), english())
+        for entry in entries
     )
     assert "Label from a caption" in alone
     assert "Perhaps Patola instead" not in alone
@@ -167,18 +169,18 @@ def test_that_nobody_has_looked_yet_speaks_for_no_other_craft(bench):
 def test_card_stands_without_its_photo(bench, collection):
     files = bench.queue.collection.manifest.files()
     index = next(index for index in range(4) if files[bench.queue.entries[index].row].parent == collection.parent)
-    before = tame(card(bench, index, said_of(bench, index)))
+    before = tame(card(bench, index, said_of(bench, index), english()))
     assert HOSTILE in before
     assert IMAGE in before
     files[bench.queue.entries[index].row].unlink()
-    assert "cannot be read any more" in tame(card(bench, index, said_of(bench, index)))
+    assert "cannot be read any more" in tame(card(bench, index, said_of(bench, index), english()))
 
 
 def test_a_photo_put_in_the_place_of_another_is_neither_shown_nor_decided_on(bench, collection):
     files = bench.queue.collection.manifest.files()
     index = next(index for index in range(4) if files[bench.queue.entries[index].row].parent == collection.parent)
     Image.new("RGB", (96, 96), "teal").save(files[bench.queue.entries[index].row])
-    assert "was changed since the queue was ranked" in tame(card(bench, index, said_of(bench, index)))
+    assert "was changed since the queue was ranked" in tame(card(bench, index, said_of(bench, index), english()))
     with pytest.raises(CurationError, match="was changed since this queue was ranked; rank it anew"):
         decide(bench, index, "accept", by="Asha")
     assert not bench.log.exists()
@@ -188,7 +190,7 @@ def test_the_tab_says_how_many_photos_are_in_no_queue(run, collection, tiny_cach
     with collection.open("a") as file:
         file.write("gone.jpg,chanderi\n")
     bench = set_up(run, collection, cache=tiny_cache)
-    assert "1 photos could not be read, or have changed, and are in no queue" in _show(bench, 0)[-1]
+    assert "1 photo could not be read, or has changed, and is in no queue" in _show(bench, 0, english())[-1]
 
 
 def test_review_tab_says_what_is_wrong(bench):
@@ -196,11 +198,11 @@ def test_review_tab_says_what_is_wrong(bench):
     for nonsense in ("", None, "3", "a:b", "3:0", f"-1:0:{'0' * 16}", "1:0:2", f"{'9' * 5000}:0:{'0' * 16}"):
         with pytest.raises(ValueError, match="photo"):
             _place(nonsense)
-    assert _plainly(ValueError("relabel needs its reason: add --why TEXT.")) == "relabel needs its reason"
-    shown = _show(bench, 0, note(HOSTILE, problem=True))
+    assert _plainly("relabel needs its reason: add --why TEXT.") == "relabel needs its reason"
+    shown = _show(bench, 0, english(), note(HOSTILE, problem=True))
     assert HOSTILE in tame(shown[0])
     assert shown[1] == f"0:0:{bench.mark(0)}"
-    assert tame(f"<p>{sentence(decide(bench, 0, 'comment', by=IMAGE, why=SCRIPT))}</p>").count("hacked") == 2
+    assert tame(f"<p>{sentence(decide(bench, 0, 'comment', by=IMAGE, why=SCRIPT), english())}</p>").count("hacked") == 2
 
 
 def test_log_is_only_made_by_a_decision(bench):
@@ -264,10 +266,10 @@ def test_enrolling_twice_is_refused_by_content(run, phone_photos):
     enrol(run.folder, "Patola", phone_photos, keep=True)
     with pytest.raises(EnrolmentError, match="references already") as refused:
         enrol(run.folder, "Patola", phone_photos, keep=True)
-    assert str(phone_photos[0].parent) not in enrol_plainly(refused.value, phone_photos)
+    assert str(phone_photos[0].parent) not in enrol_plainly(str(refused.value), files=phone_photos, say=english())
     with pytest.raises(EnrolmentError) as unknown:
         enrol(run.folder, "Patolaa Zzzz", phone_photos)
-    assert "--new" not in enrol_plainly(unknown.value, phone_photos)
+    assert "--new" not in enrol_plainly(str(unknown.value), files=phone_photos, say=english())
 
 
 def test_provenance_is_a_line_a_fact_and_refuses_what_lies():
@@ -284,15 +286,15 @@ def test_provenance_is_a_line_a_fact_and_refuses_what_lies():
 
 def test_enrolments_are_listed_and_escaped(run, phone_photos):
     desk = Desk(run.folder)
-    assert "Nothing was enrolled yet" in tame(_list(desk)[0])
+    assert "Nothing was enrolled yet" in tame(_list(desk, english())[0])
     enrol(run.folder, "Patola", phone_photos, source=HOSTILE, note=f"Owner: {SCRIPT}\nRemark: {IMAGE}", keep=True)
-    html, row, which = _list(desk)
+    html, row, which = _list(desk, english())
     text = tame(html)
     assert HOSTILE in text
     assert f"Owner: {SCRIPT}Remark: {IMAGE}" in text
     assert (row["visible"], which["value"]) == (True, 1)
     assert "patola" in desk.run.gallery.crafts  # at once
     undo(run.folder)
-    assert _list(desk)[1]["visible"] is False
+    assert _list(desk, english())[1]["visible"] is False
     assert "patola" not in desk.run.gallery.crafts
     assert len(enrolments(run.folder)) == 1

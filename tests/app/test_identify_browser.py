@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from urllib.parse import urlsplit
 
@@ -162,6 +163,34 @@ def test_upload_answer_evidence_and_report(page, photos, served):
     page.get_log("browser"), page.get_log("performance")
     page.get(address)
     until(page, lambda: find(page, "#identify-photos input[type=file]"))
+
+
+@pytest.mark.parametrize("page", [PHONE], indirect=True, ids=["phone"])
+def test_the_page_in_hindi_and_back(page, served, photos):
+    try:
+        find(page, "a[hreflang=hi]").click()
+        until(page, lambda: find(page, "#identify-photos input[type=file]"))
+        language = "return [document.documentElement.lang, document.body.lang, document.title]"
+        assert page.execute_script(language) == ["hi", "hi", "यह साड़ी किस शिल्प की है?"]
+        assert "फ़ोटो" in text(page, "#identify-photos")
+        assert "छोड़ें" in text(page, "#identify-photos")  # as gradio says itself
+        upload(page, "identify-photos", photos[2], photos[1])
+        until(page, lambda: find(page, "#identify-closer a.save"))
+        assert "cut.jpg को छोड़ दिया गया" in text(page, "#identify-answer")
+        assert re.search("[\u0900-\u097f]", text(page, "#identify-answer h3.verdict"))
+        page.execute_script("for (const part of document.querySelectorAll('.parts details')) part.open = true")
+        assert too_wide(page) == 0
+        report = saved(page, find(page, "#identify-closer a.save")).read_text(encoding="utf-8")
+        assert '<html lang="hi">' in report
+        assert "इसे कैसे उद्धृत करें" in report
+        page.get(served.address)  # remembered
+        until(page, lambda: find(page, "#identify-photos input[type=file]"))
+        assert page.execute_script(language)[0] == "hi"
+        find(page, "a[hreflang=en]").click()
+        until(page, lambda: find(page, "#identify-photos input[type=file]"))
+        assert page.execute_script(language) == ["en", "en", "Which craft is this saree?"]
+    finally:
+        page.delete_all_cookies()
 
 
 def test_map_has_the_piece_once_it_is_drawn(page, photos):

@@ -9,13 +9,14 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from app.accounts import hash_of
-from app.page import TITLE
 from saree_cosface.data.manifest_file import read_manifest
+from saree_cosface.languages.packaged import english
 from tests.helpers.browser import errors, find, in_chromium, open_chromium, see, text, until, visit
 from tests.helpers.certificates import self_signed
 from tests.helpers.proxied import Proxied
 from tests.helpers.served import Served, as_files
 
+TITLE = english()("title")
 pytestmark = pytest.mark.slow  # a run is trained and calibrated for them
 
 WHO = {"username": "asha", "password": "nine looms"}

@@ -16,11 +16,13 @@ from app.accounts import add_account, hash_of, read_accounts
 from app.batch import _counts, name_all, of_folder, results
 from app.desk import Desk
 from app.identify import identify
-from app.page import build_app
+from app.page import _known, build_app
 from app.running import Running
+from app.speaking import put_in
 from saree_cosface.answers.batch import Row
 from saree_cosface.answers.prediction import predict
 from saree_cosface.data.manifest_file import read_manifest
+from saree_cosface.languages.packaged import english
 from saree_cosface.runs.gallery import Gallery
 from saree_cosface.runs.run import Run
 from saree_cosface.taxonomy import craft_name
@@ -42,7 +44,7 @@ def named(*paths):
 
 def whole(run, files):
     """All HTML of an answer, and what came first."""
-    steps = list(identify(run, files))
+    steps = list(identify(run, files, english()))
     return "".join(part for step in steps for part in step if isinstance(part, str)), steps
 
 
@@ -79,7 +81,7 @@ def test_answer_is_told_before_any_part_has_to_be_opened(calibrated_run, photos)
 
 def test_tabs_are_grouped_by_person_in_the_order_of_use(calibrated_run):
     def titles(tabs):
-        return [each.label for each in tabs.children]
+        return [put_in(each.label, english()) for each in tabs.children]
 
     page = build_app(Desk(calibrated_run.folder))
     by_id = {block.elem_id: block for block in page.blocks.values() if getattr(block, "elem_id", None)}
@@ -130,12 +132,12 @@ def test_batch_tells_how_far_it_is_and_ends_with_a_table(calibrated_run, photos,
     taken_there = tmp_path / "taken"
     taken_there.mkdir()
     copies = [save_as(taken_there / f"{n}.jpg", photo) for n, photo in enumerate(photos[:3])]
-    steps = list(name_all(Desk(calibrated_run.folder), named(*copies), threading.Event()))
+    steps = list(name_all(Desk(calibrated_run.folder), named(*copies), threading.Event(), english()))
     assert "0 of 3 photos" in steps[0][0]
     assert re.search(r"1 of 3 photos, about \d+ s left", steps[1][0])
     assert [more for _, _, more in steps] == [True] * (len(steps) - 1) + [False]
     kinds = [predict(calibrated_run, [photo]).attributions[0].verdict.kind for photo in copies]
-    assert f"3 photos: {_counts([Row(str(n), kind=kind) for n, kind in enumerate(kinds)])}." in steps[-1][0]
+    assert f"3 photos: {_counts([Row(str(n), kind=kind) for n, kind in enumerate(kinds)], english())}." in steps[-1][0]
     assert steps[-1][1].count("<tr>") == 4
 
 
@@ -151,7 +153,7 @@ def test_cancelled_batch_shows_what_is_done(calibrated_run, photos, tmp_path):
     running.begin("somebody else")
     running.end("me")
     assert end.is_set()
-    said, table, more = list(name_all(Desk(calibrated_run.folder), named(*copies), end))[-1]
+    said, table, more = list(name_all(Desk(calibrated_run.folder), named(*copies), end, english()))[-1]
     assert "Cancelled after 1 of 3 photos" in said
     assert table.count("<tr>") == 2
     assert more is False
@@ -165,12 +167,13 @@ def test_what_lies_about_in_a_folder_is_passed_over():
 
 def test_table_escapes_names_and_gives_reasons():
     table = results(
-        [Row("<script>x</script>.jpg", problem="<i>empty"), Row("b.jpg", "1" * 64, tradition="Patola", cosine=0.5)]
+        [Row("<script>x</script>.jpg", problem="<i>empty"), Row("b.jpg", "1" * 64, tradition="Patola", cosine=0.5)],
+        english(),
     )
     assert "<script>" not in table
     assert "left out: &lt;i&gt;empty" in table
     assert "verdict" not in table  # of a run that is not calibrated
-    assert results([]) == ""
+    assert results([], english()) == ""
 
 
 # --- Accounts -----------------------------------------------------------------------------------------------------
@@ -239,8 +242,7 @@ def test_app_builds_without_analytics(calibrated_run):
     page = build_app(Desk(calibrated_run.folder))
     assert page.analytics_enabled is False
     assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
-    values = [str(getattr(block, "value", "")) for block in page.blocks.values()]
-    assert any(craft_name(calibrated_run.gallery.crafts[0]) in value for value in values)
+    assert craft_name(calibrated_run.gallery.crafts[0]) in _known(calibrated_run, english())
 
 
 @pytest.fixture

@@ -12,12 +12,14 @@ import pytest
 
 from app.accounts import hash_of
 from app.gate import _CLOSED
-from app.page import TITLE, style, theme
+from app.page import style, theme
 from saree_cosface.answers.prediction import predict
 from saree_cosface.data.manifest_file import read_manifest
+from saree_cosface.languages.packaged import english
 from tests.helpers.bad_photos import BAD, ODD, picture, save
 from tests.helpers.served import ROOT, Served, as_files
 
+TITLE = english()("title")
 pytestmark = pytest.mark.slow  # a run is trained and calibrated for them
 
 ELSEWHERE = re.compile(r"""(?:\b(?:src|action)\s*=\s*["']?|url\(\s*["']?|@import\s+["'])\s*(https?:)?//""")

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from app.page import TITLE
 from app.place import Place, place
 from app.serving import layers, serve
+from saree_cosface.languages.packaged import packaged
 from tests.helpers.certificates import self_signed
 
 
@@ -35,7 +36,7 @@ def started(monkeypatch):
 
     def start(where, **options):
         pages.append(small_page())
-        desk = SimpleNamespace(run=SimpleNamespace(embedder=None))
+        desk = SimpleNamespace(run=SimpleNamespace(embedder=None), languages=packaged())
         serve(pages[0], desk, where, **options)
         return pages[0].server_port
 
@@ -53,7 +54,7 @@ def test_the_network_is_served_encrypted(started, tmp_path, capsys):
     forged = {"x-forwarded-host": "evil.example", "x-forwarded-proto": "http", "x-forwarded-for": "10.0.0.1"}
     with httpx.Client(base_url=f"https://localhost:{port}/sarees/", verify=trusted, headers=forged) as client:
         page = client.get("./").text
-        assert page.count(f"<title>{TITLE}</title>") == 1
+        assert page.count(f"<title>{packaged()['en']('title')}</title>") == 1
         assert f'"root":"https://localhost:{port}/sarees"' in page
         assert "evil.example" not in page
         assert 'href="/' not in page
@@ -82,7 +83,7 @@ def app():
     page = small_page()
     page.auth, page.auth_message, page.root_path = known, "", "/sarees"
     where = place("0.0.0.0", accounts=True, behind_proxy="10.0.0.0/24", root_path="/sarees")
-    return gr.routes.App.create_app(page, app_kwargs={"middleware": layers(where, open_to_all=False)})
+    return gr.routes.App.create_app(page, app_kwargs={"middleware": layers(where, packaged(), open_to_all=False)})
 
 
 @pytest.mark.parametrize("prefix", ["", "/sarees"])
@@ -90,7 +91,7 @@ def test_what_is_closed_stays_closed_under_a_path(app, prefix):
     said = {"x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.9"}
     with TestClient(app, "https://museum.example", client=("10.0.0.5", 1), headers=said) as client:
         page = client.get(f"{prefix}/").text
-        assert page.count(f"<title>{TITLE}</title>") == 1
+        assert page.count(f"<title>{packaged()['en']('title')}</title>") == 1
         assert '"root":"https://museum.example/sarees"' in page
         for closed in ("monitoring", "monitoring/summary", "gradio_api/vibe-code", "gradio_api/file=http://x"):
             assert client.get(f"{prefix}/{closed}").json()["error"] == "there is nothing here"

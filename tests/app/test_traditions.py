@@ -17,6 +17,7 @@ from app.opening import heard
 from app.traditions import traditions_tab
 from saree_cosface.answers.enrolment import enrol
 from saree_cosface.console import announce, telling, track
+from saree_cosface.languages.packaged import english
 from saree_cosface.pages.atlas import atlas_page
 from saree_cosface.pages.atlas_cards import drawn_example, folded, make_atlas, search_text
 from saree_cosface.pages.model_card import model_page
@@ -93,7 +94,7 @@ def test_atlas_says_what_was_measured_and_what_was_not(run):
     before = make_atlas(run)
     assert not before.evaluated
     assert before.cards[0].measured is None
-    assert "was not measured for this model" in tame(atlas_page(before))
+    assert "was not measured for this model" in tame(atlas_page(before, english()))
     evaluate(run)
     atlas = make_atlas(run)
     by_craft = {card.craft.id: card for card in atlas.cards}
@@ -102,7 +103,7 @@ def test_atlas_says_what_was_measured_and_what_was_not(run):
         ("chanderi", 3, 1),
         ("leheriya", 3, 0),
     ]
-    text = tame(atlas_page(atlas))
+    text = tame(atlas_page(atlas, english()))
     assert "30 photos of 2 sources" in text
     assert "4 of 10 photos" in text
     assert "taken for it 3 times, mistaken for this 1 time" in text
@@ -118,7 +119,7 @@ def test_atlas_names_an_evaluation_that_is_damaged(run):
     atlas = make_atlas(run)
     assert "cannot be read" in atlas.problem
     assert str(run.folder) not in atlas.problem
-    assert "cannot be told" in tame(atlas_page(atlas))
+    assert "cannot be told" in tame(atlas_page(atlas, english()))
     evaluate(run)
     (run.folder / "evaluation" / "source" / "evaluation.json").write_text('{"counts": {}}')
     assert "lacks confusion" in make_atlas(run).problem
@@ -149,7 +150,7 @@ def test_atlas_of_hostile_names(run, tiny_corpus):
     assert sum(card.known for card in atlas.cards) == 4
     enrolled = next(card for card in atlas.cards if card.known and not card.learned)
     assert enrolled.photos == 2
-    text = tame(atlas_page(atlas))
+    text = tame(atlas_page(atlas, english()))
     assert "enrolled after training" in text
     # A craft that the loom draws and the gallery does not have is shown by a drawing, which says so.
     assert "Drawn by the loom, no photograph" in text
@@ -165,7 +166,7 @@ def test_card_of_a_model_that_was_not_measured(run):
     assert card_["photos"]["drawn"] is True
     assert card_["photos"]["parts"]["train"]["photos"] == len(run.gallery)
     json.dumps(card_)
-    text = tame(model_page(card_))
+    text = tame(model_page(card_, english()))
     for expected in ("learned from drawings", "Not measured.", "Not calibrated.", "To authenticate", card_["model"]):
         assert expected in text
 
@@ -181,7 +182,7 @@ def test_card_of_a_model_tells_its_failures(run):
             "It depends on who took the photo: the nearest is right in 90% for one source that it never saw, 50% for another.",
         ]
     )
-    text = tame(model_page(card_))
+    text = tame(model_page(card_, english()))
     assert "30 photos of 30 pieces by 2 sources" in text
     assert text.count(HOSTILE) == 2
     gap = {"nearest": {"gap": 0.11}}
@@ -198,7 +199,7 @@ def test_card_of_a_model_says_what_it_cannot_read(run):
     (run.folder / "config.yaml").write_text("{")
     card_ = model_card(run)
     assert len(card_["problems"]) == 3
-    text = tame(model_page(card_))
+    text = tame(model_page(card_, english()))
     assert "their list is gone" in text
     assert "Not measured." in text
 
@@ -211,7 +212,7 @@ def calibrated_copy(calibrated_run, tmp_path_factory):
 def test_what_calibration_found_stands_where_nothing_was_evaluated(calibrated_copy):
     run = calibrated_copy
     found = run.calibration.found
-    text = tame(model_page(model_card(run)))
+    text = tame(model_page(model_card(run), english()))
     assert "Not measured." not in text
     assert f"Found by calibration: {WHOSE}" in text
     assert "This model itself was not scored" in text
@@ -220,7 +221,7 @@ def test_what_calibration_found_stands_where_nothing_was_evaluated(calibrated_co
     assert set(found["per_craft"]) == set(run.classes)
     atlas = make_atlas(run)
     assert (atlas.evaluated, atlas.calibrated, atlas.photos) == (False, True, found["photos"])
-    page = tame(atlas_page(atlas))
+    page = tame(atlas_page(atlas, english()))
     assert "not measured" not in page.lower()
     assert page.count(WHOSE) == 1 + len(run.classes)
     for card in atlas.cards[:3]:
@@ -241,7 +242,7 @@ def test_an_evaluation_comes_before_what_calibration_found(calibrated_copy, tmp_
         *("evaluation", "evaluation", "calibration")
     ]
     assert (measured["jamdani"].right, measured["jamdani"].photos) == (4, 10)
-    text = tame(model_page(model_card(run)))
+    text = tame(model_page(model_card(run), english()))
     assert text.index("30 photos of 30 pieces by 2 sources") < text.index("Found by calibration")
 
 
@@ -250,7 +251,11 @@ def test_a_card_says_that_its_photos_are_of_one_source(calibrated_copy):
     found = dict(card_["calibration"]["found"])
     alone = {craft: dict(score) for craft, score in found["per_craft"].items() if craft != "leheriya"}
     del alone["jamdani"]["low"], alone["jamdani"]["high"]
-    text = tame(model_page({**card_, "calibration": {**card_["calibration"], "found": {**found, "per_craft": alone}}}))
+    text = tame(
+        model_page(
+            {**card_, "calibration": {**card_["calibration"], "found": {**found, "per_craft": alone}}}, english()
+        )
+    )
     assert "one source" in text
     assert "Not to be told of Leheriya" in text
 

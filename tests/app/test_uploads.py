@@ -9,6 +9,7 @@ import pytest
 from app.batch import results
 from app.uploads import folder_of, is_upload, shown_name, sweep, taken, upload_folders
 from saree_cosface.answers.batch import Row
+from saree_cosface.languages.packaged import english
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_long_and_marked_up_folders_are_shown_short_and_as_text():
     assert len(long) == 400
     assert (long[:10], long[-6:]) == ("shop/shop/", "x1.jpg")
     marked = shown_name("<b onclick='x()'>/<img src=x>.jpg", "photo", folders=True)
-    table = results([Row(marked, problem="empty")])
+    table = results([Row(marked, problem="empty")], english())
     assert "&lt;b onclick=&#x27;x()&#x27;&gt;/&lt;img src=x&gt;.jpg" in table
     assert not re.search("<(b|img) ", table)
 

@@ -48,7 +48,7 @@ def test_what_may_hold_a_photo_that_is_not_read_is_listed(tmp_path):
     photos, bad = find_photos(tmp_path)
     assert photos == []
     said = {each.path.name: each.reason for each in bad}
-    assert said["a.dng"] == said["b.RAF"] == "a camera's raw picture; develop it, and save it as JPEG"
+    assert said["a.dng"] == said["b.RAF"] == "a camera’s raw picture; develop it, and save it as JPEG"
     assert said["c.psd"] == "a picture of a kind that is not read here (PSD); save it as JPEG"
     assert said["f"] == "empty (0 bytes)"
     assert said["g"] == said["h.tgz"] == "an archive; unpack it first"

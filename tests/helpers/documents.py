@@ -260,7 +260,7 @@ PROGRAMS = {
     "python",
     "python3",
 }
-PROGRAMS |= {"ray", "source", "ssh", "systemctl", "tensorboard", "unzip"}
+PROGRAMS |= {"pybabel", "ray", "source", "ssh", "systemctl", "tensorboard", "unzip"}
 """Programs of others that documents may show."""
 
 

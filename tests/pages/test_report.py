@@ -12,6 +12,7 @@ from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.html import page as html_page
 from saree_cosface.html.answer import answer, bars, reference_cards
 from saree_cosface.html.page import Html, escape, file_uri, photo_uri, table
+from saree_cosface.languages.packaged import english
 from saree_cosface.maps.embedding import EmbeddingMap
 from saree_cosface.pages import exhibits as report_exhibits
 from saree_cosface.pages.report import write_report
@@ -239,8 +240,8 @@ def test_table_escapes_cells_but_html():
 
 
 def test_bars_are_as_long_as_the_cosine():
-    traditions = [RankedTradition("x", "X & Y", "", "", cosine) for cosine in (1.0000001, 0.25, -0.3)]
-    drawn = bars(traditions)
+    traditions = [RankedTradition("X & Y", "X & Y", "", "", cosine) for cosine in (1.0000001, 0.25, -0.3)]
+    drawn = bars(traditions, english())
     assert re.findall(r"width:([\d.]+)%", drawn) == ["100.0", "25.0", "0.0"]
     assert "X &amp; Y" in drawn
     assert "-0.300" in drawn
@@ -248,18 +249,18 @@ def test_bars_are_as_long_as_the_cosine():
 
 def test_both_thresholds_are_drawn_and_labelled():
     traditions = [RankedTradition("x", "X", "", "", cosine) for cosine in (0.6, 0.25)]
-    drawn = bars(traditions, calibration_with(cosine=0.5, known=0.2))
+    drawn = bars(traditions, english(), calibration_with(cosine=0.5, known=0.2))
     assert re.findall(r'line (\w+)" style="left:([\d.]+)%', drawn) == [("known", "20.0"), ("named", "50.0")] * 2
     assert re.findall(r'<b class="(\w+)">([^<]+)<', drawn) == [
         *(("known", "outside below 0.20"), ("named", "named from 0.50"))
     ]
-    assert "line" not in bars(traditions)
+    assert "line" not in bars(traditions, english())
 
 
 def test_reference_cards_without_thumbnails_say_so(tmp_path):
     reference = NearReference("patola", "p", "", "photo.jpg", "thumbnails/none.jpg", 0.5, "")
     for folder in (tmp_path, None):
-        card = reference_cards([reference], folder)
+        card = reference_cards([reference], folder, english())
         assert "no picture" in card
         assert "Patola" in card
     assert file_uri(tmp_path / "none.png") == ""
@@ -269,7 +270,7 @@ def test_reference_cards_without_thumbnails_say_so(tmp_path):
 
 def test_answer_shows_the_photos_that_can_be_shown():
     found = Attribution(("a.jpg", "b<.jpg"), (), (), 0.0)
-    parsed = Page(answer(found, ["data:,1", ""], "<h3>x</h3>", None))
+    parsed = Page(answer(found, ["data:,1", ""], "<h3>x</h3>", None, english()))
     assert parsed.pictures == ["data:,1"]
 
 

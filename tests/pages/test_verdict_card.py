@@ -7,6 +7,7 @@ import pytest
 from saree_cosface.answers.attribution import RankedTradition
 from saree_cosface.answers.verdict import Verdict
 from saree_cosface.html.parts import Part, folded, spread
+from saree_cosface.languages.packaged import english
 from saree_cosface.pages.verdict_card import gauge
 from tests.helpers.hostile import HOSTILE, tame
 from tests.helpers.numbers import calibration_with
@@ -22,7 +23,7 @@ def ranked(*cosines, allowance=0.0):
 
 
 def shown(cosines, verdict, **more):
-    return gauge(ranked(*cosines, **more), verdict, calibration_with(cosine=0.6, known=0.25))
+    return gauge(ranked(*cosines, **more), verdict, calibration_with(cosine=0.6, known=0.25), english())
 
 
 def test_gauge_marks_the_piece_in_the_zone_of_its_verdict():

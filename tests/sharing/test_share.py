@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 
+from app.curators_map import _opening as map_opening
+from app.curators_review import _opening as review_opening
 from app.desk import Desk
 from app.identify import identify
-from app.page import build_app
+from app.page import _known_now, build_app
 from saree_cosface.answers.collection import see
 from saree_cosface.answers.enrolment import enrol
 from saree_cosface.answers.prediction import predict
 from saree_cosface.data.manifest import ManifestError
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
+from saree_cosface.languages.packaged import english
 from saree_cosface.maps.make import PAGE, map_collection
 from saree_cosface.pages.model_card import model_page
 from saree_cosface.runs.calibration import CalibrationError
@@ -148,7 +151,7 @@ def test_the_card_is_one_that_hubs_read(given):
 
 
 def test_the_app_says_what_it_is(given):
-    page = model_page(model_card(load_run(given)))
+    page = model_page(model_card(load_run(given)), english())
     assert "shared without its photos" in page
     assert "CC-BY-4.0" in page
     assert "learned from drawings" in page
@@ -322,13 +325,13 @@ def test_photos_are_scored_enrolled_and_explained_with_it(given, tiny_corpus, ti
 @pytest.mark.slow
 def test_the_app_serves_it_and_says_what_it_lacks(given, tiny_corpus):
     desk = Desk(given)
-    shown = json.dumps(build_app(desk).config, default=str)
-    assert "This model was shared without its photos: its references have no pictures." in shown
-    assert "To review a collection of your own, start the app with its table" in shown
-    assert "the references of this model, which was shared without its photos" in shown
+    build_app(desk)
+    assert "This model was shared without its photos: its references have no pictures." in _known_now(desk, english())
+    assert "so there is nothing of its own to review" in review_opening(desk, english())
+    assert "the references of this model, which was shared without its photos" in map_opening(desk, english())
     photo = read_manifest(tiny_corpus).files()[0]
     answer = "".join(
-        part for step in identify(desk.run, [(photo, photo.name)]) for part in step if isinstance(part, str)
+        part for step in identify(desk.run, [(photo, photo.name)], english()) for part in step if isinstance(part, str)
     )
     assert "no picture" in answer
     assert f"cannot be used ({NO_PHOTOS})" in answer

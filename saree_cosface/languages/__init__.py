@@ -1,0 +1,1 @@
+"""The texts of the interface, a file a language, and numbers and dates as each writes them."""
