@@ -42,7 +42,7 @@ class Whitening:
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Unit embeddings: ``(N, F) -> (N, D)``."""
-        return unit((features - self.centre) @ self.matrix)
+        return unit(((features - self.centre) @ self.matrix).astype(np.float32, copy=False))
 
 
 def whitening(features: NDArray[np.float32], labels: NDArray[np.int_], dimensions: int, shrinkage: float) -> Whitening:
@@ -116,7 +116,7 @@ def best_shrinkage(
         placed = (features - scatter.centre) @ scatter.components  # once for all shrinkages, since it takes longest
         present = np.unique(labels[train])
         for shrinkage, given in answers.items():
-            found = unit(placed @ scatter.root(shrinkage))
+            found = unit((placed @ scatter.root(shrinkage)).astype(np.float32, copy=False))
             means = prototypes(found[train], labels[train], train, sources[train], present.tolist())
             given[test] = present[(found[test] @ means.T).argmax(axis=1)]
     right = {
