@@ -10,7 +10,8 @@ from PIL import Image
 from saree_cosface.answers.evidence import gather_evidence
 from saree_cosface.answers.examination import examine, see
 from saree_cosface.console import console
-from saree_cosface.languages.said import Said, said
+from saree_cosface.languages.said import said
+from saree_cosface.languages.values import Said
 from saree_cosface.maps.embedding import EmbeddingMap
 from saree_cosface.maps.references import reference_map
 from saree_cosface.runs.run import Run

@@ -10,7 +10,7 @@ from saree_cosface.data.manifest import ManifestError
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.html.page import escape, table
 from saree_cosface.languages.language import Language
-from saree_cosface.languages.said import Amount
+from saree_cosface.languages.values import Amount
 from saree_cosface.review.next_steps import FOLDER, StepsError, kept_steps
 from saree_cosface.scoring.curve import FEWEST
 

@@ -13,7 +13,7 @@ from gradio.context import Context
 from saree_cosface.console import telling
 from saree_cosface.html.page import escape
 from saree_cosface.languages.language import Language
-from saree_cosface.languages.said import Said
+from saree_cosface.languages.values import Said
 
 
 def when_opened(function: Callable[..., Any], inputs: Any, outputs: Any) -> Any:

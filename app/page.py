@@ -8,7 +8,7 @@ import gradio as gr
 
 from saree_cosface.html.page import escape, stylesheet
 from saree_cosface.languages.language import Language
-from saree_cosface.languages.said import Amount
+from saree_cosface.languages.values import Amount
 from saree_cosface.runs.run import Run
 
 from .about import about_tab

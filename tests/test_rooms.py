@@ -15,6 +15,7 @@ ROOMS = (
     *(
         "machine",
         "root",
+        "languages",
         "heads",
         "metrics",
         "figures",

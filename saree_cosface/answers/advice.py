@@ -6,7 +6,8 @@ which none has shown yet.
 
 from collections.abc import Sequence
 
-from saree_cosface.languages.said import Listed, Said, said, said_craft
+from saree_cosface.languages.said import said, said_craft
+from saree_cosface.languages.values import Listed, Said
 from saree_cosface.taxonomy import load_taxonomy
 
 COMPARED = 3

@@ -7,7 +7,8 @@ from pathlib import Path
 from saree_cosface.answers.attribution import attribute
 from saree_cosface.answers.verdict import in_words
 from saree_cosface.features.embedding import embed_photos
-from saree_cosface.languages.said import Said, said
+from saree_cosface.languages.said import said
+from saree_cosface.languages.values import Said
 from saree_cosface.runs.run import Run
 from saree_cosface.taxonomy import load_taxonomy
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface.answers.advice import advice
-from saree_cosface.languages.said import Amount, Listed, Said, said, said_craft
+from saree_cosface.languages.said import said, said_craft
+from saree_cosface.languages.values import Amount, Listed, Said
 from saree_cosface.runs.calibration import Calibration
 
 Kind = Literal["tradition", "between", "unsure", "outside"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from saree_cosface.answers.attribution import Attribution, NearReference, PhotoSay, RankedTradition
 from saree_cosface.html.page import escape, file_uri
 from saree_cosface.languages.language import Language
-from saree_cosface.languages.said import Amount
+from saree_cosface.languages.values import Amount
 from saree_cosface.runs.calibration import Calibration
 
 

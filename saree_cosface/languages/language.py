@@ -11,7 +11,7 @@ from babel.dates import format_date, format_datetime
 from babel.lists import format_list
 from babel.numbers import format_decimal, format_percent
 
-from saree_cosface.languages.said import Amount, Listed, Said
+from saree_cosface.languages.values import Amount, Listed, Said
 from saree_cosface.taxonomy import craft_name, load_taxonomy
 
 NOTE = "language.note"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from saree_cosface.html.page import escape, photo_uri, pixels_uri
 from saree_cosface.languages.language import Language
-from saree_cosface.languages.said import Amount
+from saree_cosface.languages.values import Amount
 from saree_cosface.pages.atlas_cards import Atlas, Card, drawn_example, search_text
 from saree_cosface.taxonomy import Craft
 

@@ -13,7 +13,7 @@ from saree_cosface.html.answer import bars, bars_title, photo_figures, reference
 from saree_cosface.html.page import Html, escape, page, pixels_uri, table
 from saree_cosface.html.parts import Part, spread
 from saree_cosface.languages.language import Language
-from saree_cosface.languages.said import Amount
+from saree_cosface.languages.values import Amount
 from saree_cosface.pages.verdict_card import facts_of, title_of, verdict_html
 from saree_cosface.pages.why import heat_pixels
 from saree_cosface.pages.zones import zones_html

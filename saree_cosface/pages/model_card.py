@@ -6,7 +6,7 @@ from typing import Any
 
 from saree_cosface.html.page import Html, escape, table
 from saree_cosface.languages.language import Language
-from saree_cosface.languages.said import Amount
+from saree_cosface.languages.values import Amount
 from saree_cosface.pages.zones import zones_html
 from saree_cosface.scoring.confidence import sets_in_words, verdicts_in_words
 from saree_cosface.scoring.failures import FEW, POOR

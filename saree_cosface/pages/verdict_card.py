@@ -8,7 +8,7 @@ from saree_cosface.answers.examination import Examination
 from saree_cosface.answers.verdict import Verdict, in_words
 from saree_cosface.html.page import escape
 from saree_cosface.languages.language import Language
-from saree_cosface.languages.said import Amount
+from saree_cosface.languages.values import Amount
 from saree_cosface.pages.why import why_html
 from saree_cosface.runs.calibration import Calibration
 from saree_cosface.runs.run import Run

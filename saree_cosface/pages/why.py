@@ -15,7 +15,7 @@ from saree_cosface.data.images import BadImage, decode
 from saree_cosface.figures.style import PALETTE
 from saree_cosface.html.page import escape, pixels_uri
 from saree_cosface.languages.language import Language
-from saree_cosface.languages.said import Amount
+from saree_cosface.languages.values import Amount
 from saree_cosface.runs.run import Run
 
 _WARM, _COLD = np.array([190.0, 62, 30]), np.array([36.0, 84, 160])

@@ -16,7 +16,8 @@ from cleanlab.filter import find_label_issues
 from numpy.typing import NDArray
 
 from saree_cosface.answers.collection import Collection
-from saree_cosface.languages.said import Amount, Listed, said, said_craft
+from saree_cosface.languages.said import said, said_craft
+from saree_cosface.languages.values import Amount, Listed
 from saree_cosface.metrics.neighbourhood import nearest_neighbours, unit
 from saree_cosface.metrics.outliers import outliers
 from saree_cosface.review.judging import HeldOutLabels

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saree_cosface.answers.verdict import Kind, verdicts
-from saree_cosface.languages.said import Amount, Said, said
+from saree_cosface.languages.said import said
+from saree_cosface.languages.values import Amount, Said
 from saree_cosface.metrics.calibration import (
     accuracy_at_coverage,
     coverage_accuracy,

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from saree_cosface.languages.said import Amount, Listed, Said, said, said_craft
+from saree_cosface.languages.said import said, said_craft
+from saree_cosface.languages.values import Amount, Listed, Said
 
 FEW = 10
 """Photos below which the score of a craft is not to be relied on."""

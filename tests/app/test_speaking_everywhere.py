@@ -28,7 +28,8 @@ from saree_cosface.answers.examination import examine, see
 from saree_cosface.data.manifest_file import read_manifest, write_manifest
 from saree_cosface.languages.language import Language
 from saree_cosface.languages.packaged import english
-from saree_cosface.languages.said import Amount, said
+from saree_cosface.languages.said import said
+from saree_cosface.languages.values import Amount
 from saree_cosface.pages.atlas import atlas_page
 from saree_cosface.pages.atlas_cards import make_atlas
 from saree_cosface.pages.model_card import model_page

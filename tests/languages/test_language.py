@@ -7,7 +7,8 @@ import pickle
 import pytest
 
 from saree_cosface.languages.packaged import english, languages, packaged
-from saree_cosface.languages.said import Amount, Listed, said, said_craft
+from saree_cosface.languages.said import said, said_craft
+from saree_cosface.languages.values import Amount, Listed
 
 SECOND = "2026-11-30T16:37:10+00:00"
 
