@@ -27,7 +27,9 @@ LARGEST = 400_000
 _WIDTH = 640  # pixels
 _USERS = ("PHOTOS", "CONTACT", "RUN", "MANIFEST", "CACHE", "FACES", "EXPERIMENTS", "TINY")
 _BAR = re.compile(r"[━╸╺]{5,}.*\d+:\d\d|\bit/s\b")
-_WARNING = re.compile(r"^\S+:\d+: \w+Warning: .*\n(?:  .*\n)?", re.MULTILINE)
+_WARNING = re.compile(
+    r"^\S+:\d+: \w+Warning: (?:.*\n)(?:support\n)?(?:  .*\n)?", re.MULTILINE
+)  # its own line may be wrapped
 
 
 def keep(path: Path) -> int:
@@ -42,7 +44,7 @@ def keep(path: Path) -> int:
         folder = Path(name).resolve()
         for variable in _USERS:
             os.environ.pop(variable, None)
-        os.environ |= {"WORK": str(folder / "work"), "EXPERIMENTS": str(FOLDER.parent / "benchmarks" / "faces")}
+        os.environ |= {"WORK": "work", "EXPERIMENTS": str(FOLDER.parent / "benchmarks" / "faces")}
         run = NotebookClient(notebook, timeout=3600, kernel_name="python3", resources={"metadata": {"path": folder}})
         run.execute()
         for cell in notebook.cells:
