@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from app.page import TITLE
 from app.place import Place, place
 from app.serving import layers, serve
+from saree_cosface.console import console
 from saree_cosface.languages.packaged import packaged
 from tests.helpers.certificates import self_signed
 
@@ -45,11 +46,14 @@ def started(monkeypatch):
         page.close()
 
 
-def test_the_network_is_served_encrypted(started, tmp_path, capsys):
+def test_the_network_is_served_encrypted(started, tmp_path):
     signed = self_signed(tmp_path)
     found = place("0.0.0.0", accounts=True, certificate=signed.certificate, key=signed.key, root_path="/sarees")
-    port = started(found, auth=known)
-    assert f"Open https://localhost:{port}/sarees/, or the like under a name of this machine" in capsys.readouterr().err
+    # Not by pytest's capsys: uvicorn ends the handlers of all logs, and one of another library's would close the stream
+    # that sys.stderr is otherwise.
+    with console.capture() as said:
+        port = started(found, auth=known)
+    assert f"Open https://localhost:{port}/sarees/, or the like under a name of this machine" in said.get()
     trusted = ssl.create_default_context(cafile=str(signed.certificate))
     forged = {"x-forwarded-host": "evil.example", "x-forwarded-proto": "http", "x-forwarded-for": "10.0.0.1"}
     with httpx.Client(base_url=f"https://localhost:{port}/sarees/", verify=trusted, headers=forged) as client:
@@ -71,9 +75,10 @@ def test_the_network_is_served_encrypted(started, tmp_path, capsys):
         assert client.get("config").status_code == 401
 
 
-def test_an_address_of_six_is_served(started, capsys):
-    port = started(Place("::1"))
-    assert f"Open http://[::1]:{port}/ in a browser" in capsys.readouterr().err
+def test_an_address_of_six_is_served(started):
+    with console.capture() as said:
+        port = started(Place("::1"))
+    assert f"Open http://[::1]:{port}/ in a browser" in said.get()
     assert httpx.get(f"http://[::1]:{port}/", trust_env=False).status_code == 200
 
 
