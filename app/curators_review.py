@@ -47,12 +47,17 @@ class _Shared:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-def review_tab(desk: Desk) -> None:
-    """Build the tab."""
+def review_tab(desk: Desk, remembered: gr.BrowserState) -> None:
+    """Build the tab.
+
+    Args:
+        desk: the run, and the manifest and log of curators.
+        remembered: the name of who decides, which the browser keeps. It stands outside of all tabs: what stands in one
+            is read from the browser only after the tab has been opened.
+    """
     shared = _Shared()
     tab_style()
     opening = gr.HTML(padding=False, apply_default_css=False)
-    remembered = gr.BrowserState("", storage_key="saree-curator", secret="saree")  # a name, no secret
     with gr.Row(equal_height=True, elem_classes="who"):
         by = gr.Textbox(label=fixed("review.who"), placeholder=fixed("review.your_name"), max_length=100)
         begin = gr.Button(fixed("review.begin"), variant="primary", elem_id="review-begin", scale=0, min_width=300)

@@ -51,6 +51,7 @@ def build_app(desk: Desk, maps: ReferenceMaps | None = None, examples: Sequence[
             return _known_now(desk, spoken(desk.languages, request))
 
         when_opened(fill, None, known)
+        curator = gr.BrowserState("", storage_key="saree-curator", secret="saree")  # a name, no secret
         # Whose they are, and below that in the order of use; on a telephone there is no room for all of them in a row.
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with (
@@ -67,7 +68,7 @@ def build_app(desk: Desk, maps: ReferenceMaps | None = None, examples: Sequence[
                 with gr.Tab(fixed("tab.map"), id="map"):
                     map_tab(desk)
                 with gr.Tab(fixed("tab.review"), id="review"):
-                    review_tab(desk)
+                    review_tab(desk, curator)
                 with gr.Tab(fixed("tab.enrol"), id="enrol"):
                     enrol_tab(desk)
             with gr.Tab(fixed("about.title"), id="about"):
