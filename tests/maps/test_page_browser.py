@@ -168,7 +168,7 @@ def test_hover_is_answered_at_once(large_page, large_table):
         ActionChains(large_page, duration=0).move_to_element_with_offset(find(large_page, "#map"), *place).perform()
         until(large_page, lambda: find(large_page, "#hover").is_displayed())
         time.sleep(0.1)
-        # Of 20,000 photos many lie on each other: the one that answers has its mark, of some ten pixels, at the pointer.
+        # Of 20,000 photos many lie on each other: the one that answers is at the pointer, give or take its mark.
         answered = int(find(large_page, "#hover").get_attribute("data-photo"))
         assert np.abs(np.subtract(at(large_page, photos, answered), place)).max() <= 6
     waited = large_page.execute_script("return waited")
