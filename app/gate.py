@@ -7,7 +7,7 @@ this app does not need.
 import json
 import secrets
 import shutil
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,10 @@ from starlette.requests import Request
 from saree_cosface.languages.language import Language
 from saree_cosface.languages.packaged import packaged
 
+from .asgi import Headers, Message, Receive, Send, rewriting
 from .patience import Patience, TooManyError
 from .speaking import spoken
 from .uploads import arrivals, is_upload, sweep, was_upload
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 LARGEST_CALL = 8_000_000
 """Bytes of a call to the API; photos are uploaded first and do not count."""
@@ -181,26 +178,13 @@ class Gate:
                 raise MultiPartException(f"{too_large} (maximum allowed size)")
             return message
 
-        held: Message | None = None
-        body = b""
-
-        async def renaming(message: Message) -> None:
-            nonlocal held, body
-            if message["type"] == "http.response.start":
-                held = message
-                return
-            body += message.get("body", b"")
-            if message.get("more_body") or held is None:
-                return
-            if held["status"] == 200:
-                moved: dict[str, Path] = {}
+        def renamed(status: int, body: bytes) -> tuple[bytes, Headers]:
+            moved: dict[str, Path] = {}
+            if status == 200:
                 body = json.dumps([_apart(path, moved) for path in json.loads(body)]).encode()
-            kept = [(name, value) for name, value in held["headers"] if name.lower() != b"content-length"]
-            held["headers"] = [*kept, (b"content-length", str(len(body)).encode())]
-            await send(held)
-            await send({"type": "http.response.body", "body": body})
+            return body, []
 
-        await self.app(scope, counted, renaming)
+        await self.app(scope, counted, rewriting(send, renamed))
 
 
 def _name(address: str) -> str:

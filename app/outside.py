@@ -5,7 +5,7 @@ from typing import Any
 
 from saree_cosface.console import console
 
-from .gate import Message, Receive, Send
+from .asgi import Message, Receive, Send
 from .place import Networks, Place, as_address, within
 
 _BY_PROXIES = (b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port", b"forwarded")

@@ -8,7 +8,7 @@ from typing import Any
 
 from saree_cosface.html.page import escape
 
-from .gate import Message, Receive, Send
+from .asgi import Headers, Message, Receive, Send, rewriting
 
 _HEAD = b"<head>"
 _BASE = re.compile(rb"<base\b[^>]*>")  # what is relative is found from the page on
@@ -31,26 +31,10 @@ class Titled:
         if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] != "/":
             await self.app(scope, receive, send)
             return
-        start: Message = {}
-        body = b""
 
-        async def titled(message: Message) -> None:
-            nonlocal start, body
-            if message["type"] == "http.response.start":
-                start = message
-                return
-            if message["type"] != "http.response.body":
-                await send(message)
-                return
-            body += message.get("body", b"")
-            if message.get("more_body"):
-                return
+        def titled(status: int, body: bytes) -> tuple[bytes, Headers]:
             body = body.replace(_HEAD, _HEAD + f"<title>{escape(self.title)}</title>".encode(), 1)
-            body = _BASE.sub(lambda base: base[0] + _ICON, body, count=1).replace(
-                _MANIFEST, b'href="./manifest.json"', 1
-            )
-            kept = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
-            await send({**start, "headers": [*kept, (b"content-length", str(len(body)).encode())]})
-            await send({"type": "http.response.body", "body": body})
+            body = _BASE.sub(lambda base: base[0] + _ICON, body, count=1)
+            return body.replace(_MANIFEST, b'href="./manifest.json"', 1), []
 
-        await self.app(scope, receive, titled)
+        await self.app(scope, receive, rewriting(send, titled))

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from saree_cosface.languages.language import Language
 
-from .gate import Message, Receive, Send
+from .asgi import Headers, Message, Receive, Send, rewriting
 from .speaking import COOKIE, put_in, spoken
 
 _PAGES = ("/", "/config")
@@ -31,31 +31,16 @@ class Translated:
             await self.app(scope, receive, send)
             return
         say = spoken(self.languages, Request(scope))
-        start: Message = {}
-        body = b""
 
-        async def translated(message: Message) -> None:
-            nonlocal start, body
-            if message["type"] == "http.response.start":
-                start = message
-                return
-            if message["type"] != "http.response.body":
-                await send(message)
-                return
-            body += message.get("body", b"")
-            if message.get("more_body"):
-                return
+        def translated(status: int, body: bytes) -> tuple[bytes, Headers]:
             page = put_in(body.decode(), say)
-            content = (_in_language(page, say.tag) if scope["path"] == "/" else page).encode()
-            headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
-            headers += [(b"content-length", str(len(content)).encode()), (b"vary", b"accept-language, cookie")]
+            headers: Headers = [(b"vary", b"accept-language, cookie")]
             if parse_qs(scope["query_string"].decode("latin-1")).get("lang") == [say.tag]:
                 cookie = f"{COOKIE}={say.tag}; Path=/; Max-Age={_YEAR}; SameSite=Lax"
                 headers.append((b"set-cookie", cookie.encode()))
-            await send({**start, "headers": headers})
-            await send({"type": "http.response.body", "body": content})
+            return (_in_language(page, say.tag) if scope["path"] == "/" else page).encode(), headers
 
-        await self.app(scope, receive, translated)
+        await self.app(scope, receive, rewriting(send, translated))
 
 
 def _in_language(page: str, tag: str) -> str:

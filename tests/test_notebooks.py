@@ -65,7 +65,8 @@ def test_is_kept_with_small_outputs_of_all_its_cells(path):
     assert len(drawn) >= 2
     assert {output.output_type for output in outputs} <= {"stream", "display_data"}  # and no error
     said = json.dumps([output for output in outputs if output not in drawn])
-    assert not re.search(r"Warning|Traceback|/tmp/|/home/|/work/|site-packages|it/s", said)
+    assert not re.search(r"Warning|Traceback|site-packages|it/s", said)
+    assert not re.search(r"(?<![\w.:/])/\w+/\w", said)  # a path of the machine it ran on
     assert path.stat().st_size <= LARGEST
 
 

@@ -140,7 +140,10 @@ def test_names_of_this_machine_are_let_in_where_nobody_logs_in(host):
 def test_other_names_are_not_and_nobody_can_forward_one(host):
     both = {"host": host, "x-forwarded-host": "localhost"}
     assert ask(gate(local=True, public="museum.example"), headers=both)[0] == 403
-    layers = lambda app: Outside(gate(local=True)(app), place=ALONE)  # noqa: E731
+
+    def layers(app):
+        return Outside(gate(local=True)(app), place=ALONE)
+
     assert ask(layers, headers=both)[0] == 403
 
 
@@ -173,7 +176,9 @@ def test_pages_elsewhere_may_not_ask(host, origin, public, status, method):
 
 @pytest.mark.parametrize("path", ["/", "/sarees/"])
 def test_every_page_has_a_title_and_asks_nothing_of_the_root(path):
-    layers = lambda app: Outside(gate()(Titled(app, title="Sarees & more")), place=BESIDE)  # noqa: E731
+    def layers(app):
+        return Outside(gate()(Titled(app, title="Sarees & more")), place=BESIDE)
+
     body = ask(layers, path)[2]
     assert body.count(b"<title>Sarees &amp; more</title>") == 1
     assert b'<base href="./" /><link rel="icon" href="./favicon.ico">' in body
@@ -181,6 +186,8 @@ def test_every_page_has_a_title_and_asks_nothing_of_the_root(path):
 
 @pytest.mark.parametrize("path", ["/login", "/sarees/login"])
 def test_a_login_that_is_looked_up_is_the_page(path):
-    layers = lambda app: Outside(gate()(app), place=BESIDE)  # noqa: E731
+    def layers(app):
+        return Outside(gate()(app), place=BESIDE)
+
     status, headers, _, seen = ask(layers, path)
     assert (status, headers[b"location"], seen) == (302, b"./", {})
