@@ -234,13 +234,16 @@ def _cosines(
         [files[row] for row in train], np.searchsorted(present, labels[train]), pieces[train], sources[train]
     )
     crafts = classes[present].tolist()
-    embedder = fit(recipe, photos, None, crafts, cache=cache, last_epoch=last_epoch, progress=False).embedder
+    fitted = fit(recipe, photos, None, crafts, cache=cache, last_epoch=last_epoch, progress=False)
     folder = cache if recipe.model.trainable_stages == 0 else None
-    rows = np.concatenate([train, test, kept_back])
-    embeddings = embed_whole(embedder, [files[row] for row in rows], cache=folder, description=None).embeddings
-    if len(embeddings) != len(rows):
+    again = train if fitted.embeddings is None else train[:0]
+    rows = np.concatenate([again, test, kept_back])
+    embeddings = embed_whole(fitted.embedder, [files[row] for row in rows], cache=folder, description=None).embeddings
+    if fitted.bad or len(embeddings) != len(rows):
         raise CalibrationError("a training photo has become unreadable meanwhile: restore it, then calibrate again.")
-    learned, asked, strange = np.split(embeddings, [len(train), len(train) + len(test)])
+    learned, asked, strange = np.split(embeddings, [len(again), len(again) + len(test)])
+    if fitted.embeddings is not None:
+        learned = fitted.embeddings
     cosines = np.full((len(test), len(classes)), -1, np.float32)
     cosines[:, present] = asked @ prototypes(learned, labels[train], pieces[train], sources[train], present.tolist()).T
     for craft in np.unique(labels[kept_back]):

@@ -18,6 +18,7 @@ from saree_cosface.features.extraction import PhotoFeatures, photo_features
 from saree_cosface.heads.ranks import place
 from saree_cosface.machine import threads
 from saree_cosface.machine.caches import located
+from saree_cosface.networks.backbone import evaluating
 from saree_cosface.networks.embedder import Embedder
 from saree_cosface.options import OptimOptions
 from saree_cosface.training.datasets import Batch, FeatureDataset, PixelDataset, as_it_is, cached_pixels
@@ -81,6 +82,17 @@ class SareeData(L.LightningDataModule):
     def readable(self, part: str) -> Photos:
         """The photos of a part, "train" or "validation", that could be read."""
         return self._read[part]
+
+    def embeddings(self, part: str) -> NDArray[np.float32] | None:
+        """Unit embeddings of the photos of a part, ``(N, D)``, where what it learns from is what they are made of.
+
+        It is of second moments, which are of whole photos; of other features training has other views than these.
+        """
+        dataset = self._datasets[part]
+        if self.embedder.backbone.pooling is None or not isinstance(dataset, FeatureDataset):
+            return None
+        with evaluating(self.embedder), torch.inference_mode():
+            return self.embedder.fuse_normal(dataset.features).numpy()
 
     def train_dataloader(self) -> DataLoader[Batch]:
         photos = self._read["train"]

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightning.pytorch as L
+import numpy as np
+from numpy.typing import NDArray
 
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.views import RandomViews
@@ -33,6 +35,8 @@ class Fitted:
         history: a row an epoch, names and values.
         best_epoch: the epoch, from 0, whose weights these are.
         train: the training photos that could be read.
+        embeddings: of these, ``(N, D)``, as :func:`~saree_cosface.features.embedding.embed_whole` makes them; None
+            where training has looked at them otherwise.
         bad: the photos that could not.
     """
 
@@ -40,6 +44,7 @@ class Fitted:
     history: list[dict[str, float]]
     best_epoch: int
     train: Photos
+    embeddings: NDArray[np.float32] | None
     bad: tuple[BadImage, ...]
 
 
@@ -124,4 +129,5 @@ def fit(
         devices=devices,
         nodes=nodes,
     )
-    return Fitted(embedder, module.history, best_epoch, data.readable("train"), tuple(data.bad.values()))
+    read, embeddings = data.readable("train"), data.embeddings("train")
+    return Fitted(embedder, module.history, best_epoch, read, embeddings, tuple(data.bad.values()))
