@@ -102,7 +102,7 @@ class SecondOrder(nn.Module):
             for some in torch.split(part, 256):  # in double precision, and not all at once
                 exact = some.double()
                 traces = (exact @ identity).clamp_min(1e-12)  # a view may excite nothing at all
-                total += exact.div_(traces[:, None]).sum(dim=0)
+                total += (1 / traces) @ exact
             mean = self.unpacked((total / len(part))[None], depth)[0]
             vectors = torch.linalg.eigh(mean)[1].flip(1)[:, : made.sizes[depth]]
             # The sign of an eigenvector is chance; it does not change a cosine, but it would change the weights.
@@ -116,7 +116,7 @@ class SecondOrder(nn.Module):
         for depth, part in enumerate(self.split(features)):
             basis = getattr(narrow, f"basis{depth}")
             moved = [  # not all at once
-                narrow._packed(basis.T @ self.unpacked(some.float(), depth) @ basis, depth)
+                narrow._packed(basis.T @ (self.unpacked(some.float(), depth) @ basis), depth)  # first one large product
                 for some in torch.split(part, 64)
             ]
             parts.append(torch.cat(moved))
