@@ -33,9 +33,12 @@ def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
     0.5
     """
     labels, predictions = paired(labels, predictions)
-    _, craft = np.unique(labels, return_inverse=True)
+    # Resampling asks thousands of times, and sorts nothing where crafts are numbered.
+    numbered = labels.dtype.kind in "iu" and labels.min() >= 0 and labels.max() < 4 * len(labels)
+    craft = labels if numbered else np.unique(labels, return_inverse=True)[1]
+    counts = np.bincount(craft)
     right = np.bincount(craft, weights=labels == predictions)
-    return float(np.mean(right / np.bincount(craft)))
+    return float(np.mean(right[counts > 0] / counts[counts > 0]))
 
 
 def macro_f1(labels: ArrayLike, predictions: ArrayLike) -> float:

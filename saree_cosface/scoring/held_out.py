@@ -131,8 +131,10 @@ def classification_scores(
     labels: NDArray[np.str_], predictions: NDArray[np.str_], pieces: NDArray[np.str_], taxonomy: Taxonomy
 ) -> dict[str, dict[str, float]]:
     """Top-1, balanced accuracy, macro-F1 and family accuracy, each with a 95 % bootstrap interval over pieces."""
-    families = {str(craft): str(craft) for craft in {*labels.tolist(), *predictions.tolist()}}
-    families |= {craft: family for craft, family in taxonomy.families.items() if craft in families}
+    # As numbers, which are compared much quicker than names when they are resampled.
+    names, numbers = np.unique(np.concatenate([labels, predictions]), return_inverse=True)
+    labels, predictions = np.split(numbers, 2)
+    families = {number: taxonomy.families.get(name, name) for number, name in enumerate(names.tolist())}
     statistics: dict[str, Callable[..., float]] = {
         "top1": top1,
         "balanced_accuracy": balanced_accuracy,
