@@ -184,6 +184,9 @@ def made_of(backbone: Backbone, maps: Sequence[NDArray[np.float32]], features: N
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Within this context a module is in evaluation mode."""
+    if not any(part.training for part in module.modules()):  # there are hundreds, and asking is quicker than telling
+        yield
+        return
     was_training = module.training
     module.eval()
     try:
