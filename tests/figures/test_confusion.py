@@ -7,6 +7,7 @@ from saree_cosface.figures import comparison, confusion, learning_curves
 from saree_cosface.figures.comparison import comparison_figure
 from saree_cosface.figures.confusion import confusion_figure
 from saree_cosface.taxonomy import load_taxonomy
+from tests.helpers.boxes import overlapping
 
 
 @pytest.fixture
@@ -27,18 +28,6 @@ def drawn(monkeypatch):
     return saved
 
 
-def overlaps(texts, renderer, slack=0.5):
-    boxes = [text.get_window_extent(renderer) for text in texts if text.get_visible() and text.get_text()]
-    found = []
-    for index, box in enumerate(boxes):
-        for other in boxes[:index]:
-            width = min(box.x1, other.x1) - max(box.x0, other.x0)
-            height = min(box.y1, other.y1) - max(box.y0, other.y0)
-            if width > slack and height > slack:
-                found.append((box, other))
-    return found
-
-
 def texts_of(axes):
     ticks = []
     for axis in (axes.xaxis, axes.yaxis):
@@ -52,7 +41,8 @@ def assert_legible(figure, smallest=6):
     renderer = figure.canvas.get_renderer()
     for axes in figure.axes:
         texts = [text for text in texts_of(axes) if text.get_text()]
-        assert not overlaps(texts, renderer)
+        shown = [text.get_window_extent(renderer) for text in texts if text.get_visible()]
+        assert not overlapping(shown, slack=0.5)
         for text in texts:
             assert text.get_fontsize() >= smallest
 

@@ -1,6 +1,8 @@
 import csv
+import functools
 import math
 import os
+import shutil
 import signal
 import time
 import warnings
@@ -430,6 +432,18 @@ RESUMED = [
 ]
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(train, held_out, cache, tmp_path_factory):
+    """Makes each of ``RESUMED`` without an interruption, once: what was fitted, and its folder."""
+
+    @functools.cache
+    def made(recipe, validates):
+        folder = tmp_path_factory.mktemp("whole")
+        return quiet_fit(recipe, train, held_out if validates else None, cache, folder=folder), folder
+
+    return made
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "recipe", "validates"),
@@ -441,13 +455,15 @@ RESUMED = [
     ],
 )
 def test_a_resumed_training_ends_with_the_same_weights(
-    train, held_out, cache, tmp_path, monkeypatch, recipe, validates, moment
+    train, held_out, cache, tmp_path, monkeypatch, uninterrupted, recipe, validates, moment
 ):
+    # Curves take longer to draw than all that is learned here.
+    monkeypatch.setattr("saree_cosface.figures.learning_curves.learning_curves", lambda rows, path: path.touch())
     validation = held_out if validates else None
-    expected = quiet_fit(recipe, train, validation, cache, folder=tmp_path / "whole")
+    expected, whole = uninterrupted(recipe, validates)
     folder = tmp_path / "broken"
     if moment == "finished":  # but for what follows the training
-        quiet_fit(recipe, train, validation, cache, folder=folder)
+        shutil.copytree(whole, folder)
         (folder / "metrics.csv").unlink()
         (folder / "learning_curves.png").unlink()
     else:
@@ -467,7 +483,7 @@ def test_a_resumed_training_ends_with_the_same_weights(
     assert same(weights(resumed), weights(expected))
     assert resumed.history == expected.history
     assert resumed.best_epoch == expected.best_epoch
-    assert (folder / "metrics.csv").read_text() == (tmp_path / "whole" / "metrics.csv").read_text()
+    assert (folder / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
     assert (folder / "learning_curves.png").is_file()
 
 
