@@ -308,34 +308,3 @@ def test_no_serious_barrier(page, photos, axe, scheme):
     problems += barriers(page, axe)
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     assert problems == []
-
-
-@pytest.fixture(scope="module")
-def guarded(calibrated_run, tmp_path_factory):
-    """The app behind a login."""
-    folder = tmp_path_factory.mktemp("guarded")
-    (folder / "accounts").write_text("asha:nine looms\n")
-    serving = Served(folder, calibrated_run.folder, "--auth", folder / "accounts")
-    yield serving
-    serving.end()
-
-
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_login(chromium, guarded, photos, axe, size):
-    visit(chromium, guarded.address, size)
-    chromium.delete_all_cookies()  # of this address, which the other size may have left
-    visit(chromium, guarded.address, size)
-    log_in(chromium, "asha", "nine loans")
-    until(chromium, lambda: "Incorrect" in text(chromium, "body"))
-    problems = barriers(chromium, axe)
-    log_in(chromium, "asha", "nine looms")
-    until(chromium, lambda: find(chromium, "#identify-photos input[type=file]"))
-    upload(chromium, "identify-photos", photos[2])
-    until(chromium, lambda: find(chromium, "#identify-closer a.save"))
-    assert {rule for rule, *_ in problems} <= {"document-title"}  # gradio's own page gives itself none
-    assert too_wide(chromium) == 0
-
-
-def log_in(driver, name, password):
-    see(driver, "input[type=text]").send_keys(name)
-    see(driver, "input[type=password]").send_keys(password, Keys.ENTER)
