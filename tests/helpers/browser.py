@@ -65,6 +65,18 @@ def visit(driver, address, size=WIDE):
     driver.get(address)
 
 
+@contextmanager
+def preferring(driver, scheme):
+    """Within this context the browser tells pages that somebody wants them "light" or "dark"."""
+    driver.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    try:
+        yield
+    finally:
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
 def until(driver, ready, seconds=120):
     """Wait for something to be so, and return it."""
     waiting = WebDriverWait(driver, seconds, poll_frequency=0.05, ignored_exceptions=[StaleElementReferenceException])

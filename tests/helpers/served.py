@@ -63,7 +63,8 @@ class Served:
 
     def files(self) -> list[Path]:
         """What uploads have left, examples aside."""
-        every = (file for file in self.temporary.glob("saree-uploads-*/*/**/*") if file.is_file())
+        folders = (os.walk(folder) for folder in self.temporary.glob("saree-uploads-*/*"))  # some go meanwhile
+        every = (Path(folder, name) for walked in folders for folder, _, names in walked for name in names)
         return [file for file in every if "examples" not in file.parts]
 
     def get(self, path: str = "", **options: object) -> httpx.Response:
