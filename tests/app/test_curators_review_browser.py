@@ -37,6 +37,15 @@ from tests.helpers.steps import CRAFTS, kept
 pytestmark = in_chromium
 
 IMAGE = "<img src=x onerror='window.hacked = 1'>"
+SHOWN = {
+    "Traditions": "article.craft.known",
+    "Map": "#map-draw",
+    "Review": "#review-begin",
+    "Enrol": "#enrol-add",
+    "About this model": "#about section",
+}
+"""What a tab has when it is there."""
+
 HOSTILE = IMAGE + "${window.hacked = 1}{{constructor}}"
 
 
@@ -262,9 +271,10 @@ def test_about_says_what_was_not_measured(page):
 
 
 def test_every_field_has_a_name_and_every_tab_is_reached_by_keys(page):
-    for title in ("Traditions", "Map", "Review", "Enrol", "About this model"):
+    for title, shown in SHOWN.items():
         tab(page, title)
-        time.sleep(1)
+        see(page, shown)
+        until(page, lambda: not find(page, ".pending"))
         nameless = page.execute_script(
             """return [...document.querySelectorAll('input, textarea, select, button, iframe')].filter((field) =>
               field.offsetParent !== null && field.type !== 'file' && field.type !== 'hidden' &&
@@ -287,13 +297,7 @@ def scheme(request, chromium):
 def test_no_serious_barrier(scheme, page, axe):
     assert page.execute_script("return document.body.classList.contains('dark')") == (scheme == "dark")
     problems = {}
-    for title, shown in (
-        ("Traditions", "article.craft.known"),
-        ("Map", "#map-draw"),
-        ("Review", "#review-begin"),
-        ("Enrol", "#enrol-add"),
-        ("About this model", "#about section"),
-    ):
+    for title, shown in SHOWN.items():
         tab(page, title)
         see(page, shown)
         if title == "Review":
