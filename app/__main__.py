@@ -16,6 +16,7 @@ from saree_cosface.languages.packaged import languages, missing
 
 from . import THREADS
 from .accounts import read_accounts
+from .gradio_alone import import_gradio
 from .memory import share_arenas
 from .place import LOOPBACK, Place, free_port, place
 from .uploads import EXAMPLES, upload_folders
@@ -113,6 +114,7 @@ def _serve(
     share_arenas()
     with upload_folders() as folders:
         # After the environment is set, and after --help: gradio and torch take seconds to import.
+        import_gradio()
         from saree_cosface.pages.examples import example_photos
 
         from .background import ReferenceMaps, sweep_now_and_then, warm_up

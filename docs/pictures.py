@@ -121,7 +121,7 @@ def main() -> None:
 
 
 def _browsed(look: Callable[..., Image.Image]) -> Image.Image:
-    with tempfile.TemporaryDirectory() as downloads, open_chromium(Path(downloads)) as driver:
+    with tempfile.TemporaryDirectory() as downloads, open_chromium(Path(downloads), webgl=True) as driver:
         return look(driver)
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from cleanlab.filter import find_label_issues
 from numpy.typing import NDArray
 
 from saree_cosface.answers.collection import Collection
@@ -80,6 +79,8 @@ def label_errors(found: HeldOutLabels) -> list[Reason]:
 
     References: Northcutt, Jiang & Chuang, Confident Learning, arXiv:1911.00068, as cleanlab has it.
     """
+    from cleanlab.filter import find_label_issues  # slow to import, and nothing that the app needs to start
+
     judged = np.flatnonzero(found.judges > 0)
     if not len(judged) or len(found.crafts) < 2:
         return []

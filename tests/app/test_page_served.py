@@ -7,19 +7,15 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 
-from app.accounts import hash_of
 from app.gate import _CLOSED
 from app.page import style, theme
 from saree_cosface.answers.prediction import predict
 from saree_cosface.data.manifest_file import read_manifest
-from saree_cosface.languages.packaged import english
 from tests.helpers.bad_photos import BAD, ODD, picture, save
 from tests.helpers.served import ROOT, Served, as_files
 
-TITLE = english()("title")
 pytestmark = pytest.mark.slow  # a run is trained and calibrated for them
 
 ELSEWHERE = re.compile(r"""(?:\b(?:src|action)\s*=\s*["']?|url\(\s*["']?|@import\s+["'])\s*(https?:)?//""")
@@ -40,10 +36,10 @@ def served(calibrated_run, tmp_path_factory):
 
 
 def test_page_loads_nothing_from_elsewhere(served):
-    answer = httpx.get(served.address)
+    answer = served.get()
     assert "Which craft is this saree?" in answer.text
     assert not re.search(r'<(?:script|iframe|img)\b[^>]*(?:href|src)="(?:https?:)?//', answer.text)
-    assert not ELSEWHERE.search(httpx.get(served.address + "theme.css").text)
+    assert not ELSEWHERE.search(served.get("theme.css").text)
     policy = answer.headers["content-security-policy"]
     assert "default-src 'self'" in policy
     assert "http:" not in policy.replace("'self'", "")
@@ -78,7 +74,7 @@ def test_same_answers_by_gradios_client(served, photos, tmp_path):
 
 
 def test_health(served, calibrated_run):
-    answer = httpx.get(served.address + "health")
+    answer = served.get("health")
     assert answer.status_code == 200
     assert answer.json()["status"] == "ok"
     assert served.call("health")[1]["model"]["references"] == len(calibrated_run.gallery)
@@ -174,27 +170,25 @@ def test_hostile_calls_are_refused_in_plain_words(served, hostile, name):
 )
 def test_wrong_json_is_refused(served, body):
     for path in ("call/identify", "queue/join", "run/identify", "call/v2/identify", "cancel"):
-        answer = httpx.post(
-            served.address + "gradio_api/" + path, content=body, headers={"content-type": "application/json"}
-        )
+        answer = served.post("gradio_api/" + path, content=body, headers={"content-type": "application/json"})
         assert answer.status_code in (200, 400, 404, 422, 500, 503)
         assert "Traceback" not in answer.text
-    assert httpx.get(served.address + "health").json()["status"] == "ok"
+    assert served.get("health").json()["status"] == "ok"
 
 
 def test_a_function_that_is_not_there_is_not_found(served):
-    answer = httpx.post(served.address + "gradio_api/call/nothing", json={"data": []})
+    answer = served.post("gradio_api/call/nothing", json={"data": []})
     assert answer.status_code == 404
     assert "there are identify, batch, health" in answer.json()["error"]
 
 
 def test_too_large_a_call_or_an_upload_is_refused_before_it_is_kept(served):
-    answer = httpx.post(served.address + "gradio_api/call/identify", content=b'{"data": ["' + b"x" * 9_000_000 + b'"]}')
+    answer = served.post("gradio_api/call/identify", content=b'{"data": ["' + b"x" * 9_000_000 + b'"]}')
     assert answer.status_code == 413
     assert "8 MB" in answer.json()["error"]
     for size in (1, 4):  # one file that is too large, or several that are together
         files = [("files", (f"{n}.jpg", bytes(4_000_000 // size))) for n in range(size)]
-        answer = httpx.post(served.address + "gradio_api/upload", files=files, timeout=60)
+        answer = served.post("gradio_api/upload", files=files, timeout=60)
         assert answer.status_code == 413
         assert "--max-upload-mb" in answer.text
 
@@ -203,8 +197,8 @@ def test_too_large_a_call_or_an_upload_is_refused_before_it_is_kept(served):
         for _ in range(40):
             yield bytes(100_000)
 
-    answer = httpx.post(
-        served.address + "gradio_api/upload",
+    answer = served.post(
+        "gradio_api/upload",
         content=endless(),
         headers={"content-type": "multipart/form-data; boundary=x"},
         timeout=60,
@@ -226,17 +220,17 @@ def test_a_thousand_files_at_once(served, tmp_path):
 
 def test_no_folder_of_this_machine_is_served(served, photos):
     for path in (photos[0], ROOT / "pyproject.toml", Path("/etc/passwd")):
-        assert httpx.get(f"{served.address}gradio_api/file={path}").status_code in (403, 404)
+        assert served.get(f"gradio_api/file={path}").status_code in (403, 404)
     for closed in _CLOSED:
-        assert httpx.get(f"{served.address}gradio_api/{closed}://example.org/x").status_code == 404
-    assert httpx.get(f"{served.address}monitoring").status_code == 404
+        assert served.get(f"gradio_api/{closed}://example.org/x").status_code == 404
+    assert served.get("monitoring").status_code == 404
 
 
 def test_other_names_of_this_machine_are_refused(served):
     for host in ("example.org", "127.0.0.1.example.org", "localhost.example.org:80"):
-        assert httpx.get(served.address, headers={"host": host}).status_code == 403
+        assert served.get(headers={"host": host}).status_code == 403
     port = served.address.rstrip("/").rsplit(":", 1)[1]
-    assert httpx.get(served.address + "health", headers={"host": f"localhost:{port}"}).status_code == 200
+    assert served.get("health", headers={"host": f"localhost:{port}"}).status_code == 200
 
 
 def test_equal_uploads_of_two_sessions_are_two(served, photos):
@@ -251,26 +245,3 @@ def test_equal_uploads_of_two_sessions_are_two(served, photos):
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(ask, range(16)))
     assert served.files() == []
-
-
-def test_login(calibrated_run, photos, tmp_path):
-    file = tmp_path / "accounts"
-    file.write_text(f"asha:{hash_of('pw')}\n")
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    serving = Served(temporary, calibrated_run.folder, "--auth", file)
-    try:
-        assert httpx.get(serving.address + "health").json()["status"] == "ok"
-        assert httpx.get(serving.address + "config").status_code == 401
-        assert httpx.get(serving.address).text.count(f"<title>{TITLE}</title>") == 1
-        for call in (lambda: serving.upload(photos[0]), lambda: serving.call("health")):
-            with pytest.raises((httpx.HTTPStatusError, AssertionError, KeyError)):
-                kind, _ = call()
-                assert kind == "complete"
-        wrong = httpx.post(serving.address + "login", data={"username": "asha", "password": "no"})
-        assert wrong.status_code == 400
-        with httpx.Client(base_url=serving.address) as client:
-            assert client.post("/login", data={"username": "asha", "password": "pw"}).status_code == 200
-            assert client.get("/config").status_code == 200
-    finally:
-        serving.end()

@@ -27,12 +27,20 @@ in_chromium = [
 
 
 @contextmanager
-def open_chromium(downloads: Path) -> Iterator[webdriver.Chrome]:
-    """A headless browser that reaches this machine alone, draws by itself, and keeps a log of what it does."""
+def open_chromium(downloads: Path, *, webgl: bool = False) -> Iterator[webdriver.Chrome]:
+    """A headless browser that reaches this machine alone, draws by itself, and keeps a log of what it does.
+
+    Args:
+        downloads: folder for what it saves.
+        webgl: whether to put pages together as a GPU would. Without one that costs as much as all else together; but
+            else each picture that WebGL draws is copied, which takes its time and is warned of.
+    """
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
     flags = ["--headless=new", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage"]
     flags += ["--window-size=1440,900", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+    if not webgl:
+        flags.append("--disable-gpu-compositing")
     if os.geteuid() == 0:
         flags.append("--no-sandbox")  # which Chromium refuses to root
     for flag in flags:
@@ -55,6 +63,18 @@ def visit(driver, address, size=WIDE):
     driver.get("about:blank")
     driver.get_log("browser"), driver.get_log("performance")
     driver.get(address)
+
+
+@contextmanager
+def preferring(driver, scheme):
+    """Within this context the browser tells pages that somebody wants them "light" or "dark"."""
+    driver.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    try:
+        yield
+    finally:
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 def until(driver, ready, seconds=120):

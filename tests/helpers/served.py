@@ -13,6 +13,9 @@ import httpx
 
 ROOT = Path(__file__).parents[2]
 
+PLAIN = False
+"""Nothing is encrypted, so no certificates are read for a request, which would take longer than the answer."""
+
 
 class Served:
     """The app on a port of its own, in a folder of temporary files of its own.
@@ -60,26 +63,34 @@ class Served:
 
     def files(self) -> list[Path]:
         """What uploads have left, examples aside."""
-        every = (file for file in self.temporary.glob("saree-uploads-*/*/**/*") if file.is_file())
+        folders = (os.walk(folder) for folder in self.temporary.glob("saree-uploads-*/*"))  # some go meanwhile
+        every = (Path(folder, name) for walked in folders for folder, _, names in walked for name in names)
         return [file for file in every if "examples" not in file.parts]
+
+    def get(self, path: str = "", **options: object) -> httpx.Response:
+        """Ask for a path by plain HTTP."""
+        return httpx.get(self.address + path, verify=PLAIN, **options)
+
+    def post(self, path: str, **options: object) -> httpx.Response:
+        """Send something to a path."""
+        return httpx.post(self.address + path, verify=PLAIN, **options)
 
     def upload(self, *photos: Path | tuple[str, bytes], **options: object) -> list[str]:
         """Upload files, or names with their content; the paths by which a call names them."""
         named = [(photo.name, photo.read_bytes()) if isinstance(photo, Path) else photo for photo in photos]
-        response = httpx.post(
-            self.address + "gradio_api/upload", files=[("files", each) for each in named], timeout=120, **options
-        )
+        files = [("files", each) for each in named]
+        response = self.post("gradio_api/upload", files=files, timeout=120, **options)
         response.raise_for_status()
         return response.json()
 
     def call(self, name: str, *data: object, timeout: float = 120) -> tuple[str, object]:
         """Call an end-point by plain HTTP: ("complete", its answer) or ("error", what was said)."""
-        begun = httpx.post(f"{self.address}gradio_api/call/{name}", json={"data": list(data)}, timeout=timeout)
+        begun = self.post(f"gradio_api/call/{name}", json={"data": list(data)}, timeout=timeout)
         if begun.status_code != 200:
             return "error", begun.json()
         event = ""
         url = f"{self.address}gradio_api/call/{name}/{begun.json()['event_id']}"
-        with httpx.stream("GET", url, timeout=timeout) as stream:
+        with httpx.stream("GET", url, timeout=timeout, verify=PLAIN) as stream:
             for line in stream.iter_lines():
                 if line.startswith("event: "):
                     event = line.removeprefix("event: ")

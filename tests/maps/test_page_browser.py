@@ -75,7 +75,7 @@ def large_address(large_table, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
-    with open_chromium(tmp_path_factory.mktemp("downloads")) as driver:
+    with open_chromium(tmp_path_factory.mktemp("downloads"), webgl=True) as driver:
         yield driver
 
 
