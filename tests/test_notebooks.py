@@ -2,10 +2,13 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 
@@ -31,17 +34,50 @@ print(json.dumps({
 """
 
 
-def executed(name, probe, folder, monkeypatch, **named):
-    """The notebook of this name after it ran in a folder, with what a last cell prints as JSON."""
-    for variable in ("PHOTOS", "CONTACT", "RUN", "MANIFEST", "CACHE", "FACES"):
-        monkeypatch.delenv(variable, raising=False)
-    for variable, value in {"TINY": "1", "WORK": folder / "work", **named}.items():
-        monkeypatch.setenv(variable, str(value))
-    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
-    notebook.cells.append(new_code_cell(probe))
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": folder}}).execute()
-    assert list(folder.iterdir()) == [folder / "work"]  # nothing is written elsewhere
-    return notebook, json.loads(notebook.cells[-1].outputs[0].text)
+VARIABLES = ("PHOTOS", "CONTACT", "RUN", "MANIFEST", "CACHE", "FACES", "EXPERIMENTS")
+"""What else a notebook asks the environment for."""
+
+FRESH = """
+import os, sys
+for _name in [name for name in sys.modules if name.split(".")[0] in ("saree_cosface", "tests")]:
+    del sys.modules[_name]
+sys.path[:] = os.environ.setdefault("PATHS_AT_FIRST", os.pathsep.join(sys.path)).split(os.pathsep)
+for _name in {without}:
+    os.environ.pop(_name, None)
+os.environ |= {named}
+os.chdir({folder!r})
+%reset -f
+"""
+"""Leaves a kernel as if it had just started, but for the libraries of others, whose import takes longest."""
+
+
+@pytest.fixture(scope="module")
+def executed():
+    """Runs a notebook by its name in a folder, in a kernel that no name of another is left in.
+
+    Gives the notebook and what a last cell prints as JSON.
+    """
+    manager = AsyncKernelManager(kernel_name="python3")
+
+    def run(name, probe, folder, **named):
+        named = {variable: str(value) for variable, value in {"TINY": "1", "WORK": folder / "work", **named}.items()}
+        notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+        notebook.cells.insert(0, new_code_cell(FRESH.format(without=VARIABLES, named=named, folder=str(folder))))
+        notebook.cells.append(new_code_cell(probe))
+        NotebookClient(notebook, km=manager, timeout=300, resources={"metadata": {"path": folder}}).execute()
+        assert list(folder.iterdir()) == [folder / "work"]  # nothing is written elsewhere
+        return notebook, json.loads(notebook.cells[-1].outputs[0].text)
+
+    yield run
+    run_sync(manager.shutdown_kernel)(now=True)
+
+
+@pytest.fixture
+def drawn_before(tmp_path, tiny_corpus, tiny_cache):
+    """A folder to work in that holds the sarees a rehearsal draws, and whose cache all tests share."""
+    shutil.copytree(tiny_corpus.parent, tmp_path / "work" / "drawn")
+    (tmp_path / "work" / "cache").symlink_to(tiny_cache)
+    return tmp_path
 
 
 def figures_of(notebook):
@@ -71,8 +107,8 @@ def test_is_kept_with_small_outputs_of_all_its_cells(path):
 
 
 @pytest.mark.slow
-def test_runs_on_drawn_sarees(tmp_path, monkeypatch):
-    notebook, found = executed("your_own_sarees", PROBE, tmp_path, monkeypatch)
+def test_runs_on_drawn_sarees(executed, drawn_before):
+    notebook, found = executed("your_own_sarees", PROBE, drawn_before)
     crafts, cosines = zip(*found["traditions"], strict=True)
     assert set(crafts) == set(found["crafts"]) == {"bandhani", "kasavu", "kota_doria", "leheriya"}
     assert list(cosines) == sorted(cosines, reverse=True)
@@ -100,8 +136,8 @@ print(json.dumps({
 
 
 @pytest.mark.slow
-def test_cosface_is_explained_by_running_it(tmp_path, monkeypatch):
-    notebook, said = executed("cosface_explained", EXPLAINED, tmp_path, monkeypatch)
+def test_cosface_is_explained_by_running_it(executed, tmp_path):
+    notebook, said = executed("cosface_explained", EXPLAINED, tmp_path)
     assert said["posteriors"] == pytest.approx([0.99] * 8)
     # Two prototypes at 90 degrees: undecided at 45, and with a margin where cos - sin = 0.35.
     assert said["undecided"]["NSL"] == pytest.approx(45, abs=0.5)
@@ -122,9 +158,9 @@ print(json.dumps({
 
 
 @pytest.mark.slow
-def test_the_paper_is_set_beside_what_was_measured(tmp_path, monkeypatch):
+def test_the_paper_is_set_beside_what_was_measured(executed, tmp_path):
     experiments = ROOT / "benchmarks" / "faces"
-    notebook, said = executed("the_paper_on_faces", PAPER, tmp_path, monkeypatch, EXPERIMENTS=experiments)
+    notebook, said = executed("the_paper_on_faces", PAPER, tmp_path, EXPERIMENTS=experiments)
     assert said["toy"] == ["softmax", "LMCL, m = 0", "LMCL, m = 0.1", "LMCL, m = 0.2"]
     assert said["found"] == ["losses", "normalization", "sweep_margins", "sweep_scales"]  # as measured, beside the code
     assert len(said["order"]) == 9
@@ -148,9 +184,9 @@ print(json.dumps({
 
 
 @pytest.mark.slow
-def test_an_answer_is_read(tmp_path, monkeypatch, calibrated_run, tiny_corpus, tiny_cache):
+def test_an_answer_is_read(executed, tmp_path, calibrated_run, tiny_corpus, tiny_cache):
     given = {"RUN": calibrated_run.folder, "MANIFEST": tiny_corpus, "CACHE": tiny_cache}
-    notebook, found = executed("reading_an_answer", READ, tmp_path, monkeypatch, **given)
+    notebook, found = executed("reading_an_answer", READ, tmp_path, **given)
     assert found["answers"] == 5  # the photos of the fold that was held out
     assert found["furthest"]
     assert found["lines"] == sorted(found["lines"])
@@ -174,8 +210,8 @@ print(json.dumps({
 
 
 @pytest.mark.slow
-def test_a_session_mends_labels(tmp_path, monkeypatch):
-    notebook, said = executed("curators_session", SESSION, tmp_path, monkeypatch)
+def test_a_session_mends_labels(executed, drawn_before):
+    notebook, said = executed("curators_session", SESSION, drawn_before)
     assert said["planted"] == 3
     assert said["looked_at"] == 6
     assert 1 <= said["found"] == said["mended"] <= 3
@@ -201,8 +237,8 @@ print(json.dumps({
 
 
 @pytest.mark.slow
-def test_from_nothing_to_a_run_that_is_given_away(tmp_path, monkeypatch):
-    notebook, said = executed("from_nothing", GATHERED, tmp_path, monkeypatch)
+def test_from_nothing_to_a_run_that_is_given_away(executed, tmp_path):
+    notebook, said = executed("from_nothing", GATHERED, tmp_path)
     assert {craft: said["listed"].count(craft) for craft in set(said["listed"])} == {
         **{"bandhani": 8},
         **dict.fromkeys(("kasavu", "kota_doria", "leheriya"), 6),
