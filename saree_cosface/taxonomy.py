@@ -211,6 +211,7 @@ def craft_name(craft: str) -> str:
     return craft.replace("_", " ").capitalize() if re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)+", craft) else craft
 
 
+@cache
 def _packaged_path() -> Path:
     # An installed package holds the file inside; a checkout has it at the root of the repository.
     here = Path(__file__).resolve().parent
