@@ -133,7 +133,7 @@ def classification_scores(
     """Top-1, balanced accuracy, macro-F1 and family accuracy, each with a 95 % bootstrap interval over pieces."""
     # As numbers, which are compared much quicker than names when they are resampled.
     names, numbers = np.unique(np.concatenate([labels, predictions]), return_inverse=True)
-    labels, predictions = np.split(numbers, 2)
+    truth, guesses = np.split(numbers, 2)
     families = {number: taxonomy.families.get(name, name) for number, name in enumerate(names.tolist())}
     statistics: dict[str, Callable[..., float]] = {
         "top1": top1,
@@ -142,9 +142,9 @@ def classification_scores(
         "family_accuracy": partial(family_accuracy, family_of=families),
     }
     if len(set(pieces.tolist())) < 2:
-        return {name: {"value": statistic(labels, predictions)} for name, statistic in statistics.items()}
+        return {name: {"value": statistic(truth, guesses)} for name, statistic in statistics.items()}
     intervals = {
-        name: bootstrap_interval(statistic, [labels, predictions], pieces, n_resamples=1000)
+        name: bootstrap_interval(statistic, [truth, guesses], pieces, n_resamples=1000)
         for name, statistic in statistics.items()
     }
     return {name: _interval(interval) for name, interval in intervals.items()}
