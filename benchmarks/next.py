@@ -23,7 +23,8 @@ from sklearn.cluster import AgglomerativeClustering, KMeans
 from saree_cosface.commands.recipes import read_recipe
 from saree_cosface.console import track
 from saree_cosface.features.prototypes import prototypes
-from saree_cosface.figures.style import PALETTE, plain, save_figure
+from saree_cosface.figures.palette import PALETTE
+from saree_cosface.figures.style import plain, save_figure
 from saree_cosface.machine.caches import located
 from saree_cosface.metrics.classification import balanced_accuracy
 from saree_cosface.options import DataOptions

@@ -13,7 +13,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from saree_cosface.figures.style import INK, MUTED, PALETTE, save_figure
+from saree_cosface.figures.palette import INK, MUTED, PALETTE
+from saree_cosface.figures.style import save_figure
 
 _REGIONS = {
     "neither class: the margin": "#E4E1DC",

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from saree_cosface.figures.style import INK, MUTED, PALETTE, any_names, save_figure
+from saree_cosface.figures.palette import INK, MUTED, PALETTE
+from saree_cosface.figures.style import any_names, save_figure
 from saree_cosface.taxonomy import craft_name
 
 _SEEN = {

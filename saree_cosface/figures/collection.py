@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from saree_cosface.figures.style import INK, MUTED, PALETTE, any_names, one_line, plain, save_figure
+from saree_cosface.figures.palette import INK, MUTED, PALETTE
+from saree_cosface.figures.style import any_names, one_line, plain, save_figure
 from saree_cosface.taxonomy import craft_name
 
 _MOST_CRAFTS, _MOST_SOURCES = 80, 150  # the largest of each, which a page can hold

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from saree_cosface.figures.style import MUTED, PALETTE, plain, save_figure
+from saree_cosface.figures.palette import MUTED, PALETTE
+from saree_cosface.figures.style import plain, save_figure
 
 
 def comparison_figure(

@@ -6,7 +6,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from saree_cosface.figures.style import INK, PALETTE, plain, save_figure
+from saree_cosface.figures.palette import INK, PALETTE
+from saree_cosface.figures.style import plain, save_figure
 
 
 def confidence_figure(document: Mapping[str, Any], path: Path, title: str) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from saree_cosface.figures.style import INK, any_names, save_figure
+from saree_cosface.figures.palette import INK
+from saree_cosface.figures.style import any_names, save_figure
 
 
 @any_names()

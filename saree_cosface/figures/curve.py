@@ -8,7 +8,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from saree_cosface.figures.style import INK, MUTED, PALETTE, any_names, one_line, plain, save_figure
+from saree_cosface.figures.palette import INK, MUTED, PALETTE
+from saree_cosface.figures.style import any_names, one_line, plain, save_figure
 from saree_cosface.taxonomy import craft_name
 
 _COLUMNS = 5

@@ -10,7 +10,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from saree_cosface.figures.style import INK, PALETTE, any_names, save_figure
+from saree_cosface.figures.palette import INK, PALETTE
+from saree_cosface.figures.style import any_names, save_figure
 
 Box = tuple[float, float, float, float]
 """Top, left, bottom and right of a region, as shares of a photo's height and width."""

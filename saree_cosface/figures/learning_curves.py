@@ -5,7 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from saree_cosface.figures.style import PALETTE, plain, save_figure
+from saree_cosface.figures.palette import PALETTE
+from saree_cosface.figures.style import plain, save_figure
 
 
 def learning_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the figures have in common: colours, ink, and how they are written."""
+"""What the figures have in common: letters of any script, spines, and how they are written."""
 
 import warnings
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
 
+from saree_cosface.figures.palette import INK
 from saree_cosface.files import atomic_path
 
 _FONT = "DejaVu Sans"  # comes with matplotlib: the same widths everywhere
@@ -19,12 +20,6 @@ _SCRIPTS = ("Devanagari", "Bengali", "Tamil", "Telugu", "Kannada", "Malayalam", 
 _FALLBACKS = (*(f"Noto Sans {script}" for script in _SCRIPTS), *(f"Lohit {script}" for script in _SCRIPTS))
 
 _FALLBACKS += ("Nirmala UI", "Kohinoor Devanagari", "Noto Sans CJK SC")
-
-
-# Wong's colour-blind-safe palette (Nature Methods 8, 441), black left out: it is the ink of the axes.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#6F4E9C")
-
-INK, MUTED = "#333333", "#888888"
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from saree_cosface.console import track
 from saree_cosface.data.images import BadImage, decode
-from saree_cosface.figures.style import INK, MUTED, any_names, one_line, save_figure
+from saree_cosface.figures.palette import INK, MUTED
+from saree_cosface.figures.style import any_names, one_line, save_figure
 from saree_cosface.gathering.ledger import Fetched, Ledger
 from saree_cosface.taxonomy import craft_name
 

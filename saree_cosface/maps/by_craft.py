@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from saree_cosface.figures.style import MUTED
+from saree_cosface.figures.palette import MUTED
 from saree_cosface.maps.colours import MARKERS, craft_colours
 from saree_cosface.maps.drawing import (
     FEWEST,

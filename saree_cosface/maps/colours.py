@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.figures.style import PALETTE
+from saree_cosface.figures.palette import PALETTE
 from saree_cosface.taxonomy import load_taxonomy
 
 MARKERS = ("o", "s", "^", "D", "P", "v", "X", "*", "p", "<", "h", ">")

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from saree_cosface.figures.style import INK
+from saree_cosface.figures.palette import INK
 from saree_cosface.maps.print_page import (
     WIDTH,
     plain,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from saree_cosface.figures.style import INK
+from saree_cosface.figures.palette import INK
 from saree_cosface.maps.print_page import KEY_ROW, SOFT, WIDTH, put, shorten, text_width
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.patheffects import Stroke
 
-from saree_cosface.figures.style import INK
+from saree_cosface.figures.palette import INK
 from saree_cosface.maps.drawing import Plane
 from saree_cosface.maps.label_placement import leader_end, place_or_number
 from saree_cosface.maps.print_page import MM, shorten, text_width

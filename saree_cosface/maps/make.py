@@ -14,14 +14,9 @@ from saree_cosface.answers.collection import Collection, is_without_photos, see,
 from saree_cosface.console import announce
 from saree_cosface.data.images import BadImage
 from saree_cosface.data.manifest import Manifest
-from saree_cosface.maps.by_craft import map_figure
-from saree_cosface.maps.by_source import source_figure
-from saree_cosface.maps.changes import before_after_figure
 from saree_cosface.maps.coordinates import align, map_parameters, umap_coordinates
-from saree_cosface.maps.craft_sheet import craft_sheet
 from saree_cosface.maps.embedding import EmbeddingMap, MapError
 from saree_cosface.maps.page import write_map_page
-from saree_cosface.maps.print_page import SUFFIXES
 from saree_cosface.metrics.neighbourhood import map_quality, nearest_neighbours
 from saree_cosface.metrics.outliers import outliers
 from saree_cosface.networks.fingerprint import fingerprint
@@ -227,6 +222,12 @@ def _caution(collection: Collection) -> tuple[str, ...]:
 def _write_figures(
     done: EmbeddingMap, prototypes: pd.DataFrame, facts: Sequence[str], earlier: EmbeddingMap | None, out: Path
 ) -> None:
+    from saree_cosface.maps.by_craft import map_figure  # matplotlib is slow to import
+    from saree_cosface.maps.by_source import source_figure
+    from saree_cosface.maps.changes import before_after_figure
+    from saree_cosface.maps.craft_sheet import craft_sheet
+    from saree_cosface.maps.print_page import SUFFIXES
+
     map_figure(done.photos, prototypes, facts, out / FIGURE)
     source_figure(done.photos, facts, out / SOURCES)
     craft_sheet(done.photos, prototypes, out / SHEET)

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 
-from saree_cosface.figures.style import INK, fonts
+from saree_cosface.figures.palette import INK
+from saree_cosface.figures.style import fonts
 from saree_cosface.files import atomic_path
 
 SOFT = "#6B6B6B"

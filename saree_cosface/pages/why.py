@@ -12,7 +12,7 @@ from saree_cosface.answers.evidence import Evidence, leading_photo
 from saree_cosface.answers.examination import Examination
 from saree_cosface.answers.heat_map import HeatMap
 from saree_cosface.data.images import BadImage, decode
-from saree_cosface.figures.style import PALETTE
+from saree_cosface.figures.palette import PALETTE
 from saree_cosface.html.page import escape, pixels_uri
 from saree_cosface.languages.language import Language
 from saree_cosface.languages.values import Amount

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 
 from saree_cosface.answers.collection import Collection
 from saree_cosface.data.crops import Crop
@@ -125,6 +124,8 @@ def _principal(features: NDArray[np.float32]) -> NDArray[np.float32]:
     of the work where there are many."""
     if len(features) <= _DIRECTIONS:
         return features
+    from sklearn.decomposition import PCA  # scikit-learn is slow to import
+
     reduced = PCA(_DIRECTIONS, svd_solver="randomized", random_state=0).fit_transform(features)
     return unit(reduced.astype(np.float32))
 

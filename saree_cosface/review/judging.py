@@ -14,9 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from saree_cosface.console import track
 from saree_cosface.data.manifest import Manifest, manifest_of
@@ -110,6 +107,10 @@ def _judged(
     said = np.zeros((len(test), count))
     if not len(test) or len(np.unique(labels[train])) < 2:
         return test[:0], said[:0]
+    from sklearn.linear_model import LogisticRegression  # scikit-learn is slow to import
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     judge = make_pipeline(StandardScaler(), LogisticRegression(C=_STRENGTH, max_iter=500))
     judge.fit(inputs[train], labels[train])
     said[:, judge.classes_] = judge.predict_proba(inputs[test])

@@ -13,7 +13,6 @@ from rich.text import Text
 from saree_cosface.data.manifest import Manifest
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.files import write_json
-from saree_cosface.review.teaching_sheet import write_choice_sheets
 from saree_cosface.review.unlabelled import LEFT_OUT, Choice, choose, require_photos
 from saree_cosface.runs.alone import alone_at
 from saree_cosface.runs.folder import recorded_recipe
@@ -179,6 +178,8 @@ def next_steps(
         crafts = _ranked(curve, manifest)
         found = NextSteps(run.folder, manifest_path, where, query, manifest.sha256, made, now, crafts, choice)
         if choice is not None:
+            from saree_cosface.review.teaching_sheet import write_choice_sheets  # matplotlib is slow to import
+
             write_choice_sheets(choice, out)
         write_json(out / DOCUMENT, found.to_json())
     return found

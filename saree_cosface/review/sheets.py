@@ -11,7 +11,8 @@ from matplotlib.transforms import ScaledTranslation
 from saree_cosface.console import track
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.data.manifest import Manifest
-from saree_cosface.figures.style import INK, MUTED, PALETTE, any_names, save_figure
+from saree_cosface.figures.palette import INK, MUTED, PALETTE
+from saree_cosface.figures.style import any_names, save_figure
 from saree_cosface.review.queue import COMPARED, Entry, Queue
 from saree_cosface.review.reasons import KINDS
 from saree_cosface.taxonomy import craft_name

@@ -7,7 +7,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from saree_cosface.console import track
-from saree_cosface.figures.style import INK, PALETTE, any_names, save_figure
+from saree_cosface.figures.palette import INK, PALETTE
+from saree_cosface.figures.style import any_names, save_figure
 from saree_cosface.review.sheets import draw_photo
 from saree_cosface.review.unlabelled import Choice, Chosen
 
