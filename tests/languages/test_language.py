@@ -44,8 +44,9 @@ def test_days_are_written_as_in_each_language():
 def test_lists_end_as_in_each_language():
     names = ("A", "B", "C")
     assert english().listed(names, "or") == "A, B or C"
-    assert packaged()["hi"].listed(names, "or") == "A, B या C"
-    assert packaged()["hi"].listed(names) == "A, B और C"
+    # Before Babel 2.19 there is a comma before the last, too.
+    assert packaged()["hi"].listed(names, "or").replace(", या", " या") == "A, B या C"
+    assert packaged()["hi"].listed(names).replace(", और", " और") == "A, B और C"
     assert packaged()["hi"].listed(names, ",") == "A, B, C"
 
 
