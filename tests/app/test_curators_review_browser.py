@@ -22,8 +22,6 @@ from tests.helpers.browser import (
     errors,
     find,
     in_chromium,
-    open_chromium,
-    preferring,
     see,
     tab,
     text,
@@ -69,12 +67,6 @@ def server(place, tmp_path_factory):
     serving = Served(tmp_path_factory.mktemp("temporary"), place / "run", "--manifest", place / "manifest.csv")
     yield serving
     serving.end()
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    with open_chromium(tmp_path_factory.mktemp("downloads")) as driver:
-        yield driver
 
 
 @pytest.fixture(params=[WIDE, PHONE], ids=["wide", "phone"])
@@ -282,12 +274,6 @@ def test_every_field_has_a_name_and_every_tab_is_reached_by_keys(page):
                 field.getAttribute('aria-labelledby'))).map((field) => field.outerHTML.slice(0, 200))"""
         )
         assert nameless == [], title
-
-
-@pytest.fixture
-def scheme(request, chromium):
-    with preferring(chromium, request.param):
-        yield request.param
 
 
 # Contrast hangs on the scheme, all else on the width: each of both is seen once.

@@ -21,8 +21,6 @@ from tests.helpers.browser import (
     errors,
     find,
     in_chromium,
-    open_chromium,
-    preferring,
     see,
     tab,
     text,
@@ -55,12 +53,6 @@ def photos(calibrated_run, tmp_path_factory):
     (folder / "cut.jpg").write_bytes(files[0].read_bytes()[:700])
     shutil.copy(files[-1], folder / "plain.jpg")
     return folder / HOSTILE, folder / "cut.jpg", folder / "plain.jpg"
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    with open_chromium(tmp_path_factory.mktemp("downloads")) as driver:
-        yield driver
 
 
 @pytest.fixture(params=[WIDE, PHONE], ids=["wide", "phone"])
@@ -288,12 +280,6 @@ def test_batch_can_be_cancelled(page, photos, served, tmp_path):
     until(page, lambda: "Cancelled after" in text(page, "#batch-progress"))
     assert 1 <= len(page.find_elements(By.CSS_SELECTOR, "#batch-table tbody tr")) < 150
     until(page, lambda: served.files() == [])
-
-
-@pytest.fixture
-def scheme(request, chromium):
-    with preferring(chromium, request.param):
-        yield request.param
 
 
 # Contrast hangs on the scheme, all else on the width: each of both is seen once.

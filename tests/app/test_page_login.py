@@ -12,8 +12,7 @@ from tests.helpers.browser import (
     WIDE,
     barriers,
     find,
-    in_chromium,
-    open_chromium,
+    needs_chromium,
     see,
     text,
     too_wide,
@@ -43,12 +42,6 @@ def guarded(calibrated_run, tmp_path_factory):
     serving.end()
 
 
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    with open_chromium(tmp_path_factory.mktemp("downloads")) as driver:
-        yield driver
-
-
 def test_by_plain_http(guarded, photo):
     assert guarded.get("health").json()["status"] == "ok"
     assert guarded.get("config").status_code == 401
@@ -64,7 +57,7 @@ def test_by_plain_http(guarded, photo):
         assert client.get("/config").status_code == 200
 
 
-@in_chromium[1]
+@needs_chromium
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 def test_in_chromium(chromium, guarded, photo, axe, size):
     visit(chromium, guarded.address, size)

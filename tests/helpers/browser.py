@@ -18,12 +18,10 @@ CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 WIDE, PHONE = (1440, 900), (390, 844)
 AXE = "axe-core@4.10.3"  # MPL-2.0, and so not in this repository
 
-in_chromium = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (CHROMIUM.exists() and DRIVER.exists()), reason="needs Debian's chromium and chromium-driver in /usr/bin"
-    ),
-]
+needs_chromium = pytest.mark.skipif(
+    not (CHROMIUM.exists() and DRIVER.exists()), reason="needs Debian's chromium and chromium-driver in /usr/bin"
+)
+in_chromium = [pytest.mark.slow, needs_chromium]
 
 
 @contextmanager

@@ -248,7 +248,8 @@ def test_the_learning_rate_warms_up_and_falls(train, cache):
 @pytest.mark.parametrize("recipe", [MOMENTS, LEARNING_MOMENTS])
 def test_directions_and_start_are_found_on_the_training_photos(recipe, train, held_out, cache):
     still = replace(recipe, optim=replace(recipe.optim, lr=0.0, backbone_lr=0.0, epochs=1))
-    found = fit(still, train, held_out, CLASSES, cache=cache, progress=False).embedder
+    fitted = fit(still, train, held_out, CLASSES, cache=cache, progress=False)
+    found = fitted.embedder
     pooling = found.backbone.pooling
     assert pooling.sizes == (6, 6)
     for depth in range(2):
@@ -257,6 +258,10 @@ def test_directions_and_start_are_found_on_the_training_photos(recipe, train, he
     alone = fit(still, train, None, CLASSES, cache=cache, progress=False).embedder  # of the same photos
     torch.testing.assert_close(alone.backbone.pooling.basis1, pooling.basis1)
     embeddings = embed_whole(found, train.files).embeddings
+    if recipe is MOMENTS:
+        np.testing.assert_allclose(fitted.embeddings, embeddings, atol=1e-5)
+    else:  # pixels are what has been learned from
+        assert fitted.embeddings is None
     moments = whole_features(found.backbone, train.files, cache=None, description=None).features[:, 0]
     features = found.normal(torch.from_numpy(moments)).numpy()
     expected = whitening(features, train.labels, 8, best_shrinkage(features, train.labels, train.sources, 8))
@@ -354,6 +359,7 @@ def test_without_validation_nothing_is_scored(train, cache):
     fitted = quiet_fit(QUICK, train, None, cache)
     assert fitted.best_epoch == 3
     assert SCORE not in fitted.history[0]
+    assert fitted.embeddings is None  # of means training sees other views than those of a whole photo
 
 
 def test_a_loss_that_is_no_number_stops_with_advice(train, cache, tmp_path, monkeypatch):
