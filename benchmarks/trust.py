@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scipy import stats
 
 from saree_cosface.answers.verdict import judge, kinds
 from saree_cosface.cli import command_line
@@ -25,7 +26,7 @@ from saree_cosface.data.images import decode
 from saree_cosface.data.manifest_file import read_manifest
 from saree_cosface.features.embedding import embed_photos
 from saree_cosface.metrics.classification import balanced_accuracy
-from saree_cosface.metrics.intervals import mean_interval
+from saree_cosface.metrics.intervals import Interval
 from saree_cosface.metrics.verification import auc
 from saree_cosface.options import DataOptions
 from saree_cosface.runs.create import create_run
@@ -185,6 +186,13 @@ def pooled_error(found):
     rng = np.random.default_rng(0)
     chance = np.abs(said - rng.binomial(counts, said / counts, (1000, len(counts)))).sum(axis=1) / counts.sum()
     return float(np.abs(said - right).sum() / counts.sum()), float(chance.mean())
+
+
+def mean_interval(values: list[float]) -> Interval:
+    """The mean of the runs with its 95 % Student t interval."""
+    mean = float(np.mean(values))
+    half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+    return Interval(mean, mean - half, mean + half)
 
 
 def main() -> None:

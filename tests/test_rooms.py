@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import saree_cosface
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "saree_cosface"
 
@@ -136,3 +138,32 @@ def test_tests_lie_beside_their_rooms():
         room = ROOT / "app" if folder.parts[0] == "app" else PACKAGE / folder
         known = [module.stem for module in room.glob("*.py")]
         assert any(name == module or name.startswith(f"{module}_") for module in known), path
+
+
+SCRIPTS = sorted([*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "docs").glob("*.py")])
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_scripts_import_what_is_there(script):
+    """A benchmark runs for hours, so that nothing runs it here: what it takes from the package must not have moved."""
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("saree_cosface"):
+            missing = [alias.name for alias in node.names if not defines(node.module, alias.name)]
+            assert not missing, f"{node.module} has no {missing}"
+
+
+def defines(module: str, name: str) -> bool:
+    """Whether a module has a name at its top, or is a package of a module so named."""
+    if f"{module}.{name}" in modules():
+        return True
+    names = (
+        set(saree_cosface.__all__) if module == "saree_cosface" else set()
+    )  # which are found when they are asked for
+    for node in ast.parse(modules()[module].read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names |= {alias.asname or alias.name for alias in node.names}
+        else:
+            names |= {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    return name in names
