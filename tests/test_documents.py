@@ -7,8 +7,6 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,14 +32,11 @@ from tests.helpers.documents import (
     shim,
     written,
 )
-from tests.helpers.served import Served
+from tests.helpers.stage import PASSWORD, Stage, clone_of
 
 PAGES = pages()
 TOUR = ROOT / "docs" / "start" / "tour.md"
 """What this page makes, the blocks of all others find."""
-
-USUAL = "http://127.0.0.1:7860/"
-"""Where the app is served if the port is free."""
 
 RENEW = "SAREE_COSFACE_RENEW" in os.environ
 
@@ -54,26 +49,24 @@ def runs(page: Path) -> list[Block]:
     return [block for block in blocks(page) if block.language in RUN]
 
 
-def all_said(page: Path, programs: Path, served: str = USUAL) -> list[str]:
-    """Run the blocks of a page in the current folder; what went otherwise than the page says.
-
-    Args:
-        served: where the app answers that the page calls by its usual address.
-    """
+def all_said(page: Path, stage: Stage) -> list[str]:
+    """Run the blocks of a page in the current folder; what went otherwise than the page says."""
     said, names, found = [], {}, blocks(page)
     renewed: list[tuple[Block, str]] = []
     for block, after in zip(found, [*found[1:], None], strict=True):
         if block.language == "console":
             again = ""
             for command, expected in calls(block.text):
-                status, printed = run(command.replace(USUAL, served), programs)
+                status, printed = stage.run(command)
                 wrong = differs(expected, printed) if expected else ""
                 if status or wrong:
                     said.append(f"{block}: {command}: status {status}, {wrong}\n{printed}")
                 again += f"$ {command}\n{printed if wrong else expected}"
             renewed.append((block, again))
+        elif block.language == "sh":
+            said += [f"{block}: {command}: {wrong}" for command, wrong in stage.run_block(block.text)]
         elif block.language == "python":
-            printed = run_python(block.text.replace(USUAL, served), names)
+            printed = run_python(stage.typed(block.text)[0], names)
             text = page.read_text(encoding="utf-8")
             follows = (
                 after is not None and after.language == "text" and not text[block.end + 3 : after.start - 8].strip()
@@ -101,27 +94,13 @@ def renew(page: Path, renewed: list[tuple[Block, str]]) -> None:
     page.write_text(text, encoding="utf-8")
 
 
-@contextmanager
-def served(page: Path, folder: Path, temporary: Path) -> Iterator[str]:
-    """The address of the app, if a page calls it."""
-    if not any(USUAL in block.text for block in runs(page)):
-        yield USUAL
-        return
-    temporary = temporary / "served"
-    temporary.mkdir()
-    serving = Served(temporary, folder / "runs" / "tour")
-    try:
-        yield serving.address
-    finally:
-        serving.end()
-
-
 @pytest.fixture(scope="module")
 def settled(once):
     """A terminal of known width, and a cache of these tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(once("documents", lambda folder: folder.mkdir())))
         patch.setattr(console, "_width", WIDTH)
+        patch.setattr("getpass.getpass", lambda *_: PASSWORD)
         yield patch
 
 
@@ -130,12 +109,15 @@ def toured(settled, tmp_path_factory):
     """The folder that the tour leaves, the photos it uses as somebody's own, and what went wrong on the way."""
     folder = tmp_path_factory.mktemp("tour")
     settled.chdir(folder)
-    said = all_said(TOUR, shim(folder.parent / "programs"))
+    stage = Stage(folder, clone_of(folder.parent / "clone"), shim(folder.parent / "programs"), "", settled)
+    said = all_said(TOUR, stage)
+    stage.end()
     learned = read_manifest(folder / "runs" / "tour" / "manifest.csv")
     for photo, craft, source in zip(learned.files(), learned.crafts, learned.sources, strict=True):
         mine = folder / "photos" / craft / source / photo.name
         mine.parent.mkdir(parents=True, exist_ok=True)
         os.link(photo, mine)
+    run("saree-cosface data import photos/ --out own.csv", stage.programs)
     return folder, said
 
 
@@ -146,11 +128,19 @@ def test_the_tour(toured):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if page != TOUR and runs(page)], ids=named)
-def test_what_a_page_runs(page, toured, settled, tmp_path):
+def test_what_a_page_runs(page, toured, settled, tmp_path, request):
+    shared = ""
+    if "postgresql://" in "".join(block.text for block in runs(page)):
+        shared = request.getfixturevalue("postgres").url(request.getfixturevalue("database"))
     folder = shutil.copytree(toured[0], tmp_path / "here")
-    settled.chdir(folder)
-    with served(page, folder, tmp_path) as address:
-        said = all_said(page, shim(tmp_path / "programs"), address)
+    with settled.context() as patch:
+        patch.chdir(folder)
+        stage = Stage(folder, toured[0].parent / "clone", shim(tmp_path / "programs"), shared, patch)
+        try:
+            stage.prepare(named(page))
+            said = all_said(page, stage)
+        finally:
+            stage.end()
     assert not said, "\n".join(said)
 
 

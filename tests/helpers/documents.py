@@ -1,9 +1,10 @@
 """Blocks of code in the documents: found, run, and compared with what stands below them.
 
-``console`` is what is typed after ``$ `` and what is printed then: it is run, and compared where anything is printed. ``sh``
-is what needs something that a test has not, such as a cluster: it is read by the command line's parser. ``python`` is run;
-what it prints is a ``text`` block that follows at once. Of what is printed, a line ``…`` stands for any lines, ``…`` within
-a line for any text.
+``console`` is what is typed after ``$ `` and what is printed then: it is run, and compared where anything is printed.
+``sh`` is commands whose output is not shown: they are run (:mod:`tests.helpers.stage` says what stands in for what a test
+has not). ``slurm`` is a script for a cluster: it is read by the command line's parser. ``python`` is run; what it prints is
+a ``text`` block that follows at once. Of what is printed, a line ``…`` stands for any lines, ``…`` within a line for any
+text.
 """
 
 import io
@@ -26,7 +27,11 @@ DOCS = ROOT / "docs"
 WIDTH = 88
 """Columns of the terminal in which everything is printed."""
 
-RUN, READ, SHOWN = ("console", "python"), ("sh", ""), ("text", "yaml", "json", "csv", "bibtex", "nginx", "ini")
+RUN, READ, SHOWN = (
+    ("console", "sh", "python"),
+    ("sh", "slurm"),
+    ("text", "yaml", "json", "csv", "bibtex", "nginx", "ini"),
+)
 """Languages of blocks that are run, read by a parser, and neither."""
 
 FENCE = re.compile(r"^ *```(?P<language>[^\n]*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -170,10 +175,11 @@ def shim(folder: Path) -> Path:
 def run(command: str, programs: Path) -> tuple[int, str]:
     """Type a command in the current folder: its exit status, and what it says on both streams.
 
-    A plain call of saree-cosface is run in this process, which spares it the import of everything; else a shell runs it.
+    A plain call of saree-cosface is run in this process, which spares it the import of everything; else a shell runs it,
+    as it does a training that starts further processes like its own.
     """
     command, quiet = joined(command).removesuffix(" 2>/dev/null"), command.endswith(" 2>/dev/null")
-    if not command.startswith("saree-cosface ") or re.search(r"[|><;&$*]", command):
+    if not command.startswith("saree-cosface ") or re.search(r"[|><;&$*]|devices", command):
         path = f"{programs}{os.pathsep}{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, "COLUMNS": str(WIDTH)}
         both = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL if quiet else subprocess.STDOUT}
