@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from saree_cosface.data.views import PyramidViews
 from saree_cosface.features.extraction import PhotoFeatures, photo_features
@@ -59,6 +57,9 @@ def logistic_regression(
     train: Features, labels: NDArray[np.int_], test: Features, sources: NDArray[np.str_] | None = None
 ) -> NDArray[np.int_]:
     """Class by a class-balanced logistic regression (C = 100)."""
+    from sklearn.exceptions import ConvergenceWarning  # scikit-learn is slow to import, and nothing that the app needs
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(C=100, class_weight="balanced", max_iter=300)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # 300 steps are enough to rank the classes

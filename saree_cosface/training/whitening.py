@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold
 from torch import nn
 
 from saree_cosface.features.prototypes import prototypes
@@ -110,6 +109,8 @@ def best_shrinkage(
     folds = min(_FOLDS, len(set(sources.tolist())))
     if folds < 2:
         return SHRINKAGES[len(SHRINKAGES) // 2]
+    from sklearn.model_selection import GroupKFold  # slow to import, and nothing that the app needs
+
     answers = {shrinkage: np.full(len(labels), -1) for shrinkage in SHRINKAGES}
     for train, test in GroupKFold(folds, shuffle=True, random_state=0).split(features, labels, sources):
         scatter = _Scatter.of(features[train], labels[train], dimensions)
