@@ -219,10 +219,15 @@ def _packaged_path() -> Path:
     return inside if inside.exists() else here.parent / "data_cards" / "taxonomy.yaml"
 
 
+_LOADER = getattr(
+    yaml, "CSafeLoader", yaml.SafeLoader
+)  # the same in C, ten times as fast, where PyYAML was built with it
+
+
 @cache
 def _load(path: Path) -> Taxonomy:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: cannot be read as a taxonomy ({error}).") from error
     if not isinstance(document, dict) or not {"version", "crafts", "refused"} <= document.keys():

@@ -14,8 +14,8 @@ def import_timm() -> None:
     """Import timm, and torchvision with it, without torch's compiler, which takes a third of the time of all of them.
 
     torchvision takes one function from the compiler, which tells for which devices there is one; the compiler is loaded
-    when that is called. timm marks some functions of one network (NaFlex) as not to be compiled: they are left unmarked,
-    since nothing is compiled here. The compiler itself can be imported afterwards as always.
+    when that is called. timm marks some functions of one network (NaFlex) as not to be compiled: they are left
+    unmarked, since nothing is compiled here. The compiler itself can be imported afterwards as always.
     """
     if _COMPILER in sys.modules:
         importlib.import_module("timm")

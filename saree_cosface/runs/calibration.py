@@ -8,9 +8,8 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +18,6 @@ from scipy.special import entr
 from saree_cosface.features.familiarity import Familiarity
 from saree_cosface.files import atomic_path, write_json
 from saree_cosface.metrics.calibration import probabilities
-
-if TYPE_CHECKING:
-    from crepes import ConformalClassifier
 
 FOLDER = "calibration"
 FORMAT = 2
@@ -122,22 +118,16 @@ class Calibration:
     def prediction_sets(self, cosines: NDArray[np.floating[Any]], photos: int = 1) -> NDArray[np.bool_]:
         """Which traditions cannot be ruled out: ``(N, C) -> (N, C)``.
 
-        Conformal: of photos like those of the calibration, at least 1 - ``false_accepts`` have theirs in the set. For
-        pieces of several ``photos`` that is no theorem, only what was found.
+        Conformal (Vovk, Gammerman, Shafer, Algorithmic Learning in a Random World, 2005, section 2.2): a tradition is
+        ruled out where fewer than a share of ``false_accepts`` of the calibration's photos and this one are as strange
+        to their own. Of photos like those, at least 1 - ``false_accepts`` have theirs in the set. For pieces of several
+        ``photos`` that is no theorem, only what was found.
         """
-        sets = self._conformal.predict_set(
-            1 - self.probabilities(cosines, photos), confidence=1 - self.false_accepts, smoothing=False
-        )
-        result: NDArray[np.bool_] = np.asarray(sets).astype(bool)
-        return result
-
-    @cached_property
-    def _conformal(self) -> "ConformalClassifier":
-        from crepes import ConformalClassifier  # which imports much, slowly, for a run that may not be calibrated
-
-        classifier = ConformalClassifier()
-        classifier.fit(self.nonconformity)
-        return classifier
+        strange = 1 - self.probabilities(cosines, photos)
+        count = len(self.nonconformity)
+        stranger = count - np.searchsorted(np.sort(self.nonconformity), strange, side="left")
+        sets: NDArray[np.bool_] = (stranger + 1) / (count + 1) >= self.false_accepts
+        return sets
 
     def save(self, folder: Path) -> None:
         """Write it; the document, without which nothing is read, comes last."""
