@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 _PRODUCTS = 1 << 25
 """Cosines that are held at once: 128 MB, and twice as much for each order of them."""
@@ -76,6 +75,8 @@ def map_quality(
         return 1.0, 1.0
     chosen = np.sort(np.random.default_rng(seed).permutation(count)[:most])
     # A photo is its own nearest, unless another lies at the very same place.
+    from scipy.spatial import cKDTree  # which nothing else here needs
+
     near = cKDTree(coordinates).query(coordinates[chosen], k=k + 1)[1]
     apart = near != chosen[:, None]
     apart[apart.all(axis=1), -1] = False

@@ -65,7 +65,8 @@ INSTEAD = (
     # Drawn sarees and faces, and fewer repetitions of the same: minutes become seconds.
     (r"( --folds 5)? --seeds 3", " --folds 2 --seeds 1 --optim.epochs 2"),
     (r"--optim\.epochs 30", "--optim.epochs 1"),
-    (r"(train --data\.manifest manifest\.csv)(?= --out runs/mine)", r"\1 --data.validation_fold -1"),
+    (r"(train --data\.manifest manifest\.csv)(?= --out runs/mine)", r"\1 --data.validation_fold -1 --optim.epochs 4"),
+    (r"(--data\.manifest photos\.csv)", r"\1 --optim.epochs 1"),
     (r"(backbones manifest\.csv)", r"\1 --backbones lite0 --seeds 1 --folds 2"),
     (r"--config faces/laptop", "--config faces.yaml"),
     (r"(faces toy) ", r"\1 --epochs 1 "),
@@ -95,7 +96,7 @@ class Stage:
     """
 
     def __init__(self, folder: Path, clone: Path, programs: Path, database: str, patch: pytest.MonkeyPatch) -> None:
-        self.folder, self.programs, self.address = folder, programs, USUAL
+        self.folder, self.programs, self.address, self._served = folder, programs, USUAL, False
         self._stands = {"database": database}
         self._clone, self._patch, self._open = clone, patch, ExitStack()
 
@@ -202,8 +203,8 @@ class Stage:
         answered = httpx.get(f"{address}health", verify=False, timeout=60)
         if "--root-path" in command:
             self._prove(address)
-        elif self.address == USUAL and "saree-cosface app" in command:
-            self.address = address
+        elif not self._served and "saree-cosface app" in command:
+            self.address, self._served = address, True
         else:
             _interrupt(process)
         return int(answered.json().get("status") != "ok"), said + answered.text
@@ -258,13 +259,18 @@ def clone_of(folder: Path) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Makefile", "pyproject.toml", "README.md", "LICENSE", "THIRD_PARTY.md"):
         shutil.copy(ROOT / name, folder)
-    options = folder / "saree_cosface" / "loom" / "options.py"
-    text = options.read_text(encoding="utf-8")
-    for name, small in (("pieces_per_craft", 6), ("photos_per_piece", 1), ("size", 96)):
-        text, found = re.subn(rf"^(    {name}: int = )\d+", rf"\g<1>{small}", text, flags=re.MULTILINE)
-        assert found == 1, name
-    options.write_text(text, encoding="utf-8")
+    smaller = {"pieces_per_craft: int =": 6, "photos_per_piece: int =": 1, "size: int =": 96}
+    _rewrite(folder / "saree_cosface" / "loom" / "options.py", smaller)
+    _rewrite(folder / "configs" / "sarees.yaml", {"epochs:": 4})
     return folder
+
+
+def _rewrite(file: Path, numbers: dict[str, int]) -> None:
+    text = file.read_text(encoding="utf-8")
+    for name, number in numbers.items():
+        text, found = re.subn(rf"^( +{name} )\d+", rf"\g<1>{number}", text, flags=re.MULTILINE)
+        assert found == 1, name
+    file.write_text(text, encoding="utf-8")
 
 
 def _faces(folder: Path) -> None:
