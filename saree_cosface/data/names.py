@@ -55,6 +55,8 @@ def tidy(name: str) -> str:
     >>> tidy("Cafe\\u0301\\u00a0 Silks\\u200b ") == "Caf\\u00e9 Silks"
     True
     """
+    if name.isascii() and name.isprintable() and "_x" not in name:  # most are, and a table has many
+        return _BLANK.join(name.split())
     seen = _IDLE_JOINER.sub("", _ESCAPED.sub(_BLANK, name).translate(_UNSEEN))
     # Until nothing changes, since a letter that is put together may meet a sign that belongs to it.
     while (spelt := unicodedata.normalize("NFC", respelt(unicodedata.normalize("NFC", seen)))) != seen:

@@ -173,3 +173,8 @@ def test_a_selection_may_be_typed_in_either_form(tmp_path):
         assert len(read_manifest(listed, where=f"source == '{unicodedata.normalize(form, name)}'")) == 1
         listed = read_manifest(manifest_of_names(tmp_path, "piece", [name, "other"]))
         assert find_piece(listed, unicodedata.normalize(form, name)) == 0
+
+
+@given(st.text(st.characters(max_codepoint=0x17F)))
+def test_plain_names_are_tidied_as_all_are(name):
+    assert tidy(f"{name} é") == f"{tidy(name)} é".strip()
