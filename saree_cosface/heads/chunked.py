@@ -22,7 +22,7 @@ LEAST = 1 << 20
 _PARTS = 2  # of a batch at least: each reads all prototypes three times
 _ROWS = 128  # of a block, where it would be larger than it should: with fewer, products are slow
 _NUMBERS = 1 << 22  # that it should have: 16 MB
-_CLASSES = 512  # whose prototypes are worked on at once
+_CLASSES = 128  # whose prototypes are worked on at once: they stay near the processor
 
 Targets = Callable[[Tensor, Tensor], Tensor]
 """Target logits ``(B,)`` from embeddings and the prototypes of their labels, both ``(B, D)``."""
@@ -67,7 +67,8 @@ class _CrossEntropy(torch.autograd.Function):
             seen = embeddings.detach().requires_grad_(wanted)
             target = targets(seen, own)
         inverse = inverse_lengths(prototypes)
-        to_prototypes = torch.zeros_like(prototypes) if wanted else None
+        made = torch.empty_like if len(features) else torch.zeros_like
+        to_prototypes = made(prototypes) if wanted else None
         to_features = torch.empty_like(features) if wanted else None
         to_target = torch.empty_like(target)
         loss = features.new_zeros(())
@@ -88,7 +89,8 @@ class _CrossEntropy(torch.autograd.Function):
             shares[place] = 0  # whose gradient goes by way of the target
             shares.mul_(inverse)
             to_features[block] = (shares @ prototypes).mul_(part[:, None])
-            to_prototypes.addmm_(shares.T, features[block] * part[:, None])
+            # What is there before the first block counts for nothing.
+            to_prototypes.addmm_(shares.T, features[block] * part[:, None], beta=int(start > 0))
             del logits, shares  # before those of the next block are made
         if to_prototypes is not None:
             across(to_prototypes, prototypes, inverse)
@@ -118,7 +120,9 @@ def inverse_lengths(vectors: Tensor) -> Tensor:
 def across(gradient: Tensor, vectors: Tensor, inverse: Tensor) -> None:
     """Make of the gradient by unit vectors, divided by their lengths, that by the vectors, in place: what points along
     them goes."""
+    products = vectors.new_empty(_CLASSES, vectors.shape[1])
     for start in range(0, len(vectors), _CLASSES):
         block = slice(start, start + _CLASSES)
-        along = (gradient[block] * vectors[block]).sum(dim=1) * inverse[block].square()
+        product = torch.mul(gradient[block], vectors[block], out=products[: len(vectors[block])])
+        along = product.sum(dim=1) * inverse[block].square()
         gradient[block].addcmul_(vectors[block], along[:, None], value=-1)
