@@ -2,6 +2,10 @@
 
 import pytest
 
+from app.gradio_alone import import_gradio
+
+import_gradio()  # before a module imports it with what it does for editors
+
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
