@@ -28,9 +28,9 @@ hypothesis.settings.load_profile("untimed")
 os.environ.setdefault("SAREE_COSFACE_RUNTIME", "openvino")
 
 LONGEST = (
+    "tests/test_documents.py",
     "tests/shards/test_on_ray.py",
     "tests/test_release.py",
-    "tests/test_documents.py",
     "tests/app/test_curators_review_browser.py",
     "tests/test_notebooks.py",
     "tests/commands/test_curate_loop.py",

@@ -219,9 +219,8 @@ def _packaged_path() -> Path:
     return inside if inside.exists() else here.parent / "data_cards" / "taxonomy.yaml"
 
 
-_LOADER = getattr(
-    yaml, "CSafeLoader", yaml.SafeLoader
-)  # the same in C, ten times as fast, where PyYAML was built with it
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The safe loader written in C, where PyYAML was built with it: the file is long."""
 
 
 @cache

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,12 +30,29 @@ assert torch._dynamo.utils is utils
 """
 
 
+MORE = """
+import importlib.util
+spec = importlib.util.spec_from_file_location("timm_alone", {file!r})
+timm_alone = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(timm_alone)
+with timm_alone._compiler_later():
+    from torch._dynamo.utils import is_compile_supported, counters
+import torch._dynamo
+assert torch._dynamo.utils.counters is counters
+"""
+
+
 def ended(program):
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
 
 
 def test_the_compiler_is_not_loaded_and_can_be():
     done = ended(ALONE)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_torchvision_that_takes_more_of_the_compiler_gets_it():
+    done = ended(MORE.format(file=str(Path(__file__).parents[2] / "saree_cosface" / "networks" / "timm_alone.py")))
     assert done.returncode == 0, done.stderr
 
 
