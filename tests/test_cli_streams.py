@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.helpers.bad_photos import save, textured
+from tests.helpers.folders import collection
 
 LOCALES = (
     {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
@@ -81,3 +83,33 @@ def test_a_folder_that_is_gone_is_named(tmp_path):
     )
     assert ended.returncode == 1
     assert "the folder that this was started in is gone" in ended.stderr
+
+
+@pytest.mark.slow
+def test_a_reader_who_left_is_no_crash(tmp_path):
+    folder = collection(tmp_path)
+    table = pd.DataFrame({"path": [str(path) for path in folder.rglob("*.png")], "craft": "kasavu", "source": "x"})
+    table.to_csv(tmp_path / "m.csv", index=False)
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as gone:
+        process = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "saree_cosface",
+                "data",
+                "check",
+                str(tmp_path / "m.csv"),
+                "--crops",
+                "false",
+                "--json",
+            ],
+            stdout=gone,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+        )
+    assert process.returncode == 1
+    assert "Traceback" not in process.stderr
+    assert "Exception ignored" not in process.stderr
