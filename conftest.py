@@ -36,7 +36,7 @@ LONGEST = (
     "tests/commands/test_curate_loop.py",
     "tests/app/test_page_served.py",
     "tests/app/test_identify_browser.py",
-    "tests/runs/test_run.py",
+    "tests/runs/test_create_again.py",
     "tests/networks/test_int8.py",
     "tests/training/test_fit_together.py",
     "tests/scoring/test_context.py",
