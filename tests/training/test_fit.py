@@ -1,12 +1,6 @@
-import csv
-import functools
-import math
-import os
-import shutil
-import signal
-import time
-import warnings
-from dataclasses import asdict, replace
+"""What a training learns: of every head, with the margin, the rate and the average that it was asked for."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,105 +10,18 @@ from torch import nn
 from saree_cosface.features.embedding import embed_photos, embed_whole, whole_features
 from saree_cosface.heads import ArcFace, CosFace, NormalizedSoftmax, Softmax, SphereFace
 from saree_cosface.networks import precision
-from saree_cosface.networks.backbone import Preprocessing, unit
+from saree_cosface.networks.backbone import unit
 from saree_cosface.networks.card import EmbedderCard
-from saree_cosface.networks.create import create_backbone
-from saree_cosface.networks.embedder import Embedder
-from saree_cosface.options import HeadOptions, ModelOptions, OptimOptions, Recipe, ViewOptions
+from saree_cosface.options import HeadOptions, ModelOptions
 from saree_cosface.training import fit as training
 from saree_cosface.training.checkpoint import CHECKPOINT
 from saree_cosface.training.fit import fit
 from saree_cosface.training.head import make_head
-from saree_cosface.training.labelled import Photos
-from saree_cosface.training.module import SCORE, LearningModule, TrainingError
-from saree_cosface.training.optimiser import freeze, parameter_groups
+from saree_cosface.training.module import SCORE, LearningModule
 from saree_cosface.training.whitening import best_shrinkage, start, whitening
-from tests.helpers.bad_photos import save, textured
+from tests.helpers.trainings import CLASSES, LEARNING, LEARNING_MOMENTS, MOMENTS, QUICK, optim, quiet_fit, same, weights
 
-CLASSES = ("chanderi", "jamdani", "kasavu")
-QUICK = Recipe(
-    ModelOptions(embedding_dim=8, precision="fp32", dropout=0.2),
-    ViewOptions(random=1),
-    HeadOptions(scale=16, margin=0.2),
-    OptimOptions(epochs=4, batch_size=8, lr=1e-2, backbone_lr=1e-3),
-)
-LEARNING = replace(QUICK, model=replace(QUICK.model, trainable_stages=1))
-MOMENTS = replace(
-    QUICK,
-    model=replace(QUICK.model, pooling="second_order", depths=2, directions=6, batch_norm=False),
-    views=ViewOptions(),
-    optim=replace(QUICK.optim, start="whitened", lr=1e-3),
-)
-"""Second moments, from the whitened start."""
-LEARNING_MOMENTS = replace(MOMENTS, model=replace(MOMENTS.model, trainable_stages=1))
-
-
-@pytest.fixture(autouse=True)
-def small_network(monkeypatch):
-    """A backbone of untrained weights that looks at views of 32 pixels."""
-    preprocessing = Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), False)
-
-    def new_embedder(card, *, pretrained=True):
-        assert pretrained
-        torch.manual_seed(0)
-        backbone = create_backbone(
-            "test_resnet",
-            pretrained=False,
-            preprocessing=preprocessing,
-            pooling=card.pooling,
-            depths=card.depths,
-            directions=card.directions,
-        )
-        return Embedder(replace(card, preprocessing=asdict(preprocessing)), backbone)
-
-    monkeypatch.setattr(training, "new_embedder", new_embedder)
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    """Three kinds of coloured pattern, eight photos each."""
-    folder = tmp_path_factory.mktemp("photos")
-    files = []
-    for seed in range(24):
-        pixels = textured(48, 40, seed).astype(int)
-        pixels[..., seed % 3] += 150
-        files.append(save(folder / f"{seed}.png", pixels.clip(0, 255).astype(np.uint8)))
-    names = np.array([f"piece {seed}" for seed in range(24)])
-    return Photos(files, np.arange(24) % 3, names, names)
-
-
-@pytest.fixture(scope="module")
-def train(photos):
-    return photos.select(np.arange(18))
-
-
-@pytest.fixture(scope="module")
-def held_out(photos):
-    return photos.select(np.arange(18, 24))
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-def optim(recipe, **changes):
-    return replace(recipe, optim=replace(recipe.optim, **changes))
-
-
-def quiet_fit(recipe, train, validation, cache, **options):
-    return fit(recipe, train, validation, CLASSES, cache=cache, progress=False, **options)
-
-
-def weights(fitted):
-    return {name: value.clone() for name, value in fitted.embedder.state_dict().items()}
-
-
-def same(one, other):
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-# --- what is learned -------------------------------------------------------------------------------------------------
+pytestmark = pytest.mark.usefixtures("small_network")
 
 
 @pytest.mark.slow
@@ -183,55 +90,6 @@ def test_frozen_means_untouched_and_a_learning_stage_leaves_the_others(train, he
     last = {f"network.{name}" for name in learned.stages()[-1]}
     for name, value in learned.state_dict().items():
         assert torch.equal(value, untrained[name]) == (name not in last), name
-
-
-def test_parameter_groups():
-    recipe = replace(LEARNING, model=replace(LEARNING.model, trainable_stages=2))
-    embedder = training.new_embedder(EmbedderCard(embedding_dim=8))
-    head = make_head(recipe.head, 8, 3)
-    freeze(embedder, 2)
-    groups = parameter_groups(embedder, head, recipe)
-    of = {id(parameter): group for group in groups for parameter in group["params"]}
-    assert len(of) == sum(len(group["params"]) for group in groups)  # none twice
-    learning = [parameter for parameter in [*embedder.parameters(), *head.parameters()] if parameter.requires_grad]
-    assert set(of) == {id(parameter) for parameter in learning}
-    named = dict(embedder.backbone.network.named_parameters())
-    stages = embedder.backbone.stages()
-    for depth, stage in enumerate([stages[-1], stages[-2]]):
-        for name in stage:
-            group = of[id(named[name])]
-            assert group["lr"] == pytest.approx(1e-3 * 0.7**depth)
-            assert group["weight_decay"] == (0.01 if named[name].ndim > 1 else 0.0)
-    assert of[id(head.weight)] == of[id(embedder.neck[1].weight)]
-    assert of[id(head.weight)]["lr"] == 1e-2
-    assert of[id(head.weight)]["weight_decay"] == 0.01
-    norm = embedder.neck[2]
-    assert isinstance(norm, nn.BatchNorm1d)
-    assert of[id(norm.weight)]["weight_decay"] == of[id(norm.bias)]["weight_decay"] == 0.0
-
-
-def test_muon_moves_the_matrices_of_the_backbone_alone():
-    recipe = optim(replace(LEARNING, model=replace(LEARNING.model, trainable_stages=2)), optimizer="muon")
-    embedder = training.new_embedder(EmbedderCard(embedding_dim=8))
-    head = make_head(recipe.head, 8, 3)
-    freeze(embedder, 2)
-    groups = parameter_groups(embedder, head, recipe)
-    moved = {id(each) for group in groups if not group["use_fallback"] for each in group["params"]}
-    backbone = [each for each in embedder.backbone.parameters() if each.requires_grad]
-    assert moved == {id(each) for each in backbone if each.ndim > 1}
-    assert len(moved) < len(backbone)
-    learning = [*backbone, *embedder.neck.parameters(), *head.parameters()]
-    assert sum(len(group["params"]) for group in groups) == len(learning)
-
-
-@pytest.mark.parametrize("stages", [0, 1, 7, 99])
-def test_freezing(stages):
-    embedder = training.new_embedder(EmbedderCard(embedding_dim=8))
-    freeze(embedder, stages)
-    learning = sum(parameter.requires_grad for parameter in embedder.backbone.network.parameters())
-    every = len(list(embedder.backbone.network.parameters()))
-    assert learning == {0: 0, 1: len(embedder.backbone.stages()[-1])}.get(stages, every)
-    assert all(parameter.requires_grad for parameter in embedder.neck.parameters())
 
 
 def test_the_learning_rate_warms_up_and_falls(train, cache):
@@ -327,69 +185,11 @@ def test_the_same_seed_gives_the_same_weights(train, held_out, cache):
     assert not same(weights(first), weights(other))
 
 
-# --- what is written, and said ---------------------------------------------------------------------------------------
-
-
-def test_a_folder_holds_history_curves_logs_and_state(train, held_out, cache, tmp_path):
-    fitted = quiet_fit(QUICK, train, held_out, cache, folder=tmp_path)
-    with (tmp_path / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 4
-    assert float(rows[-1]["train/loss"]) == fitted.history[-1]["train/loss"]
-    assert {"epoch", "learning_rate", "train/accuracy", SCORE, "validation/accuracy"} <= set(rows[0])
-    assert (tmp_path / "learning_curves.png").read_bytes()[:4] == b"\x89PNG"
-    assert list((tmp_path / "tensorboard").rglob("events*"))
-    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
-    state = torch.load(tmp_path / CHECKPOINT, weights_only=True)  # so it holds nothing but tensors and plain values
-    assert len(state["history"]) == 4
-
-
-def test_nothing_goes_to_stdout_and_no_banner_to_stderr(train, held_out, cache, tmp_path, capfd):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        fit(QUICK, train, held_out, CLASSES, cache=cache, folder=tmp_path)
-    out, err = capfd.readouterr()
-    assert out == ""
-    for clutter in ("GPU available", "TPU", "Tip:", "weights_only", "litlogger", "Trainer.fit", "num_workers"):
-        assert clutter not in err
-    assert "Epoch" in err
-
-
 def test_without_validation_nothing_is_scored(train, cache):
     fitted = quiet_fit(QUICK, train, None, cache)
     assert fitted.best_epoch == 3
     assert SCORE not in fitted.history[0]
     assert fitted.embeddings is None  # of means training sees other views than those of a whole photo
-
-
-def test_a_loss_that_is_no_number_stops_with_advice(train, cache, tmp_path, monkeypatch):
-    forward = CosFace.forward
-    monkeypatch.setattr(CosFace, "forward", lambda self, *args: forward(self, *args) * math.nan)
-    with pytest.raises(TrainingError, match=r"the loss is nan after epoch 1.*Lower optim\.lr"):
-        quiet_fit(QUICK, train, None, cache, folder=tmp_path)
-    assert not (tmp_path / CHECKPOINT).exists()
-
-
-def test_an_interrupt_is_an_interrupt(train, cache, tmp_path, monkeypatch):
-    def interrupt(self, batch, index):
-        if self.current_epoch == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(5)
-        return step(self, batch, index)
-
-    step = LearningModule.training_step
-    # Where tests are started in the background, a shell has them ignore interrupts.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with monkeypatch.context() as patch:
-            patch.setattr(LearningModule, "training_step", interrupt)
-            with pytest.raises(KeyboardInterrupt):
-                quiet_fit(QUICK, train, None, cache, folder=tmp_path)
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, before)
-    resumed = quiet_fit(QUICK, train, None, cache, folder=tmp_path, resume=True)
-    assert same(weights(resumed), weights(quiet_fit(QUICK, train, None, cache)))
 
 
 def test_precision_is_timed_once(monkeypatch):
@@ -401,104 +201,3 @@ def test_precision_is_timed_once(monkeypatch):
     learning = ModelOptions("resnet18", trainable_stages=1)
     assert [precision.resolved_precision(learning) for _ in range(3)] == ["bf16"] * 3
     assert timed == ["resnet18"]
-
-
-@pytest.mark.parametrize("margin", [0.35, 0, 2.5])
-def test_sphereface_wants_a_whole_margin(margin):
-    with pytest.raises(ValueError, match=r"head\.margin is .*whole number, such as 4"):
-        make_head(HeadOptions("sphereface", margin=margin), 8, 3)
-
-
-def test_a_scale_out_of_bounds_is_warned_of(capsys):
-    make_head(HeadOptions("cosface", scale=0.5), 8, 3)
-    assert "Scale 0.5" in capsys.readouterr().err.replace("\n", " ")
-    make_head(HeadOptions("softmax", scale=0.5), 8, 3)
-    assert capsys.readouterr().err == ""
-
-
-# --- interrupted and resumed -----------------------------------------------------------------------------------------
-
-
-class Killed(Exception):
-    pass
-
-
-RESUMED = [
-    (QUICK, True),
-    (QUICK, False),
-    (optim(QUICK, ema=0.8), True),
-    (optim(QUICK, ema=0.8), False),
-    (optim(QUICK, epochs=6, patience=2), True),
-    (LEARNING, True),
-    (optim(LEARNING, ema=0.8), False),
-    (MOMENTS, True),
-    (LEARNING_MOMENTS, False),
-    (replace(QUICK, head=HeadOptions("sphereface", margin=2)), True),
-    (replace(QUICK, head=HeadOptions("arcface", 16, 0.3, margin_warmup=0.7)), True),
-]
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(train, held_out, cache, tmp_path_factory):
-    """Makes each of ``RESUMED`` without an interruption, once: what was fitted, and its folder."""
-
-    @functools.cache
-    def made(recipe, validates):
-        folder = tmp_path_factory.mktemp("whole")
-        return quiet_fit(recipe, train, held_out if validates else None, cache, folder=folder), folder
-
-    return made
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("moment", "recipe", "validates"),
-    [
-        (moment, recipe, validates)
-        for moment in ("training_step", "on_validation_epoch_end", "finished")
-        for recipe, validates in RESUMED
-        if validates or moment != "on_validation_epoch_end"
-    ],
-)
-def test_a_resumed_training_ends_with_the_same_weights(
-    train, held_out, cache, tmp_path, monkeypatch, uninterrupted, recipe, validates, moment
-):
-    # Curves take longer to draw than all that is learned here.
-    monkeypatch.setattr("saree_cosface.figures.learning_curves.learning_curves", lambda rows, path: path.touch())
-    validation = held_out if validates else None
-    expected, whole = uninterrupted(recipe, validates)
-    folder = tmp_path / "broken"
-    if moment == "finished":  # but for what follows the training
-        shutil.copytree(whole, folder)
-        (folder / "metrics.csv").unlink()
-        (folder / "learning_curves.png").unlink()
-    else:
-        hook = getattr(LearningModule, moment)
-
-        def kill(self, *args):
-            result = hook(self, *args)
-            if self.current_epoch == 2:
-                raise Killed
-            return result
-
-        with monkeypatch.context() as patch:
-            patch.setattr(LearningModule, moment, kill)
-            with pytest.raises(Killed):
-                quiet_fit(recipe, train, validation, cache, folder=folder)
-    resumed = quiet_fit(recipe, train, validation, cache, folder=folder, resume=True)
-    assert same(weights(resumed), weights(expected))
-    assert resumed.history == expected.history
-    assert resumed.best_epoch == expected.best_epoch
-    assert (folder / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
-    assert (folder / "learning_curves.png").is_file()
-
-
-def test_resuming_without_a_checkpoint_or_from_half_of_one(train, cache, tmp_path):
-    for folder in (None, tmp_path):
-        with pytest.raises(FileNotFoundError, match="train without --resume"):
-            quiet_fit(QUICK, train, None, cache, folder=folder, resume=True)
-    quiet_fit(optim(QUICK, epochs=2), train, None, cache, folder=tmp_path)
-    state = (tmp_path / CHECKPOINT).read_bytes()
-    (tmp_path / CHECKPOINT).write_bytes(state[: len(state) // 2])
-    with pytest.raises(TrainingError, match=r"last\.ckpt: damaged.*delete it"):
-        quiet_fit(optim(QUICK, epochs=2), train, None, cache, folder=tmp_path, resume=True)
