@@ -85,6 +85,8 @@ the other slow tests run hardly a line more, and would take a quarter longer."""
 
 pytest_plugins = ("tests.helpers.tiny", "tests.helpers.postgres")
 
+pytest.register_assert_rewrite("tests.helpers.map_page")  # whose assertions say what they saw, as those of tests do
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first, so that no worker is left with it, or with more behind it, in the end."""

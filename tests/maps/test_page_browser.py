@@ -2,11 +2,8 @@
 
 import csv
 import io
-import json
 import statistics
 import time
-from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -14,43 +11,30 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from saree_cosface.maps.page import write_map_page
 from saree_cosface.taxonomy import craft_name
 from tests.helpers.browser import find, in_chromium, open_chromium, text, until
-from tests.helpers.map_photos import CRAFTS, draw_map, draw_pictures
+from tests.helpers.map_page import (
+    FORMULA,
+    IMAGE,
+    ODD,
+    SCRIPT,
+    WALK,
+    at,
+    choose,
+    drag,
+    drawn,
+    hover,
+    opened,
+    search,
+    show,
+    shown,
+    written,
+)
+from tests.helpers.map_photos import CRAFTS
 
 pytestmark = in_chromium  # slow: each test opens the page anew
 
 COUNT, MANY = 3_000, 20_000
-SCRIPT = "</script><script>window.hacked = 1</script>"
-IMAGE = '"\'><img src=x onerror="window.hacked = 1">'
-FORMULA = '=HYPERLINK("x","y")\r\n.jpg'
-WALK = 18  # a photo at the centre of the map
-ODD = (1, 2, 3, 4)
-
-
-def drawn(count, folder):
-    """Arguments of write_map_page for so many photos."""
-    photos, files, neighbours, cosines, prototypes = draw_map(count, draw_pictures(folder))
-    # A little group in the middle of the ring of clusters: what is selected, walked along and hostile.
-    photos.loc[ODD[0], ["craft", "source", "piece"]] = [SCRIPT, IMAGE, "+1"]
-    photos.loc[ODD[1], ["path", "source"]] = [FORMULA, '@shop, "quoted"']
-    photos.loc[ODD[2], ["craft", "source"]] = ["ساڑی 🧵" + "x" * 300, "<b>" + "y" * 300]
-    prototypes.loc[len(prototypes)] = [SCRIPT, -0.5, 3.0]
-    photos.loc[list(ODD), "outlier"] = False
-    photos.loc[list(ODD), "x"] = [-1.0, 1.0, 0.0, 0.0]
-    photos.loc[list(ODD), "y"] = [0.0, 0.0, 1.0, -1.0]
-    photos.loc[WALK, ["x", "y", "outlier"]] = [0.0, 0.0, False]
-    files[WALK] = folder / "gone.jpg"
-    return photos, files, neighbours, cosines, prototypes
-
-
-def written(table, folder):
-    """Where the page lies."""
-    path = folder / "map #1.html"
-    write_map_page(*table, path, title=f"Map {IMAGE}", facts=[f"Fact {SCRIPT}"])
-    assert path.stat().st_size < 15_000_000
-    return path.as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -79,22 +63,6 @@ def chromium(tmp_path_factory):
         yield driver
 
 
-@contextmanager
-def opened(chromium, address):
-    """The map, freshly opened; afterwards it must have asked for nothing, run nothing hostile and reported no error."""
-    chromium.get_log("browser"), chromium.get_log("performance")
-    show(chromium, address)
-    yield chromium
-    assert chromium.execute_script("return window.hacked") is None
-    assert chromium.get_log("browser") == []
-    messages = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
-    asked = [each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"]
-    assert any(url.startswith("file:") for url in asked)
-    assert {urlsplit(url).scheme for url in asked} <= {"file", "data", "blob"}
-    files = {urlsplit(url).path for url in asked if url.startswith("file:")}
-    assert files == {urlsplit(address).path}
-
-
 @pytest.fixture
 def page(chromium, address):
     with opened(chromium, address) as driver:
@@ -105,52 +73,6 @@ def page(chromium, address):
 def large_page(chromium, large_address):
     with opened(chromium, large_address) as driver:
         yield driver
-
-
-def show(driver, address, view=""):
-    driver.get("about:blank")
-    driver.get(address + view)
-    until(driver, lambda: driver.execute_script("return document.body.dataset.ready") == "yes")
-
-
-def shown(driver):
-    """Photos on the map, by plotly's own account."""
-    return driver.execute_script(
-        "const trace = document.getElementById('plot')._fullData[1]; return trace.visible ? trace.x.length : 0"
-    )
-
-
-def at(driver, photos, row):
-    """Where a photo lies within the map, from its centre, in pixels."""
-    return driver.execute_script(
-        """const {xaxis, yaxis} = document.getElementById('plot')._fullLayout;
-        const box = document.getElementById('map').getBoundingClientRect();
-        return [Math.round(xaxis.l2p(arguments[0]) - box.width / 2), Math.round(yaxis.l2p(arguments[1]) - box.height / 2)]""",
-        float(photos["x"][row]),
-        float(photos["y"][row]),
-    )
-
-
-def hover(driver, photos, row, seen):
-    """Move the pointer onto a photo; again if the page was drawing just then."""
-
-    def moved():
-        onto = ActionChains(driver, duration=0).move_to_element(find(driver, "#search"))
-        onto.move_to_element_with_offset(find(driver, "#map"), *at(driver, photos, row)).pause(0.3).perform()
-        print(find(driver, "#hover").text, at(driver, photos, row), find(driver, "#map").rect)
-        return seen in find(driver, "#hover").text
-
-    until(driver, moved)
-
-
-def choose(driver, column):
-    find(driver, f"#colour option[value={column}]").click()
-
-
-def search(driver, query):
-    box = find(driver, "#search")
-    box.clear()
-    box.send_keys(query)
 
 
 def test_hover_is_answered_at_once(large_page, large_table):
@@ -293,13 +215,6 @@ def test_pin_leads_along_the_neighbours(page, table):
     assert page.switch_to.active_element.get_attribute("id") == "pinned-title"
     find(page, "#pinned .close").click()
     until(page, lambda: not find(page, "#pinned").is_displayed())
-
-
-def drag(page, points):
-    mouse = ActionChains(page, duration=30).move_to_element_with_offset(find(page, "#map"), *points[0]).click_and_hold()
-    for point in points[1:]:
-        mouse.move_to_element_with_offset(find(page, "#map"), *point)
-    mouse.release().perform()
 
 
 @pytest.mark.parametrize("tool", ["lasso", "select"])
