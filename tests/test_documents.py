@@ -4,8 +4,6 @@
 """
 
 import os
-import re
-import shlex
 import shutil
 from pathlib import Path
 
@@ -24,7 +22,6 @@ from tests.helpers.documents import (
     blocks,
     calls,
     differs,
-    joined,
     pages,
     read,
     run,
@@ -65,6 +62,10 @@ def all_said(page: Path, stage: Stage) -> list[str]:
             renewed.append((block, again))
         elif block.language == "sh":
             said += [f"{block}: {command}: {wrong}" for command, wrong in stage.run_block(block.text)]
+        elif block.language == "slurm":
+            said += [f"{block}: {wrong}" for wrong in stage.run_slurm(block.text)]
+        elif block.language == "systemd":
+            said += [f"{block}: {wrong}" for wrong in stage.run_unit(block.text)]
         elif block.language == "python":
             printed = run_python(stage.typed(block.text)[0], names)
             text = page.read_text(encoding="utf-8")
@@ -148,18 +149,8 @@ def test_what_a_page_runs(page, toured, settled, tmp_path, request):
 def test_what_a_page_does_not_run_is_at_least_read(page):
     for block in blocks(page):
         assert block.language in (*RUN, *READ, *SHOWN), f"{block}: of what language is this block?"
-        for command in written(block.text) if block.language in READ else ():
+        for command in written(block) if block.language in READ else ():
             read(command)
-        for started in (
-            re.findall(r"^ExecStart=(.*)$", joined(block.text), re.MULTILINE) if block.language == "ini" else ()
-        ):
-            read(started)
-        if block.language == "yaml":
-            read(
-                shlex.join(
-                    ["saree-cosface", "train", "--config", block.text, "--data.manifest", "m.csv", "--out", "run"]
-                )
-            )
 
 
 # --- that the comparison can fail ------------------------------------------------------------------------------------

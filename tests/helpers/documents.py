@@ -2,9 +2,9 @@
 
 ``console`` is what is typed after ``$ `` and what is printed then: it is run, and compared where anything is printed.
 ``sh`` is commands whose output is not shown: they are run (:mod:`tests.helpers.stage` says what stands in for what a test
-has not). ``slurm`` is a script for a cluster: it is read by the command line's parser. ``python`` is run; what it prints is
-a ``text`` block that follows at once. Of what is printed, a line ``…`` stands for any lines, ``…`` within a line for any
-text.
+has not), as is the script of a ``slurm`` block and what a ``systemd`` unit starts. With ``nginx`` and ``caddy`` web servers
+are started (:mod:`tests.helpers.web_servers`). ``python`` is run; what it prints is a ``text`` block that follows at once.
+Of what is printed, a line ``…`` stands for any lines, ``…`` within a line for any text.
 """
 
 import io
@@ -28,11 +28,11 @@ WIDTH = 88
 """Columns of the terminal in which everything is printed."""
 
 RUN, READ, SHOWN = (
-    ("console", "sh", "python"),
-    ("sh", "slurm"),
-    ("text", "yaml", "json", "csv", "bibtex", "nginx", "ini"),
+    ("console", "sh", "python", "slurm", "systemd"),
+    ("sh", "slurm", "systemd", "yaml"),
+    ("text", "json", "csv", "bibtex", "nginx", "caddy"),
 )
-"""Languages of blocks that are run, read by a parser, and neither."""
+"""Languages of blocks that are run in their page, read by a parser, and neither."""
 
 FENCE = re.compile(r"^ *```(?P<language>[^\n]*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?![\w])")
@@ -94,10 +94,21 @@ def joined(text: str) -> str:
     return re.sub(r"\\\n\s*", "", text)
 
 
-def written(text: str) -> list[str]:
+def written(block: Block) -> list[str]:
     """The commands of a block that is read: a line each, without comments and the lines of a script."""
-    lines = joined(text).splitlines()
+    if block.language == "yaml":
+        options = ["--config", block.text, "--data.manifest", "m.csv", "--out", "run"]
+        return [shlex.join(["saree-cosface", "train", *options])]
+    if block.language == "systemd":
+        return [started(block.text)]
+    lines = joined(block.text).splitlines()
     return [line for line in lines if line.strip() and not line.startswith("#")]
+
+
+def started(unit: str) -> str:
+    """What a unit of systemd starts."""
+    (command,) = re.findall(r"^ExecStart=(.*)$", joined(unit), re.MULTILINE)
+    return command
 
 
 # --- what is printed -------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from huggingface_hub import constants
 
 from saree_cosface.curation.deciding import decide_about, log_beside, open_log
 from tests.helpers.certificates import self_signed
-from tests.helpers.documents import ROOT, WIDTH, joined, run
+from tests.helpers.documents import ROOT, WIDTH, joined, run, started
 from tests.helpers.faces import pairs_file, people
 from tests.helpers.hub import TOKEN, serve_hub
 from tests.helpers.proxied import Proxied
@@ -73,6 +73,7 @@ INSTEAD = (
     (r"(faces (losses|sweep|normalization)) ", r"\1 --seeds 1 "),
     (r"--per-craft 50", "--per-craft 12"),
     # One machine of two processors.
+    (r"(srun .* --out runs/large)", r"\1-by-slurm"),
     (r"--data\.devices 4 --data\.nodes", "--data.devices 1 --data.nodes"),
     (r"--data\.devices 4", "--data.devices 2"),
     (r"(torchrun .* --out runs/large)", r"\1-by-two"),
@@ -88,6 +89,17 @@ INSTEAD = (
 """What is typed where it is not what is written: a pattern, and what stands for it."""
 
 
+SRUN = """#!/bin/bash
+while [[ $1 == --* ]]; do shift; done
+for ((task = 0; task < SLURM_NTASKS; task++)); do
+    SLURM_PROCID=$task SLURM_NODEID=$task SLURM_LOCALID=0 "$@" &
+    tasks+=($!)
+done
+for task in "${tasks[@]}"; do wait "$task" || exit; done
+"""
+"""What stands in for Slurm's program that starts a command's processes: one a machine, all of them here."""
+
+
 class Stage:
     """A terminal in the current folder.
 
@@ -97,6 +109,7 @@ class Stage:
 
     def __init__(self, folder: Path, clone: Path, programs: Path, database: str, patch: pytest.MonkeyPatch) -> None:
         self.folder, self.programs, self.address, self._served = folder, programs, USUAL, False
+        self._services: list[str] = []
         self._stands = {"database": database}
         self._clone, self._patch, self._open = clone, patch, ExitStack()
 
@@ -176,7 +189,52 @@ class Stage:
                 found.append((line, f"status {status}\n{printed}"))
         return found
 
+    def run_slurm(self, script: str) -> list[str]:
+        """Run a script as Slurm would on the machines it asks for, with a process on each; what went wrong."""
+        asked = dict(re.findall(r"^#SBATCH --([\w-]+)=(\w+)$", script, re.MULTILINE))
+        environment = {
+            **os.environ,
+            "PATH": f"{self.programs}{os.pathsep}{os.environ['PATH']}",
+            "SLURM_JOB_ID": "1",
+            "MASTER_PORT": str(_free_port()),  # instead of one by the number of the job
+            "SLURM_NNODES": asked["nodes"],
+            "SLURM_NTASKS": asked["nodes"],
+            "SLURM_NTASKS_PER_NODE": "1",
+            "SLURM_NODELIST": "127.0.0.1",
+        }
+        program = self.programs / "srun"
+        program.write_text(SRUN)
+        program.chmod(0o755)
+        text = self.typed(joined(script))[0]
+        done = subprocess.run(
+            ["bash", "-c", text],
+            env=environment,
+            text=True,
+            timeout=300,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        program.unlink()
+        return [f"status {done.returncode}\n{done.stdout}"] if done.returncode else []
+
+    def run_unit(self, unit: str) -> list[str]:
+        """Have systemd read a unit, where it is installed, and start what the unit starts; what went wrong."""
+        command = started(unit)
+        program, arguments = command.split(" ", 1)
+        home = program.removesuffix("/venv/bin/saree-cosface")
+        here = unit.replace(program, str(self.programs / "saree-cosface")).replace(home, str(self.folder))
+        file = self.folder / "saree-cosface.service"
+        file.write_text(re.sub("^User=.*", "User=root", here, flags=re.MULTILINE))
+        found = []
+        if shutil.which("systemd-analyze"):
+            read = subprocess.run(["systemd-analyze", "verify", "--man=no", str(file)], capture_output=True, text=True)
+            found += [line for line in read.stderr.splitlines() if file.name in line]
+        if f"saree-cosface {arguments}" not in self._services:  # which serves already, else
+            found += [wrong for _, wrong in self.run_block(f"saree-cosface {arguments}\n")]
+        return found
+
     def _serve(self, line: str) -> tuple[int, str]:
+        self._services.append(line)
         command, stands = self.typed(line)
         temporary = self.folder / f"temporary-{stands['port']}"
         temporary.mkdir()
