@@ -25,6 +25,12 @@ def add(subcommands: Subcommands) -> dict[str, Command]:
     )
     calibrate.add_argument("--folds", type=int, default=5, help="folds by source")
     calibrate.add_argument("--groups", type=int, default=3, help="groups of crafts, each left out once a fold")
+    calibrate.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        help="trainings at once, a process each; 0: one a thread, 4 at most, where the backbone is frozen and no GPU",
+    )
     add_cache(calibrate)
     add_json(calibrate, "what was found")
     subcommands.add_subcommand("calibrate", calibrate, help=HELP["calibrate"])
@@ -42,6 +48,7 @@ def _run(options: Namespace) -> int:
         folds=options.folds,
         groups=options.groups,
         cache=options.cache,
+        workers=options.workers,
     )
     print_calibration(calibration, console)
     write_own_card(load_run(options.run))

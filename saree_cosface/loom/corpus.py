@@ -3,10 +3,8 @@
 import csv
 import io
 import json
-import multiprocessing
 import zlib
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from saree_cosface.loom.options import LoomOptions
 from saree_cosface.loom.shops import open_shop, photograph
 from saree_cosface.loom.views import VIEWS
 from saree_cosface.machine import threads
+from saree_cosface.machine.processes import done
 
 DRAWING = 2  # raise when the same options no longer draw the same photographs
 COLUMNS = ("path", "craft", "piece", "view", "source", "licence", "split", "sha256", "note", "confounded")
@@ -98,7 +97,8 @@ def draw_corpus(out: Path, options: LoomOptions) -> Path:
     work = pieces(options)
     jobs = [(out, options, piece) for piece in work]
     rows: dict[Piece, list[dict[str, str]]] = {}
-    for piece, drawn in track(_draw_all(jobs, options.workers), "Drawing sarees", total=len(jobs)):
+    drawing = done(draw_piece, jobs, options.workers or threads.count())
+    for _, (piece, drawn) in track(drawing, "Drawing sarees", total=len(jobs)):
         rows[piece] = drawn
     table = io.StringIO()
     writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
@@ -137,24 +137,6 @@ def claim(out: Path, options: LoomOptions) -> None:
 
 Job = tuple[Path, LoomOptions, Piece]
 Rows = list[dict[str, str]]
-
-
-def _draw_all(jobs: list[Job], workers: int) -> Iterator[tuple[Piece, Rows]]:
-    """Draw every piece, here or in as many processes as asked for; pieces come back in any order."""
-    count = min(workers or threads.count(), len(jobs))
-    if count == 1:
-        yield from map(draw_piece, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        count, mp_context=context, initializer=threads.use, initargs=(threads.share(count),)
-    ) as pool:
-        try:
-            for future in as_completed(pool.submit(draw_piece, job) for job in jobs):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def draw_piece(job: Job) -> tuple[Piece, Rows]:

@@ -1,12 +1,14 @@
 """Backbones made by name: the packaged ones, those for faces, and every model of timm."""
 
 import difflib
+from copy import deepcopy
 from dataclasses import replace
+from functools import lru_cache
 
 import timm
 import torch
 from timm.data.config import resolve_model_data_config
-from torch import nn
+from torch import Tensor, nn
 
 from saree_cosface.networks import sphere
 from saree_cosface.networks.backbone import Backbone, BackboneError, Preprocessing, evaluating
@@ -78,10 +80,7 @@ def _network(name: str, pretrained: bool) -> nn.Module:
     name, size = _parted(name)
     network: nn.Module
     if name in ARCHITECTURES:
-        network = timm.create_model(ARCHITECTURES[name], num_classes=0)
-        if pretrained:
-            network.load_state_dict(packaged_weights(name, classifier=False))
-        return network
+        return deepcopy(_packaged(name)) if pretrained else timm.create_model(ARCHITECTURES[name], num_classes=0)
     if not timm.is_model(name):
         plain, models = name.split(".")[0], timm.list_models()
         near = [model for model in models if plain and plain in model] or difflib.get_close_matches(plain, models)
@@ -99,6 +98,21 @@ def _network(name: str, pretrained: bool) -> nn.Module:
             f"downloaded on first use, so connect once, or use {PACKAGED!r}, whose weights come with the installation."
         ) from error
     return network
+
+
+def _packaged(name: str) -> nn.Module:
+    """A network with its packaged weights; one more from the same random numbers, of which a calibration needs a dozen,
+    is a copy of the first, and leaves the numbers where that has left them."""
+    network, numbers = _made(name, torch.get_rng_state().numpy().tobytes())
+    torch.set_rng_state(numbers)
+    return deepcopy(network)
+
+
+@lru_cache(maxsize=4)
+def _made(name: str, numbers: bytes) -> tuple[nn.Module, Tensor]:
+    network = timm.create_model(ARCHITECTURES[name], num_classes=0)
+    network.load_state_dict(packaged_weights(name, classifier=False))
+    return network, torch.get_rng_state()
 
 
 def _parted(name: str) -> tuple[str, int | None]:
@@ -121,8 +135,9 @@ def _side_by_side(names: list[str], networks: list[nn.Module], pooling: PoolingN
 def _second_order(
     name: str, network: nn.Module, preprocessing: Preprocessing, depths: int, directions: int
 ) -> SecondOrder:
-    """The pooling of a network's last depths, whose channels are found by showing it a small image."""
-    shown = torch.zeros(1, 3, *preprocessing.shape)
+    """The pooling of a network's last depths, whose channels are found by showing it an image, as small as it takes."""
+    any_size = not (preprocessing.fixed_size or isinstance(network, SideBySide) or has_tokens(network))
+    shown = torch.zeros(1, 3, *((_LEAST, _LEAST) if any_size else preprocessing.shape))
     try:
         with evaluating(network), torch.inference_mode():
             maps = maps_of(network, shown, depths)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -27,8 +28,11 @@ from saree_cosface.data.reading import read_photos
 from saree_cosface.features.copies import copy_groups
 from saree_cosface.features.embedding import embed_whole
 from saree_cosface.features.familiarity import Familiarity
+from saree_cosface.machine import threads
+from saree_cosface.machine.processes import load
 from saree_cosface.metrics.calibration import fit_temperature, probabilities
 from saree_cosface.metrics.operating_point import threshold_at
+from saree_cosface.networks.runtime import runtime_of
 from saree_cosface.options import DataOptions, Recipe
 from saree_cosface.runs.alone import alone
 from saree_cosface.runs.calibration import FOLDER, Calibration, CalibrationError
@@ -52,8 +56,18 @@ FOREIGN = 0.02
 """Of them the share that the threshold on familiarity takes for something else than such cloth."""
 
 
+TOGETHER = 4
+"""Trainings at once by default at most: each is a process of its own, of more than half a gigabyte."""
+
+
 def calibrate(
-    run: Run, *, false_accepts: float = 0.1, folds: int = 5, groups: int = 3, cache: Path | None = None
+    run: Run,
+    *,
+    false_accepts: float = 0.1,
+    folds: int = 5,
+    groups: int = 3,
+    cache: Path | None = None,
+    workers: int = 1,
 ) -> Calibration:
     """Find the calibration of a run and write it into its folder, from where ``load_run`` reads it.
 
@@ -63,6 +77,8 @@ def calibrate(
         folds: of sources.
         groups: of crafts; each is left out once a fold, so there are folds x (1 + groups) trainings.
         cache: of features or decoded photos.
+        workers: trainings at once, each in a process of its own (see :mod:`saree_cosface.machine.processes`); 0 for one
+            a thread, :data:`TOGETHER` at most, and only one where the backbone learns or there is an accelerator.
 
     Raises:
         CalibrationError: the training photos are of too few sources or crafts; or of some craft no more than half of
@@ -85,18 +101,24 @@ def calibrate(
         raise CalibrationError(
             f"folds is {folds}; with fewer than 2 nothing would be held out: take --folds 2 or more."
         )
+    if workers < 0:
+        raise CalibrationError(f"workers is {workers}; take 1 or more, or 0 for as many as serve.")
     if groups < 2:
         raise CalibrationError(f"groups is {groups}; with fewer than 2 all crafts would be left out at once.")
     with alone(run.folder, "calibrate"):
-        return _calibrate(run, false_accepts, folds, groups, DataOptions.cache if cache is None else cache)
+        return _calibrate(run, false_accepts, folds, groups, DataOptions.cache if cache is None else cache, workers)
 
 
-def _calibrate(run: Run, false_accepts: float, folds: int, groups: int, cache: Path) -> Calibration:
+def _calibrate(run: Run, false_accepts: float, folds: int, groups: int, cache: Path, workers: int) -> Calibration:
     learned = read_manifest(run.folder / MANIFEST, taxonomy=None)
     learned = learned.select(learned.table["split"].to_numpy(str) == "train")
     require_folds(learned, folds)
     recipe = recorded_recipe(run.folder)
     recipe = replace(recipe, optim=replace(recipe.optim, patience=0))  # no photos are set aside to choose an epoch anew
+    if not workers:
+        workers = _together(recipe)
+    if workers > 1:
+        load(score_out_of_fold.__module__)  # while photos are read
     reading = read_photos(learned.files(), recorded(run, learned).tolist())
     list_bad(reading.bad, run.folder / MANIFEST)
     if not len(reading.rows):
@@ -112,13 +134,29 @@ def _calibrate(run: Run, false_accepts: float, folds: int, groups: int, cache: P
     cells = run.folder / FOLDER / "cells"
     copies = copy_groups(left.files(), reading.hashes, cache=cache)
     scored = score_out_of_fold(
-        left, copies, recipe, embedded, folds, groups, false_accepts, cache, cells, _last_epoch(run, recipe)
+        left,
+        copies,
+        recipe,
+        embedded,
+        folds,
+        groups,
+        false_accepts,
+        cache,
+        cells,
+        _last_epoch(run, recipe),
+        workers,
+        runtime_of(run.embedder.backbone),
     )
     calibration = fit_calibration(
         scored, Familiarity.of(embedded.features), false_accepts, tuple(np.unique(left.crafts).tolist())
     )
     calibration.save(run.folder / FOLDER)
     return calibration
+
+
+def _together(recipe: Recipe) -> int:
+    takes_all = recipe.model.trainable_stages > 0 or torch.accelerator.is_available()
+    return 1 if takes_all else min(threads.count(), TOGETHER)
 
 
 def _last_epoch(run: Run, recipe: Recipe) -> int | None:

@@ -16,8 +16,11 @@ from saree_cosface.features.embedding import PhotoEmbeddings, embed_whole
 from saree_cosface.features.familiarity import Familiarity
 from saree_cosface.features.prototypes import prototypes
 from saree_cosface.files import atomic_path
+from saree_cosface.machine.processes import done
 from saree_cosface.metrics.operating_point import TooFewImpostors
 from saree_cosface.metrics.operating_point import false_accepts as accepted
+from saree_cosface.networks.runtime import VARIABLE as RUNTIME
+from saree_cosface.networks.runtime import Runtime
 from saree_cosface.options import Recipe
 from saree_cosface.runs.calibration import CalibrationError
 from saree_cosface.training.fit import fit
@@ -25,6 +28,29 @@ from saree_cosface.training.labelled import Photos
 
 _Cell = tuple[int, int, NDArray[np.int_], NDArray[np.int_], NDArray[np.int_]]
 """A training: fold, group of crafts left out or -1, and the rows of its other folds, to train on and to score."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Training:
+    """A training by itself, which may be another process's.
+
+    Attributes:
+        cell: where its cosines are kept.
+        labels: of all photos, ``(N,)``, which index ``classes``.
+        last_epoch: of it, from 0; None for the recipe's.
+        train, test, kept_back: rows to learn from, to score, and of crafts that it does not learn.
+    """
+
+    cell: Path
+    manifest: Manifest
+    labels: NDArray[np.int_]
+    classes: NDArray[np.str_]
+    recipe: Recipe
+    last_epoch: int | None
+    train: NDArray[np.int_]
+    test: NDArray[np.int_]
+    kept_back: NDArray[np.int_]
+    cache: Path
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,11 +121,14 @@ def score_out_of_fold(
     false_accepts: float,
     cache: Path,
     cells: Path,
-    last_epoch: int | None = None,
+    last_epoch: int | None,
+    workers: int,
+    runtime: Runtime,
 ) -> OutOfFold:
     """Score every photo by an embedder that saw neither its source nor a copy of it, and once more one that did not
-    see its craft; ``copies`` are the groups of near-duplicates, ``(N,)``, and ``last_epoch`` is the last one of these
-    trainings, from 0, if it is not the recipe's.
+    see its craft; ``copies`` are the groups of near-duplicates, ``(N,)``, ``last_epoch`` is the last one of these
+    trainings, from 0, if it is not the recipe's, and ``workers`` of them are made at once, with features of this
+    ``runtime``.
 
     Raises:
         CalibrationError: there are fewer sources than folds, sources are unknown, or there would be too few photos of
@@ -127,16 +156,12 @@ def score_out_of_fold(
             if len(asked) and len(set(labels[train])) > 1:
                 work.append((fold, left_out, others, train, asked))
     _require_photos(labels, work, false_accepts)
-    for fold, left_out, others, train, test in track(
-        work, "Training without a fold of sources, and without some crafts"
-    ):
+    trainings = []
+    for fold, left_out, others, train, test in work:
         cell = cells / f"fold{fold}of{folds}-unlearned{left_out}of{groups}.npy"
-        cosines = _known(cell, (len(test), len(classes)))
-        if cosines is None:
-            kept_back = others[group[others] == left_out]
-            cosines = _cosines(manifest, labels, classes, recipe, last_epoch, train, test, kept_back, cache)
-            with atomic_path(cell) as temporary, temporary.open("wb") as file:
-                np.save(file, cosines)
+        kept_back = others[group[others] == left_out]
+        trainings.append(_Training(cell, manifest, labels, classes, recipe, last_epoch, train, test, kept_back, cache))
+    for (_, left_out, _, train, test), cosines in zip(work, _all_cosines(trainings, workers, runtime), strict=True):
         familiar = Familiarity.of(embedded.features[train])(embedded.features[test])
         if left_out >= 0:
             own = cosines[np.arange(len(test)), labels[test]]
@@ -213,41 +238,48 @@ def craft_groups(labels: NDArray[np.int_], groups: int) -> NDArray[np.int_]:
     return dealt
 
 
-def _cosines(
-    manifest: Manifest,
-    labels: NDArray[np.int_],
-    classes: NDArray[np.str_],
-    recipe: Recipe,
-    last_epoch: int | None,
-    train: NDArray[np.int_],
-    test: NDArray[np.int_],
-    kept_back: NDArray[np.int_],
-    cache: Path,
-) -> NDArray[np.float32]:
+def _all_cosines(trainings: Sequence[_Training], workers: int, runtime: Runtime) -> list[NDArray[np.float32]]:
+    """What each gives, ``(T, C)``: read where it is kept, else learned, and kept as soon as it is there."""
+    kept = [_known(each.cell, (len(each.test), len(each.classes))) for each in trainings]
+    missing = [number for number, cosines in enumerate(kept) if cosines is None]
+    # With fewer threads another runtime may be faster, and other features than those that are remembered.
+    named = {RUNTIME: runtime}
+    making = done(_cosines, [trainings[number] for number in missing], workers, environment=named)
+    for place, cosines in track(
+        making, "Training without a fold of sources, and without some crafts", total=len(missing)
+    ):
+        with atomic_path(trainings[missing[place]].cell) as temporary, temporary.open("wb") as file:
+            np.save(file, cosines)
+        kept[missing[place]] = cosines
+    return [cosines for cosines in kept if cosines is not None]
+
+
+def _cosines(training: _Training) -> NDArray[np.float32]:
     """Cosines ``(T, C)`` of the test photos to prototypes of the training photos of an embedder that learned these.
 
     For a craft that it did not learn: their mean cosine to the photos of it that were kept back, or -1.
     """
+    manifest, labels, recipe, train = training.manifest, training.labels, training.recipe, training.train
     files, pieces, sources = manifest.files(), manifest.pieces, manifest.sources
     present = np.unique(labels[train])
     photos = Photos(
         [files[row] for row in train], np.searchsorted(present, labels[train]), pieces[train], sources[train]
     )
-    crafts = classes[present].tolist()
-    fitted = fit(recipe, photos, None, crafts, cache=cache, last_epoch=last_epoch, progress=False)
-    folder = cache if recipe.model.trainable_stages == 0 else None
+    crafts = training.classes[present].tolist()
+    fitted = fit(recipe, photos, None, crafts, cache=training.cache, last_epoch=training.last_epoch, progress=False)
+    folder = training.cache if recipe.model.trainable_stages == 0 else None
     again = train if fitted.embeddings is None else train[:0]
-    rows = np.concatenate([again, test, kept_back])
+    rows = np.concatenate([again, training.test, training.kept_back])
     embeddings = embed_whole(fitted.embedder, [files[row] for row in rows], cache=folder, description=None).embeddings
     if fitted.bad or len(embeddings) != len(rows):
         raise CalibrationError("a training photo has become unreadable meanwhile: restore it, then calibrate again.")
-    learned, asked, strange = np.split(embeddings, [len(again), len(again) + len(test)])
+    learned, asked, strange = np.split(embeddings, [len(again), len(again) + len(training.test)])
     if fitted.embeddings is not None:
         learned = fitted.embeddings
-    cosines = np.full((len(test), len(classes)), -1, np.float32)
+    cosines = np.full((len(training.test), len(training.classes)), -1, np.float32)
     cosines[:, present] = asked @ prototypes(learned, labels[train], pieces[train], sources[train], present.tolist()).T
-    for craft in np.unique(labels[kept_back]):
-        cosines[:, craft] = asked @ strange[labels[kept_back] == craft].mean(axis=0)
+    for craft in np.unique(labels[training.kept_back]):
+        cosines[:, craft] = asked @ strange[labels[training.kept_back] == craft].mean(axis=0)
     return cosines
 
 

@@ -38,7 +38,20 @@ def run_folder(tiny_run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def options(run_folder, tiny_cache):
-    return ("calibrate", run_folder, "--cache", tiny_cache, "--folds", 2, "--groups", 3, "--false_accepts", 0.3)
+    return (
+        "calibrate",
+        run_folder,
+        "--cache",
+        tiny_cache,
+        "--folds",
+        2,
+        "--groups",
+        3,
+        "--false_accepts",
+        0.3,
+        "--workers",
+        1,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -62,19 +75,33 @@ def test_what_a_run_without_calibration_says(tiny_run, tiny_corpus, tiny_cache, 
 
 
 @pytest.mark.slow
+def test_processes_find_what_one_does(calibrated, tiny_run, options, tmp_path):
+    folder = shutil.copytree(tiny_run.folder, tmp_path / "run")
+    assert call(options[0], folder, *options[2:], "--workers", 2) == 0
+    cells = sorted((folder / "calibration" / "cells").rglob("*.npy"))
+    assert len(cells) == 8
+    for cell in cells:
+        alone = np.load(calibrated / cell.relative_to(folder))
+        np.testing.assert_allclose(np.load(cell), alone, atol=1e-4)
+    one, other = (load_run(each).calibration for each in (calibrated, folder))
+    assert other.cosine == pytest.approx(one.cosine, abs=1e-3)
+
+
+@pytest.mark.slow
 def test_no_photo_is_scored_by_what_saw_its_source_or_craft(calibrated, tiny_run, tiny_cache, monkeypatch):
     shutil.rmtree(calibrated / "calibration" / "cells")
     trained = []
 
-    def cosines(manifest, labels, classes, recipe, last_epoch, train, test, kept_back, cache):
+    def cosines(training):
+        manifest, train, test, kept_back = training.manifest, training.train, training.test, training.kept_back
         assert not set(manifest.sources[train]) & set(manifest.sources[test])
         assert not set(manifest.sources[kept_back]) & set(manifest.sources[test])
         assert not set(manifest.crafts[kept_back]) & set(manifest.crafts[train])
-        assert recipe.optim.epochs == 6  # as the run was trained, and until the epoch whose weights it has
+        assert training.recipe.optim.epochs == 6  # as the run was trained, and until the epoch whose weights it has
         best = tiny_run.embedder.card.metrics["best_epoch"]
-        assert last_epoch == (None if best == 5 else best)
+        assert training.last_epoch == (None if best == 5 else best)
         trained.append((set(manifest.crafts[train]), set(manifest.crafts[test]), len(test)))
-        return np.random.default_rng(0).uniform(0, 1, (len(test), len(classes))).astype(np.float32)
+        return np.random.default_rng(0).uniform(0, 1, (len(test), len(training.classes))).astype(np.float32)
 
     monkeypatch.setattr(out_of_fold, "_cosines", cosines)
     other = shutil.copytree(calibrated, calibrated.parent / "other")
@@ -98,9 +125,10 @@ def test_no_photo_is_scored_by_what_saw_its_source_or_craft(calibrated, tiny_run
 def test_trainings_to_another_epoch_are_not_taken_for_these(calibrated, tiny_cache, monkeypatch):
     trained = []
 
-    def cosines(manifest, labels, classes, recipe, last_epoch, train, test, kept_back, cache):
-        trained.append(last_epoch)
-        return np.random.default_rng(0).uniform(0, 1, (len(test), len(classes))).astype(np.float32)
+    def cosines(training):
+        trained.append(training.last_epoch)
+        shape = len(training.test), len(training.classes)
+        return np.random.default_rng(0).uniform(0, 1, shape).astype(np.float32)
 
     monkeypatch.setattr(out_of_fold, "_cosines", cosines)
     run = load_run(shutil.copytree(calibrated, calibrated.parent / "another epoch"))
