@@ -6,10 +6,12 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from saree_cosface.console import console
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -81,6 +83,24 @@ def write_text(target: Path | str, text: str) -> None:
 def write_json(target: Path | str, value: Any) -> None:
     """Write ``value`` as indented JSON, all or nothing."""
     write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def remembered(write: Callable[[], None], what: str, folder: Path) -> bool:
+    """Whether something could be written that only saves time: a disk that is full or read-only makes the next call
+    slow, no more, and is told of.
+
+    Args:
+        write: writes it.
+        what: it is, in the plural.
+        folder: where it goes.
+    """
+    try:
+        write()
+    except OSError as error:
+        said = f"{what} are not kept in {folder} ({error.strerror or error}): the next time takes as long."
+        console.print(said, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        return False
+    return True
 
 
 def sha256_of(path: Path | str) -> str:

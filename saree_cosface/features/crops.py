@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from saree_cosface.data.crops import SIDE, Crop, Match, Points, match, points_of
 from saree_cosface.data.images import DECODER, BadImage, decode
 from saree_cosface.data.views import PyramidViews
 from saree_cosface.features.extraction import photo_features
-from saree_cosface.files import write_json
+from saree_cosface.files import remembered, write_json
 from saree_cosface.machine import threads
 from saree_cosface.machine.caches import located
 from saree_cosface.metrics.neighbourhood import unit
@@ -100,21 +100,12 @@ def find_crops(
         work.setdefault(first, {})[second] = pair
     for first, found in _looked_at(files, dict(sorted(work.items(), key=lambda each: min(each[1].values())))):
         known[first] |= found
-        if folder is not None and not _kept(known[first], folder / f"{first}.json"):
+        if folder is None:
+            continue
+        if not remembered(partial(write_json, folder / f"{first}.json", known[first]), "Pairs", folder):
             folder = None
     judged = [(pair, known[first].get(second)) for pair, (first, second) in keys.items()]
     return [Crop(*pair, *agreed) for pair, agreed in sorted(judged, key=lambda each: each[0]) if agreed]
-
-
-def _kept(known: dict[str, Match | None], path: Path) -> bool:
-    """Whether it could be remembered; a disk that is full or read-only makes the next search slow, no more."""
-    try:
-        write_json(path, known)
-    except OSError as error:
-        said = f"Pairs are not kept in {path.parent} ({error.strerror or error}): the next search takes as long."
-        console.print(said, style="yellow", highlight=False, markup=False, soft_wrap=True)
-        return False
-    return True
 
 
 def known_crops(contents: Sequence[str], cache: Path | None) -> list[Crop]:

@@ -6,17 +6,18 @@ training, fold, seed or evaluation reads them instead of decoding and computing.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.console import console, track
+from saree_cosface.console import track
 from saree_cosface.data.images import DECODER, BadImage
 from saree_cosface.data.views import BRIEF, Views
 from saree_cosface.features.ahead import Prepared
-from saree_cosface.files import atomic_path
+from saree_cosface.files import atomic_path, remembered
 from saree_cosface.machine.caches import located
 from saree_cosface.networks.backbone import Backbone
 from saree_cosface.networks.fingerprint import fingerprint
@@ -102,8 +103,9 @@ def features_of_each(
                     continue
                 known = np.zeros((0, backbone.num_features), np.float16) if item.features is None else item.features
                 features = np.concatenate([known, next(computed)] if len(item.views) else [known])
-                if folder is not None and len(item.views) and not _kept(features, folder, item.sha256):
-                    folder = None
+                if folder is not None and len(item.views):
+                    path = folder / f"{item.sha256}.npy"
+                    folder = folder if remembered(partial(_write, features, path), "Features", folder) else None
                 yield PhotoFeatures(features[None], np.array([row]), ())
 
 
@@ -128,16 +130,9 @@ def kept_in(cache: Path, backbone: Backbone, views: Views, merged: bool = False)
     return located(cache) / network / f"{views.key}{'-merged' * merged}"
 
 
-def _kept(features: NDArray[np.float16], folder: Path, sha256: str) -> bool:
-    """Whether features could be remembered; a disk that is full or read-only makes the next call slow, no more."""
-    try:
-        with atomic_path(folder / f"{sha256}.npy") as temporary:
-            np.save(temporary, features)
-    except OSError as error:
-        said = f"Features are not kept in {folder} ({error.strerror or error}): the next time takes as long."
-        console.print(said, style="yellow", highlight=False, markup=False, soft_wrap=True)
-        return False
-    return True
+def _write(features: NDArray[np.float16], path: Path) -> None:
+    with atomic_path(path) as temporary:
+        np.save(temporary, features)
 
 
 def _none(backbone: Backbone) -> NDArray[np.float16]:

@@ -14,19 +14,19 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saree_cosface.console import console, track
+from saree_cosface.console import track
 from saree_cosface.data.images import DECODER
 from saree_cosface.data.splits import Split, make_split
 from saree_cosface.data.views import PyramidViews
 from saree_cosface.features.extraction import photo_features
-from saree_cosface.files import write_json
+from saree_cosface.files import remembered, write_json
 from saree_cosface.machine.caches import located
 from saree_cosface.networks.create import create_backbone
 from saree_cosface.networks.runtime import runtime_of
@@ -112,7 +112,7 @@ def trials(
         answers = None if cell is None else known_answers(cell, (len(each.steps), len(each.test)))
         if answers is None:
             answers = readout(each)
-            if cell is not None and not _kept(cell, answers):
+            if cell is not None and not remembered(partial(write_json, cell, answers.tolist()), "Answers", cell.parent):
                 folder = None
         found += [_counted(photos, each, *step, said) for step, said in zip(each.steps, answers, strict=True)]
     return Trials(*(np.concatenate(column) for column in zip(*found, strict=True)))
@@ -229,14 +229,3 @@ def _signature(photos: Comparable, model: ModelOptions, runtime: str, folds: int
     settings |= {"photos": photos.content_sha256, "copies": photos.copies.tolist()}
     settings |= {"folds": folds, "seed": seed}
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _kept(cell: Path, answers: NDArray[np.int_]) -> bool:
-    """Whether answers could be remembered; a disk that is full or read-only makes the next call slow, no more."""
-    try:
-        write_json(cell, answers.tolist())
-    except OSError as error:
-        said = f"Answers are not kept in {cell.parent} ({error.strerror or error}): the next time takes as long."
-        console.print(said, style="yellow", highlight=False, markup=False, soft_wrap=True)
-        return False
-    return True

@@ -38,7 +38,7 @@ is not to be given away. `saree-cosface share RUN --out FOLDER --licence LICENCE
 alike; whoever gives it away chooses the licence."""
 
 
-def card_text(run: Run, photos: pd.DataFrame, doubts: Sequence[str] = ()) -> str:
+def hub_card(run: Run, photos: pd.DataFrame, doubts: Sequence[str] = ()) -> str:
     """The card of a run, with the header that hubs read.
 
     Args:

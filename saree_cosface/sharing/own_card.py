@@ -6,7 +6,7 @@ import re
 from saree_cosface.console import console
 from saree_cosface.files import write_text
 from saree_cosface.runs.run import Run
-from saree_cosface.sharing.card import README, card_text
+from saree_cosface.sharing.card import README, hub_card
 from saree_cosface.sharing.share import listed_photos
 
 _MARK = "<!-- written by saree-cosface, and anew by its next command: {checksum} -->\n"
@@ -26,7 +26,7 @@ def write_own_card(run: Run) -> None:
         if before is not None and not _untouched(before):
             _say(f"{path} was changed by somebody, and stays as it is; move it away to have a new one.")
             return
-        text = card_text(run, listed_photos(run)[1])
+        text = hub_card(run, listed_photos(run)[1])
         text = f"{text}\n{_MARK.format(checksum=_checksum(text))}"
         if text != before:  # a finished run may be on a disk that nobody may write
             write_text(path, text)

@@ -28,7 +28,7 @@ from saree_cosface.runs.share import Share
 from saree_cosface.scoring.before_after import EVALUATION
 from saree_cosface.scoring.held_out import CHOSE_EPOCH
 from saree_cosface.scoring.model_card import evaluation_of
-from saree_cosface.sharing.card import CREDITS, README, card_text, credits_text
+from saree_cosface.sharing.card import CREDITS, README, credits_text, hub_card
 from saree_cosface.sharing.contents import checksums
 from saree_cosface.sharing.errors import ShareError
 from saree_cosface.sharing.licences import NOT_CHOSEN, UNKNOWN, doubts, licence_of, require_licence
@@ -113,7 +113,7 @@ def share(folder: Path, out: Path, licence: str = NOT_CHOSEN, *, with_enrolled: 
         Share(licence, {}).save(made)  # by which the card finds out that it is of a shared run
         told = doubts(licence, Counter(map(licence_of, listed["licence"])))
         shared = load_run(made)
-        write_text(made / README, card_text(shared, listed, told))
+        write_text(made / README, hub_card(shared, listed, told))
         write_text(made / CREDITS, credits_text(listed))
         Share(licence, checksums(made)).save(made)
     sources = {name: other for name, other in names.sources.items() if name}

@@ -9,9 +9,7 @@ from PIL import Image
 from saree_cosface.data.images import BadImage, decode
 from saree_cosface.faces.images import SIZE, NotAligned, crop_face, decode_bytes, load_faces
 from tests.helpers import bad_photos as bad
-
-FACES = Path(os.environ.get("SAREE_COSFACE_DATA", "/nowhere")) / "faces"
-needs_faces = pytest.mark.skipif(not FACES.is_dir(), reason="needs the folder faces in SAREE_COSFACE_DATA")
+from tests.helpers.real_faces import FACES, needs_faces
 
 
 def face(seed, width=112, height=112):

@@ -16,9 +16,7 @@ from saree_cosface.faces.pair_lists import (
     read_pair_list,
 )
 from saree_cosface.faces.pairs import MissingImages, Pairs, check_images, missing, remarks, safe_name
-
-FACES = Path(os.environ.get("SAREE_COSFACE_DATA", "/nowhere")) / "faces"
-needs_faces = pytest.mark.skipif(not FACES.is_dir(), reason="needs the folder faces in SAREE_COSFACE_DATA")
+from tests.helpers.real_faces import FACES, needs_faces
 
 LFW_ROWS = ["2\t1", "Ann\t1\t4", "Ann\t2\tBo\t11", "Bo\t3\t1", "Cy\t1\tAnn\t3"]
 

@@ -244,7 +244,7 @@ def test_one_that_is_broken_off_leaves_nothing(named, tmp_path, monkeypatch, err
     def stop(*_):
         raise error
 
-    monkeypatch.setattr(sharing, "card_text", stop)
+    monkeypatch.setattr(sharing, "hub_card", stop)
     with pytest.raises(error):
         share(named, tmp_path / "given", "CC0-1.0")
     assert list(tmp_path.iterdir()) == []
