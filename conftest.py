@@ -2,7 +2,9 @@
 
 import gc
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext
+from importlib import import_module
 
 import hypothesis
 import pytest
@@ -83,6 +85,9 @@ MEASURED = (
 """Modules whose slow tests run lines that the quick tests do not. Coverage is measured in these and in all quick tests:
 the other slow tests run hardly a line more, and would take a quarter longer."""
 
+LIBRARIES = ("torch", "lightning.pytorch", "sklearn", "pandas", "matplotlib.pyplot", "scipy.stats", "hypothesis")
+"""Of others, which most tests need: to measure while they are loaded takes as long again as to load them."""
+
 pytest_plugins = ("tests.helpers.tiny", "tests.helpers.postgres")
 
 pytest.register_assert_rewrite("tests.helpers.map_page")  # whose assertions say what they saw, as those of tests do
@@ -98,17 +103,33 @@ def module_of(item: pytest.Item) -> str:
     return item.nodeid.split("::")[0]
 
 
+@contextmanager
+def unmeasured() -> Iterator[None]:
+    """Coverage, where it is measured, stops within this context."""
+    measuring = Coverage.current()
+    if measuring is None:
+        yield
+        return
+    measuring.stop()
+    try:
+        yield
+    finally:
+        measuring.start()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    """Libraries are loaded, as the modules of tests would do one after another."""
+    with unmeasured():
+        for library in LIBRARIES:
+            import_module(library)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Coverage stops while a test that is not measured is set up, run and taken down."""
-    measuring = Coverage.current() if item.get_closest_marker("slow") and module_of(item) not in MEASURED else None
-    if measuring is None:
+    with unmeasured() if item.get_closest_marker("slow") and module_of(item) not in MEASURED else nullcontext():
         return (yield)
-    measuring.stop()
-    try:
-        return (yield)
-    finally:
-        measuring.start()
 
 
 def pytest_collection_finish() -> None:
