@@ -1,5 +1,6 @@
 """What the figures have in common: letters of any script, spines, and how they are written."""
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ _SCRIPTS = ("Devanagari", "Bengali", "Tamil", "Telugu", "Kannada", "Malayalam", 
 _FALLBACKS = (*(f"Noto Sans {script}" for script in _SCRIPTS), *(f"Lohit {script}" for script in _SCRIPTS))
 
 _FALLBACKS += ("Nirmala UI", "Kohinoor Devanagari", "Noto Sans CJK SC")
+
+# Would tell of each font that comes without bold letters.
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 
 @contextmanager
