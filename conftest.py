@@ -30,6 +30,7 @@ hypothesis.settings.load_profile("untimed")
 os.environ.setdefault("SAREE_COSFACE_RUNTIME", "openvino")
 
 LONGEST = (
+    "tests/test_documents_how_to.py",
     "tests/test_documents.py",
     "tests/shards/test_on_ray.py",
     "tests/test_release.py",
@@ -88,7 +89,7 @@ the other slow tests run hardly a line more, and would take a quarter longer."""
 LIBRARIES = ("torch", "lightning.pytorch", "sklearn", "pandas", "matplotlib.pyplot", "scipy.stats", "hypothesis")
 """Of others, which most tests need: to measure while they are loaded takes as long again as to load them."""
 
-pytest_plugins = ("tests.helpers.tiny", "tests.helpers.postgres")
+pytest_plugins = ("tests.helpers.tiny", "tests.helpers.postgres", "tests.helpers.tour")
 
 pytest.register_assert_rewrite("tests.helpers.map_page")  # whose assertions say what they saw, as those of tests do
 
