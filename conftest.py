@@ -119,8 +119,11 @@ def unmeasured() -> Iterator[None]:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection() -> None:
-    """Libraries are loaded, as the modules of tests would do one after another."""
+def pytest_collection(session: pytest.Session) -> None:
+    """Libraries are loaded, as the modules of tests would do one after another; not by what only shares out the tests
+    among workers."""
+    if session.config.getoption("dist") != "no":
+        return
     with unmeasured():
         for library in LIBRARIES:
             import_module(library)
