@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
@@ -9,6 +10,10 @@ from importlib import import_module
 import hypothesis
 import pytest
 from coverage import Coverage
+
+# A shell has what it starts in the background ignore Ctrl-C, and what tests start, and interrupt, would ignore it, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Memory that a network gives back is kept for the next photo by this process's children, the workers among them: what
 # glibc does instead, giving it to the system and asking for it again, takes a seventh of the time of features.

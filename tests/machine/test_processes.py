@@ -15,12 +15,10 @@ from saree_cosface.machine.processes import ProcessError, done
 ROOT = Path(__file__).parents[2]
 
 SLEEPERS = """
-import signal, sys
+import sys, time
 from saree_cosface.machine.processes import done, load
 from tests.machine.test_processes import sleep
 if __name__ == "__main__":
-    # What a shell starts in the background ignores Ctrl-C, and so would these, where tests are run so.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     if sys.argv[1] == "loaded":
         load("tests.machine.test_processes")
     print("begun", flush=True)
